@@ -1,0 +1,1 @@
+"""What can be proved: the log, the vault. Knows nobody; everybody writes to it."""

@@ -1,0 +1,1 @@
+"""The shell: settings, wiring, processes. It owns no tables; every arrow ends here or starts here."""

@@ -1,0 +1,43 @@
+"""Money is whole nano units of the organisation's currency (10^-9), a plain `int`; strings at the edges; never a float.
+
+Prices are exact decimals per million tokens. A line item is rounded *up* to the next nano, once.
+"""
+
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from fractions import Fraction
+
+NANO = 10**9
+MILLION = 10**6
+MAX_NANO = 2**63 - 1
+
+
+def parse_nano(text: str) -> int:
+    """`"25000.00"` to nano units. Raises ValueError for anything that is not a plain, non-negative decimal of ≤ 9 places."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f'"{text}" is not an amount; write it like "25000.00"') from None
+    nano = value * NANO if value.is_finite() else Decimal(-1)
+    if nano < 0 or nano != nano.to_integral_value() or nano > MAX_NANO:
+        raise ValueError(
+            f'"{text}" is not an amount between 0 and 9 billion with at most nine decimals'
+        )
+    return int(nano)
+
+
+def format_nano(amount_nano: int) -> str:
+    """Nano units to the shortest exact decimal with at least two places: `1480000` is `"0.00148"`."""
+    sign, whole, rest = "-" if amount_nano < 0 else "", *divmod(abs(amount_nano), NANO)
+    places = f"{rest:09d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{places}"
+
+
+def line_item(tokens: int, price_per_million: Decimal, rate: Decimal = Decimal(1)) -> int:
+    """Cost of `tokens` in nano units: tokens × price × rate ÷ 10^6, rounded up. `rate` converts into our currency."""
+    exact = Fraction(price_per_million) * Fraction(rate) * tokens * NANO / MILLION
+    return -(-exact.numerator // exact.denominator)
+
+
+def round_up(value: Decimal) -> int:
+    """The next whole number at or above `value`."""
+    return int(value.to_integral_value(rounding=ROUND_CEILING))

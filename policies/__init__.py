@@ -1,0 +1,1 @@
+"""What is allowed: documents, the engine, people and keys, bundles, stops, decisions."""
