@@ -1,0 +1,1 @@
+"""Owns the entries of what happened, their order, and the signed tree over them."""

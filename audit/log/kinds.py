@@ -1,0 +1,167 @@
+"""Every kind of entry: its name, the group it is found under, what it means, and whether it belongs to a call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Group(StrEnum):
+    """How the explorer sorts kinds."""
+
+    CALLS = "calls"
+    ATTEMPTS = "attempts"
+    POLICY = "policy"
+    STOPS = "stops"
+    IDENTITY = "identity"
+    MONEY = "money"
+    REVIEWS = "reviews"
+    ACCESS = "access"
+    LOG = "log"
+
+
+class OfCall(StrEnum):
+    """Whether an entry of this kind carries a call's id."""
+
+    ALWAYS = "always"
+    MAYBE = "maybe"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryKind:
+    """One kind. `title` completes the sentence that a page shows: "call admitted"."""
+
+    name: str
+    group: Group
+    title: str
+    of_call: OfCall
+
+
+_TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
+    (
+        Group.CALLS,
+        OfCall.ALWAYS,
+        (
+            ("call.denied", "call denied"),
+            ("call.admitted", "call admitted"),
+            ("call.held", "call held for review"),
+            ("call.released", "held call released"),
+            ("call.completed", "call completed"),
+            ("call.failed", "call failed"),
+            ("call.cancelled", "call cancelled"),
+        ),
+    ),
+    (
+        Group.ATTEMPTS,
+        OfCall.ALWAYS,
+        (
+            ("attempt.started", "attempt started"),
+            ("attempt.succeeded", "attempt succeeded"),
+            ("attempt.failed", "attempt failed"),
+            ("attempt.unknown", "attempt lost; its cost is unknown"),
+            ("attempt.reconciled", "unknown attempt reconciled"),
+            ("attempt.voided", "attempt voided before it started"),
+        ),
+    ),
+    (
+        Group.POLICY,
+        OfCall.NEVER,
+        (
+            ("bundle.activated", "bundle activated"),
+            ("document.created", "document created"),
+            ("document.changed", "document changed"),
+            ("document.deleted", "document deleted"),
+            ("change.opened", "change request opened"),
+            ("change.edited", "change request edited"),
+            ("change.checked", "change request checked"),
+            ("change.approved", "change request approved"),
+            ("change.returned", "changes requested"),
+            ("change.withdrawn", "change request withdrawn"),
+            ("change.published", "change request published"),
+        ),
+    ),
+    (
+        Group.STOPS,
+        OfCall.NEVER,
+        (
+            ("stop.set", "stop set"),
+            ("stop.lift-asked", "lifting a stop asked for"),
+            ("stop.lifted", "stop lifted"),
+        ),
+    ),
+    (
+        Group.IDENTITY,
+        OfCall.NEVER,
+        (
+            ("organisation.initialised", "organisation initialised"),
+            ("key.created", "API key created"),
+            ("key.rotated", "API key rotated"),
+            ("key.revoked", "API key revoked"),
+            ("team.created", "team created"),
+            ("team.archived", "team archived"),
+            ("tenant.created", "tenant created"),
+            ("tenant.archived", "tenant archived"),
+            ("member.invited", "member invited"),
+            ("member.added", "member added"),
+            ("member.changed", "member changed"),
+            ("member.removed", "member removed"),
+            ("token.created", "personal token created"),
+            ("token.revoked", "personal token revoked"),
+        ),
+    ),
+    (
+        Group.MONEY,
+        OfCall.NEVER,
+        (
+            ("budget.alert", "budget passed a mark"),
+            ("month.closed", "month closed"),
+        ),
+    ),
+    (
+        Group.REVIEWS,
+        OfCall.ALWAYS,
+        (
+            ("review.claimed", "review claimed"),
+            ("review.approved", "review approved"),
+            ("review.edited", "answer edited in review"),
+            ("review.redacted", "answer redacted in review"),
+            ("review.rejected", "review rejected"),
+            ("review.escalated", "review moved on"),
+        ),
+    ),
+    (
+        Group.ACCESS,
+        OfCall.MAYBE,
+        (
+            ("signin.succeeded", "signed in"),
+            ("signin.failed", "sign-in failed"),
+            ("content.viewed", "content viewed"),
+            ("content.erased", "content erased"),
+            ("export.created", "export created"),
+        ),
+    ),
+    (
+        Group.LOG,
+        OfCall.NEVER,
+        (
+            ("log.verified", "log verified"),
+            ("log.pruned", "old entries pruned"),
+            ("log.key-rotated", "log key rotated"),
+        ),
+    ),
+)
+
+KINDS: Mapping[str, EntryKind] = MappingProxyType(
+    {
+        name: EntryKind(name, group, title, of_call)
+        for group, of_call, rows in _TABLE
+        for name, title in rows
+    }
+)
+"""By name."""
+
+
+def of_group(group: Group) -> tuple[str, ...]:
+    """The names of a group's kinds."""
+    return tuple(kind.name for kind in KINDS.values() if kind.group is group)

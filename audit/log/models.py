@@ -1,0 +1,102 @@
+"""The log's tables, as Django reads them. Nothing is ever written through these: `append.py` and `sequence.py` write."""
+
+from django.db import models
+from django.db.models import Q
+
+from audit.log.fields import TransactionId
+
+
+class Entry(models.Model):
+    """One thing that happened. `body` is its canonical JSON and is what the tree hashes; the other columns repeat it."""
+
+    id = models.UUIDField(primary_key=True)
+    call = models.UUIDField(null=True)
+    xid = TransactionId()
+    recorded_at = models.DateTimeField()
+    log = models.SmallIntegerField()
+    kind = models.TextField()
+    tenant = models.TextField()
+    body = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_entry"
+        indexes = [
+            models.Index(fields=["xid", "id"], name="audit_entry_order"),
+            models.Index(fields=["call"], name="audit_entry_call", condition=Q(call__isnull=False)),
+            models.Index(fields=["tenant", "id"], name="audit_entry_tenant"),
+            models.Index(fields=["id"], name="audit_entry_acts", condition=Q(call__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class Leaf(models.Model):
+    """An entry's place in the tree, with the two columns of the entry that its hash does not cover."""
+
+    pk = models.CompositePrimaryKey("log", "index")
+    entry = models.UUIDField(unique=True)
+    index = models.BigIntegerField()
+    xid = TransactionId()
+    recorded_at = models.DateTimeField()
+    log = models.SmallIntegerField()
+    hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_leaf"
+
+    def __str__(self) -> str:
+        return f"{self.log}/{self.index}"
+
+
+class Tile(models.Model):
+    """256 hashes of one level of the tree (C2SP tlog-tiles)."""
+
+    pk = models.CompositePrimaryKey("log", "level", "index")
+    index = models.BigIntegerField()
+    log = models.SmallIntegerField()
+    level = models.SmallIntegerField()
+    hashes = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_tile"
+
+    def __str__(self) -> str:
+        return f"{self.log}/{self.level}/{self.index}"
+
+
+class Checkpoint(models.Model):
+    """A signed tree head: `note` is public; `seal` binds what the note does not say (see `audit.log.seal`)."""
+
+    pk = models.CompositePrimaryKey("log", "seq")
+    seq = models.BigIntegerField()
+    size = models.BigIntegerField()
+    horizon = TransactionId()
+    signed_at = models.DateTimeField()
+    log = models.SmallIntegerField()
+    root = models.BinaryField()
+    seal = models.BinaryField()
+    note = models.TextField()
+
+    class Meta:
+        db_table = "audit_checkpoint"
+        indexes = [models.Index(fields=["log", "size"], name="audit_checkpoint_size")]
+
+    def __str__(self) -> str:
+        return f"{self.log}/{self.seq} size {self.size}"
+
+
+class TreeState(models.Model):
+    """Where the sequencer is: the newest checkpoint and the tiles that are not yet full, level 0 first."""
+
+    log = models.SmallIntegerField(primary_key=True)
+    size = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    horizon = TransactionId()
+    open_tiles = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_tree_state"
+
+    def __str__(self) -> str:
+        return f"{self.log} size {self.size}"
