@@ -1,0 +1,1 @@
+"""A deterministic stand-in for a model, behind the sandbox provider and the sandbox upstream. Pure."""
