@@ -1,0 +1,1 @@
+"""Documents as they are published, the bundles compiled from them, and the one way to publish."""

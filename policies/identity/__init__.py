@@ -1,0 +1,1 @@
+"""Who: people, the tenants and teams they belong to, API keys and personal tokens."""

@@ -1,0 +1,105 @@
+"""Head rows whose versions are kept: every write names its actor, or fails.
+
+django-simple-history copies the row, `revision` and `actor` included, at every write. It is the view of what changed, never the
+evidence: that is the entry which the same transaction appends.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from django.db import connection, models
+from django.utils import timezone
+from simple_history.models import HistoricalRecords
+from simple_history.utils import bulk_create_with_history, bulk_update_with_history
+
+
+class ActorMissing(TypeError):
+    """A recorded row was about to be written without saying by whom; nothing was written."""
+
+
+class Recorded(models.Model):
+    """A row with history. `actor` (`member:…`, `cli:…`) wrote this version, under bundle revision `revision`."""
+
+    revision = models.BigIntegerField(default=0)
+    actor = models.TextField()
+    history: ClassVar[Any]
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, actor: str = "", revision: int | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - Django's own signature
+        """Write the row and its version. Raises ActorMissing without `actor`, also when the row carries an older one."""
+        _stamp([self], actor, revision)
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = {*kwargs["update_fields"], "actor", "revision"}
+        super().save(*args, **kwargs)
+
+    def delete(
+        self, *args: Any, actor: str = "", revision: int | None = None, **kwargs: Any
+    ) -> tuple[int, dict[str, int]]:
+        """Delete the row; its last version says who did it. Raises ActorMissing."""
+        _stamp([self], actor, revision)
+        return super().delete(*args, **kwargs)
+
+
+Row = TypeVar("Row", bound=Recorded)
+
+
+def record_created(rows: Sequence[Row], *, actor: str, revision: int | None = None) -> None:
+    """Insert many rows of one table and their versions, in two statements. Raises ActorMissing."""
+    _stamp(rows, actor, revision)
+    if rows:
+        bulk_create_with_history(rows, type(rows[0]), batch_size=500)
+
+
+def record_changed(
+    rows: Sequence[Row], fields: Iterable[str], *, actor: str, revision: int | None = None
+) -> None:
+    """Update `fields` of many rows of one table and add their versions. Raises ActorMissing."""
+    _stamp(rows, actor, revision)
+    if rows:
+        names = sorted({*fields, "actor", "revision"})
+        bulk_update_with_history(rows, type(rows[0]), names, batch_size=500)
+
+
+def record_deleted(rows: Sequence[Row], *, actor: str, revision: int | None = None) -> None:
+    """Delete many rows of one table; their last versions say who did it. Raises ActorMissing."""
+    _stamp(rows, actor, revision)
+    if not rows:
+        return
+    table, now = type(rows[0]), timezone.now()
+    past: Any = table.history.model
+    past.objects.bulk_create(
+        past(
+            history_date=now,
+            history_type="-",
+            **{field.attname: getattr(row, field.attname) for field in past.tracked_fields},
+        )
+        for row in rows
+    )
+    # the ORM's delete would send a signal a row, whose receiver would add a second version
+    quoted = connection.ops.quote_name(table._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {quoted} WHERE id = ANY(%s)",  # noqa: S608 - the table's own name, quoted
+            [[row.pk for row in rows]],
+        )
+
+
+def _stamp(rows: Iterable[Recorded], actor: str, revision: int | None) -> None:
+    if not actor:
+        raise ActorMissing("a recorded row needs `actor`: say who writes it")
+    for row in rows:
+        row.actor = actor
+        if revision is not None:
+            row.revision = revision
+
+
+def versions(table: str, *, excluded: Iterable[str] = ()) -> HistoricalRecords:
+    """The history of a recorded table, in a table of its own; `excluded` columns are not copied."""
+    return HistoricalRecords(
+        table_name=table,
+        excluded_fields=sorted(excluded),
+        history_id_field=models.BigAutoField(),
+        user_db_constraint=False,
+    )

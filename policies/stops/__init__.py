@@ -1,0 +1,1 @@
+"""Kill switches: a model, provider, route, tenant, key, or everything, off from the next commit on."""
