@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVICES_FILE = "services.json"
 
 
 class BadEnvironment(ValueError):
@@ -43,9 +44,9 @@ def home() -> Path:
     return Path(text("MANDATE_HOME", str(ROOT / ".mandate"))).expanduser().resolve()
 
 
-def services() -> dict[str, str]:
-    """What `manage.py up` wrote about the services of this home: database_url, database_owner_url, redis_url, console."""
-    path = home() / "services.json"
+def services(folder: Path | None = None) -> dict[str, str]:
+    """What `manage.py up` wrote about the services of a home: their addresses, ports and passwords."""
+    path = (folder or home()) / SERVICES_FILE
     if not path.is_file():
         return {}
     found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
