@@ -1,0 +1,51 @@
+"""Read content back. Who may, and the entry `content.viewed`, are the caller's to see to."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+from uuid import UUID
+
+from audit.vault.keys import CallKeys, Erased, Sealed
+from audit.vault.seal import Tampered
+from audit.vault.store import KeyStore
+
+PARTS = """
+SELECT call, field, no, tenant_key, subject_key, nonce, ciphertext
+FROM vault_content WHERE call = %s AND field = %s ORDER BY no
+"""
+
+
+class Cursor(Protocol):
+    """What is needed of a database cursor, Django's or psycopg's."""
+
+    def execute(self, query: Any, params: Any = ..., /) -> object:  # noqa: ANN401 - two libraries' own
+        """Run the query."""
+
+    def fetchall(self) -> Iterable[Any]:
+        """All rows."""
+
+
+def open_content(store: KeyStore, cursor: Cursor, call: UUID, field: str) -> bytes | None:
+    """Return a field's content; None when there is none. Raises Erased and Tampered."""
+    cursor.execute(PARTS, [call, field])
+    return open_parts(store, [Sealed(*row) for row in cursor.fetchall()])
+
+
+def open_parts(store: KeyStore, parts: Iterable[Sealed]) -> bytes | None:
+    """Return what the rows of one field hold together; None for no rows. Raises Erased and Tampered."""
+    opened = []
+    for no, part in enumerate(parts):
+        if part.no != no:
+            raise Tampered(f"part {no} of {part.field} of call {part.call} is missing")
+        keys = CallKeys.recall(store, part.call, part.tenant_key, part.subject_key)
+        opened.append(_open(store, keys, part))
+    return b"".join(opened) if opened else None
+
+
+def _open(store: KeyStore, keys: CallKeys, part: Sealed) -> bytes:
+    try:
+        return keys.unseal(part)
+    except Tampered:
+        # a key of the same name was made after the old one was destroyed: erased, not changed
+        if store.destroyed(part.tenant_key) or store.destroyed(part.subject_key):
+            raise Erased(f"the {part.field} of call {part.call} is erased") from None
+        raise
