@@ -62,6 +62,11 @@ _KEYS = frozenset(
     "model latency delay chunks stall stall_after tokens say vary confidence logprobs tool args "
     "finish usage fail status retry_after times cut error".split()
 )
+_FINISHES: Mapping[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+}
 _ONLY_WHILE_FAILING = ("fail", "status", "cut", "error", "stall")
 _BANK = (
     "The documents support this reading and nothing in them contradicts it. The amount, the date "
@@ -118,12 +123,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer: its tokens, the log probability of each, tool calls, why it ended."""
+    """One answer: its tokens, the log probability of each, tool calls, why and by what it ended."""
 
     tokens: tuple[str, ...]
     logprobs: tuple[float, ...]
     calls: tuple[ToolCall, ...]
     finish: Finish
+    stopped_by: str | None = None
 
     @property
     def text(self) -> str:
@@ -248,10 +254,9 @@ def _choice(ask: Ask, told: Mapping[str, str], index: int) -> Choice:
     calls = _calls(ask, told, draws)
     if calls:
         return Choice((), (), calls, "tool_calls")
-    tokens, finish = _bounded(ask, _tokens(ask, told, subject, draws))
-    if told.get("finish") in {"stop", "length", "content_filter"}:
-        finish = told["finish"]  # type: ignore[assignment]  # narrowed by the line above
-    return Choice(tokens, _logprobs(ask, told, tokens), (), finish)
+    tokens, finish, stopped_by = _bounded(ask, _tokens(ask, told, subject, draws))
+    finish = _FINISHES.get(told.get("finish", ""), finish)
+    return Choice(tokens, _logprobs(ask, told, tokens), (), finish, stopped_by)
 
 
 def _tokens(ask: Ask, told: Mapping[str, str], subject: str, draws: Draws) -> list[str]:
@@ -273,16 +278,16 @@ def _tokens(ask: Ask, told: Mapping[str, str], subject: str, draws: Draws) -> li
     return tokens[:wanted]
 
 
-def _bounded(ask: Ask, tokens: list[str]) -> tuple[tuple[str, ...], Finish]:
-    finish: Finish = "stop"
-    if ask.stop:
-        text = "".join(tokens)
-        ends = [at for at in (text.find(stop) for stop in ask.stop if stop) if at >= 0]
-        if ends:
-            tokens = _TOKEN.findall(text[: min(ends)])
+def _bounded(ask: Ask, tokens: list[str]) -> tuple[tuple[str, ...], Finish, str | None]:
+    text = "".join(tokens) if ask.stop else ""
+    found = [(text.find(stop), stop) for stop in ask.stop if stop and stop in text]
+    stopped_by = None
+    if found:
+        at, stopped_by = min(found)
+        tokens = _TOKEN.findall(text[:at])
     if ask.max_tokens is not None and len(tokens) > ask.max_tokens:
-        tokens, finish = tokens[: ask.max_tokens], "length"
-    return tuple(tokens), finish
+        return tuple(tokens[: ask.max_tokens]), "length", None
+    return tuple(tokens), "stop", stopped_by
 
 
 def _calls(ask: Ask, told: Mapping[str, str], draws: Draws) -> tuple[ToolCall, ...]:
