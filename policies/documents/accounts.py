@@ -1,0 +1,123 @@
+"""Provider and Model: upstream accounts, the models at them, and what their tokens cost from a day on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from policies.documents.fields import Choice, Json, Money, Number, Ref, Secret, Whole, Words
+from policies.documents.groups import Group, ListOf
+from policies.documents.identity import CURRENCY
+from policies.documents.kind import Kind, Told, day, name
+
+URL: Final = r"https?://[A-Za-z0-9.\-\[\]:]+(/[^\s?#]*)?"
+PROVIDER_TYPES: Final = (
+    "openai",
+    "anthropic",
+    "azure-openai",
+    "gemini",
+    "openai-compatible",
+    "sandbox",
+    "rules",
+)
+_BUILT: Final = ("openai", "anthropic", "openai-compatible", "sandbox")
+_WITHOUT_ADDRESS: Final = ("openai", "anthropic", "sandbox", "rules", "gemini")
+
+
+class Provider(Kind):
+    """An upstream account. Timeouts are for each attempt."""
+
+    kind = "Provider"
+    fields = {
+        "type": Choice(*PROVIDER_TYPES, required=True),
+        "baseUrl": Words(URL, "an address like https://api.openai.com/v1"),
+        "credential": Secret(),
+        "timeouts": Group(
+            {
+                "connectSeconds": Number("0.1", "60", default="5"),
+                "firstTokenSeconds": Number("0.1", "600", default="30"),
+                "stallSeconds": Number("0.1", "600", default="60"),
+                "totalSeconds": Number("0.1", "600", default="600"),
+            }
+        ),
+        "maxConcurrency": Whole(1, 100_000, default=200),
+        "terms": Group(
+            {
+                "retention": Words(".{1,200}", "text of one line"),
+                "training": Words(".{1,200}", "text of one line"),
+                "region": name(),
+                "contractEndsOn": day(),
+            },
+            absent=True,
+        ),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """An address where the type has none of its own."""
+        if "baseUrl" not in spec and spec["type"] not in _WITHOUT_ADDRESS:
+            yield "baseUrl", f'a provider of type "{spec["type"]}" needs a baseUrl'
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Types without an adapter."""
+        if spec["type"] not in _BUILT:
+            yield "type", f'the provider type "{spec["type"]}"'
+
+
+_PRICE: Final = {
+    "inputPerMillion": Money(required=True),
+    "cachedInputPerMillion": Money(),
+    "cacheWritePerMillion": Money(),
+    "outputPerMillion": Money(required=True),
+}
+
+
+class Model(Kind):
+    """One model at a provider: what it can do, what it may see, what it costs by date."""
+
+    kind = "Model"
+    fields = {
+        "provider": Ref("Provider", required=True),
+        "upstreamName": Words(r"[^\s]{1,200}", "a name without spaces"),
+        "tier": Choice("small", "medium", "large", default="medium"),
+        "capabilities": ListOf(name(), unique=True, default=["chat"]),
+        "contextWindow": Whole(1, 100_000_000, required=True),
+        "maxOutputTokens": Whole(1, 100_000_000, required=True),
+        "regions": ListOf(name(), unique=True),
+        "clearance": ListOf(name(), unique=True),
+        "prices": ListOf(
+            Group(
+                {
+                    "from": day(required=True),
+                    "currency": Words(CURRENCY, "a currency like USD", required=True),
+                    **_PRICE,
+                    "batchFactor": Words(
+                        r"[0-9](\.[0-9]{1,6})?", 'a factor in quotes like "0.5"', default="1"
+                    ),
+                    "tiers": ListOf(Group({"aboveInputTokens": Whole(1, required=True), **_PRICE})),
+                }
+            )
+        ),
+        "lifecycle": Group(
+            {
+                "state": Choice("preview", "active", "deprecated", "retired", default="active"),
+                "sunsetOn": day(),
+                "replacement": Ref("Model"),
+            }
+        ),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """One price for a day."""
+        seen = set()
+        for index, price in enumerate(spec.get("prices", [])):
+            if price["from"] in seen:
+                yield f"prices[{index}].from", f'a price from "{price["from"]}" is written twice'
+            seen.add(price["from"])
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Prices by the length of the input."""
+        for index, price in enumerate(spec.get("prices", [])):
+            if price.get("tiers"):
+                yield f"prices[{index}].tiers", "a price by the length of the input"

@@ -1,0 +1,129 @@
+"""Organisation, Tenant, RoleGrant: who is accountable, and what people may do."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+from zoneinfo import available_timezones
+
+import yaml
+
+from controlplane.kernel.principal import ROLES
+from policies.documents.fields import Choice, Field, Flag, Json, Reading, Whole, Words
+from policies.documents.groups import Group, ListOf, MapOf
+from policies.documents.kind import Kind, Told, day, email, name
+
+CURRENCY: Final = "[A-Z]{3}"
+_ZONES: Final = frozenset(available_timezones())
+DATA_CLASSES: Final = ("public", "internal", "personal", "health", "secret")
+
+
+class Zone(Words):
+    """An IANA time zone."""
+
+    words = "a time zone like Europe/Berlin"
+
+    def accepts(self, value: str) -> bool:
+        """Whether the zone is known."""
+        return value in _ZONES
+
+
+class MonthDay(Words):
+    """A day that every year has, `04-01`."""
+
+    def __init__(self, *, default: Json = None) -> None:
+        long, short, february = (
+            "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])",
+            "(0[469]|11)-(0[1-9]|[12][0-9]|30)",
+            "02-(0[1-9]|1[0-9]|2[0-8])",
+        )
+        super().__init__(
+            f"{long}|{short}|{february}", "a day of the year like 04-01", default=default
+        )
+
+
+class Rates(Field):
+    """`{from: 2026-11-01, USD: "0.92"}`: from that day on, one unit of the named currency is worth so much of ours."""
+
+    words = "a day and rates by currency"
+
+    def read(self, node: yaml.Node, path: str, to: Reading) -> Json:
+        """The day and the rates: every key but `from` is a currency."""
+        fields: dict[str, Field] = {"from": day(required=True)}
+        if isinstance(node, yaml.MappingNode):
+            keys = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode)]
+            rate = Words(r"[0-9]{1,9}(\.[0-9]{1,9})?", 'a rate in quotes like "0.92"')
+            fields |= {k: rate for k in keys if Words(CURRENCY).accepts(k)}
+        return Group(fields).read(node, path, to)
+
+    def schema(self) -> dict[str, Json]:
+        """An object with one day and rates."""
+        rate = {"type": "string"}
+        return {
+            "type": "object",
+            "properties": {"from": {"type": "string"}},
+            "additionalProperties": rate,
+        }
+
+
+class Organisation(Kind):
+    """The one installation: its money, time, data classes, and how it changes its own rules."""
+
+    kind = "Organisation"
+    tenanted = False
+    fields = {
+        "currency": Words(CURRENCY, "a currency like EUR", required=True),
+        "timeZone": Zone(default="UTC"),
+        "fiscalYearStartsOn": MonthDay(default="01-01"),
+        "exchangeRates": ListOf(Rates()),
+        "mode": Choice("single-operator", "four-eyes", default="four-eyes"),
+        "dataClasses": ListOf(name(), 1, unique=True, default=list(DATA_CLASSES)),
+        "approvals": MapOf(
+            Group(
+                {
+                    "count": Whole(0, 20, default=1),
+                    "roles": ListOf(Choice(*ROLES), default=["approver"]),
+                }
+            )
+        ),
+        "replay": Group({"days": Whole(0, 366, default=7), "required": Flag(default=True)}),
+        "unknownHours": Whole(1, 720, default=72),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Rates are dated once each, and positive."""
+        seen = set()
+        for index, rates in enumerate(spec.get("exchangeRates", [])):
+            if rates["from"] in seen:
+                yield (
+                    f"exchangeRates[{index}].from",
+                    f'rates from "{rates["from"]}" are written twice',
+                )
+            seen.add(rates["from"])
+            for currency, rate in rates.items():
+                if currency != "from" and not rate.strip("0."):
+                    yield f"exchangeRates[{index}].{currency}", "a rate must be above zero"
+
+
+class Tenant(Kind):
+    """Who pays: a part of the organisation with its teams."""
+
+    kind = "Tenant"
+    tenanted = False
+    fields = {
+        "displayName": Words(".{1,200}", "text of one line"),
+        "region": name(),
+        "costCentre": Words(".{1,100}", "text of one line"),
+        "timeZone": Zone(),
+        "fiscalYearStartsOn": MonthDay(),
+        "teams": ListOf(name(), unique=True),
+    }
+
+
+class RoleGrant(Kind):
+    """The roles of one person, in `metadata.tenant` or in the whole organisation."""
+
+    kind = "RoleGrant"
+    fields = {
+        "member": email(required=True),
+        "roles": ListOf(Choice(*ROLES), 1, unique=True, required=True),
+    }

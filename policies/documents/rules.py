@@ -1,0 +1,176 @@
+"""UseCase, Permission, Exception, PolicyTest, EscalationRule, ReviewQueue: what is allowed, for what, and who looks at it."""
+
+from collections.abc import Iterator, Mapping
+
+from policies.documents.fields import Cel, Choice, Flag, Json, Money, Number, Ref, Whole, Words
+from policies.documents.groups import Either, Group, ListOf, TeamRef
+from policies.documents.kind import Kind, Told, day, email, name
+from policies.documents.money import scope
+
+
+class UseCase(Kind):
+    """An entry of the register of what AI is used for; a call outside a valid use case is denied."""
+
+    kind = "UseCase"
+    fields = {
+        "owner": Words(".{1,254}", "a member or a team", required=True),
+        "purpose": Words("(?s).{1,2000}", "text of at most 2,000 characters", required=True),
+        "riskClass": Choice("minimal", "limited", "high", required=True),
+        "dataClasses": ListOf(name(), unique=True),
+        "reviewOn": day(),
+        "validation": Group(
+            {
+                "by": email(required=True),
+                "on": day(required=True),
+                "evidence": Words("(?s).{1,2000}", "text of at most 2,000 characters"),
+                "validUntil": day(required=True),
+            },
+            absent=True,
+        ),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """A validation ends after it began."""
+        validation = spec.get("validation")
+        if validation and validation["validUntil"] < validation["on"]:
+            yield "validation.validUntil", f'ends before it begins on "{validation["on"]}"'
+
+
+class Permission(Kind):
+    """A rule: permit or forbid a call, a model, a tool or data, on a condition."""
+
+    kind = "Permission"
+    fields = {
+        "effect": Choice("permit", "forbid", required=True),
+        "level": Choice("hard", "soft", "advisory", default="hard"),
+        "on": Choice("call", "model", "tool", "data", required=True),
+        "when": Cel("on", default="true"),
+        "message": Cel("on", "string"),
+        "obligations": Group(
+            {
+                "maxOutputTokens": Whole(0, 100_000_000, default=0),
+                "redact": ListOf(name(), unique=True),
+                "stripTools": ListOf(name(), unique=True),
+                "hold": Ref("ReviewQueue", default=""),
+            },
+            absent=True,
+        ),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Obligations stand on permits, levels on forbids."""
+        if spec["effect"] == "forbid" and "obligations" in spec:
+            yield "obligations", "obligations stand on permits; a forbid has none"
+        if spec["effect"] == "permit" and "level" in spec:
+            yield "level", "only a forbid has a level"
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Tools, data, and the obligations that change content."""
+        if spec["on"] in ("tool", "data"):
+            yield "on", f'a permission on "{spec["on"]}"'
+        for field in ("redact", "stripTools", "hold"):
+            if spec.get("obligations", {}).get(field):
+                yield f"obligations.{field}", f'the obligation "{field}"'
+
+
+class Lifting(Kind):
+    """Lifts a soft forbid, or raises a budget, for a scope until a day."""
+
+    kind = "Exception"
+    executed = False
+    fields = {
+        "permission": Ref("Permission"),
+        "budget": Ref("Budget"),
+        "raiseBy": Money(),
+        "scope": scope(),
+        "reason": Words("(?s).{1,2000}", "text of at most 2,000 characters", required=True),
+        "expiresOn": day(required=True),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """A permission, or a budget with its raise."""
+        if ("permission" in spec) == ("budget" in spec):
+            yield "permission", "an Exception names a permission, or a budget with raiseBy"
+        if ("budget" in spec) != ("raiseBy" in spec):
+            yield "raiseBy", "budget and raiseBy stand together"
+
+
+class PolicyTest(Kind):
+    """What a decision must be for given facts; publish runs it."""
+
+    kind = "PolicyTest"
+    executed = False
+    fields = {
+        "given": Group(
+            {
+                "tenant": Ref("Tenant", required=True),
+                "team": TeamRef(),
+                "route": name(required=True),
+                "user": name(),
+                "key": name(),
+                "now": Words(
+                    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?", "a day or a moment in UTC"
+                ),
+                "request": Group(
+                    {
+                        "dataClasses": ListOf(name(), unique=True),
+                        "tools": ListOf(name(), unique=True),
+                        "inputTokensMax": Whole(),
+                        "outputTokensMax": Whole(),
+                        "stream": Flag(),
+                        "language": name(),
+                    },
+                    absent=True,
+                ),
+            },
+            required=True,
+        ),
+        "expect": Group(
+            {
+                "effect": Choice("permit", "deny", "escalate"),
+                "models": ListOf(name()),
+                "modelsNever": ListOf(name()),
+                "determiningRules": ListOf(name()),
+            },
+            required=True,
+        ),
+    }
+
+
+class EscalationRule(Kind):
+    """When a person must look: before any model, before the answer, before a tool, or after a failure."""
+
+    kind = "EscalationRule"
+    executed = False
+    fields = {
+        "stage": Choice("request", "response", "tool", "failure", required=True),
+        "when": Cel("stage", required=True),
+        "queue": Ref("ReviewQueue", required=True),
+    }
+
+
+class ReviewQueue(Kind):
+    """Where held calls wait for a person."""
+
+    kind = "ReviewQueue"
+    executed = False
+    fields = {
+        "reviewers": ListOf(
+            Either(Words("role:[a-z]+", "role:reviewer"), email()), 1, required=True
+        ),
+        "dueMinutes": Whole(1, 525_600, default=60),
+        "approvals": Whole(1, 20, default=1),
+        "onOverdue": Choice("escalate", "reject", "release", default="reject"),
+        "escalateTo": Ref("ReviewQueue"),
+        "sample": Group({"percent": Number("0", "100", default="0")}, absent=True),
+    }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Escalation needs somewhere to go."""
+        if spec.get("onOverdue") == "escalate" and not spec.get("escalateTo"):
+            yield "escalateTo", "onOverdue escalate needs escalateTo"

@@ -1,0 +1,153 @@
+"""What a decision says. Every type here is part of its canonical bytes; a change of any raises `ENGINE`."""
+
+from typing import Final, Literal
+
+import msgspec
+
+ENGINE: Final = 1
+"""Changes when the bytes of any decision would."""
+
+Effect = Literal["permit", "deny", "escalate"]
+OnExhausted = Literal["clamp", "downgrade", "deny", "escalate"]
+
+BUILT_IN: Final = "builtIn"
+"""The `kind` of a rule that is built in; its name is one of those below."""
+NO_PERMIT: Final = "no-permit"
+
+
+class Part(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The base of every part of a decision."""
+
+
+class RuleRef(Part, frozen=True, kw_only=True):
+    """A rule that counted: a Permission with the line that decided, or a built-in (`kind` builtIn, `line` 0).
+
+    `line` is counted in the text the document was read from; `error` says what went wrong where the condition failed.
+    """
+
+    kind: str
+    tenant: str
+    name: str
+    line: int = 0
+    error: str = ""
+
+
+class Dropped(Part, frozen=True, kw_only=True):
+    """A model that is not in the plan, one entry for each rule against it. `message` is for people."""
+
+    model: str
+    rule: RuleRef
+    message: str
+
+
+class PriceRef(Part, frozen=True, kw_only=True):
+    """The price in force on the day (`since`, its `from`): decimals per million tokens in `currency`.
+
+    `rate` converts into the organisation's currency.
+    """
+
+    since: str = msgspec.field(name="from")
+    currency: str
+    input: str
+    cached_input: str
+    cache_write: str
+    output: str
+    rate: str
+
+
+class BudgetClaim(Part, frozen=True, kw_only=True):
+    """One budget window a call draws on. `subject` tells the windows of an `each` apart; `rank` orders locks, narrow to wide."""
+
+    budget: str
+    tenant: str
+    subject: str
+    period: str
+    time_zone: str
+    fiscal_starts_on: str
+    limit_nano: int
+    hard: bool
+    on_exhausted: OnExhausted
+    rank: int
+
+
+class Candidate(Part, frozen=True, kw_only=True):
+    """One model the call may go to, and what it may cost at most.
+
+    `amount_nano` is `fixed_nano` (all input at the dearest input price) plus `max_output_tokens` × n at
+    `output_nano_per_million`, each rounded up. `min_amount_nano` is the least that is worth reserving: the same
+    with MIN_OUTPUT_TOKENS.
+    """
+
+    model: str
+    model_tenant: str
+    provider: str
+    provider_tenant: str
+    provider_type: str
+    upstream_name: str
+    max_output_tokens: int
+    input_tokens_max: int
+    fixed_nano: int
+    output_nano_per_million: str
+    amount_nano: int
+    min_amount_nano: int
+    price: PriceRef
+    budgets: tuple[BudgetClaim, ...]
+
+
+class Retry(Part, frozen=True, kw_only=True):
+    """Attempts at one model in all, the error classes that are tried again, and the pause between them (a decimal)."""
+
+    attempts: int
+    on: tuple[str, ...]
+    backoff: str = msgspec.field(name="backoffSeconds")
+
+    @property
+    def backoff_seconds(self) -> float:
+        """The pause as a number, for a timer."""
+        return float(self.backoff)
+
+
+class Plan(Part, frozen=True, kw_only=True):
+    """The ordered steps a permitted call may take; `fallback_on` are the error classes after which the next step is taken."""
+
+    strategy: str
+    steps: tuple[Candidate, ...]
+    retry: Retry
+    fallback_on: tuple[str, ...]
+
+
+class Obligations(Part, frozen=True, kw_only=True):
+    """What the executor must do. `max_output_tokens` 0 and an empty `hold` mean none."""
+
+    max_output_tokens: int = 0
+    redact: tuple[str, ...] = ()
+    strip_tools: tuple[str, ...] = ()
+    hold: str = ""
+
+
+class Denial(Part, frozen=True, kw_only=True):
+    """Why not, in words, and whom to ask. `code` is stable."""
+
+    code: str
+    message: str
+    rules: tuple[str, ...]
+    owner: str
+
+
+class Decision(Part, frozen=True, kw_only=True):
+    """The answer. `plan` is None unless the effect is permit; `denial` is None if it is. `digest` is SHA-256 of `encode`.
+
+    `determining` names the rules that made it so, `advisories` the advisory forbids that matched, `warnings` sunsets to come.
+    """
+
+    effect: Effect
+    determining: tuple[RuleRef, ...]
+    plan: Plan | None = None
+    obligations: Obligations = Obligations()
+    dropped: tuple[Dropped, ...] = ()
+    denial: Denial | None = None
+    advisories: tuple[RuleRef, ...] = ()
+    warnings: tuple[str, ...] = ()
+    revision: int
+    bundle: str
+    digest: bytes = b""

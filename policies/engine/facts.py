@@ -1,0 +1,130 @@
+"""Everything a decision may look at, as one plain, content-free value; recorded, so that it can be made again."""
+
+from typing import Final
+
+import msgspec
+import rfc8785
+
+from controlplane.kernel.errors import InvalidRequest, TooLarge
+
+MAX_BYTES: Final = 16 * 1024
+
+
+class Fact(msgspec.Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    """The base of every part: immutable, camelCase outside, unknown fields refused."""
+
+
+class KeyFacts(Fact, frozen=True, kw_only=True):
+    """The API key that was shown. `labels` are the key's own."""
+
+    id: str
+    labels: dict[str, str] = {}
+
+
+class UserFacts(Fact, frozen=True, kw_only=True):
+    """The end user a caller names: `ref` is the commitment (hex), never the name; empty when none was given."""
+
+    known: bool = False
+    ref: str = ""
+
+
+class RequestFacts(Fact, frozen=True, kw_only=True):
+    """The shape of the request. Token bounds: `input_tokens_max` is never exceeded, `input_tokens_estimate` is the likely figure.
+
+    `needs` are model capabilities the request cannot do without; `output_tokens_asked` is 0 when the caller set no limit.
+    """
+
+    dialect: str
+    data_classes: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    input_tokens_max: int = 0
+    input_tokens_estimate: int = 0
+    output_tokens_asked: int = 0
+    stream: bool = False
+    n: int = 1
+    language: str = ""
+    labels: dict[str, str] = {}
+
+
+class RunFacts(Fact, frozen=True, kw_only=True):
+    """What the calls of the same run came to so far; `cost` is a decimal in the organisation's currency."""
+
+    id: str = ""
+    calls: int = 0
+    cost: str = "0.00"
+    seconds: int = 0
+
+
+class BudgetFacts(Fact, frozen=True, kw_only=True):
+    """The last read of one budget window: how much is used, in thousandths, and how old the reading is. It decides no money."""
+
+    name: str
+    tenant: str = ""
+    subject: str = ""
+    share_used_permille: int = 0
+    age_seconds: int = 0
+
+
+class StopFact(Fact, frozen=True, kw_only=True):
+    """A kill switch that is on. `kind` is model, provider, route, tenant, key or everything; `name` is empty for the last."""
+
+    kind: str
+    tenant: str = ""
+    name: str = ""
+    id: str = ""
+
+
+class Facts(Fact, frozen=True, kw_only=True):
+    """One call as the decision sees it.
+
+    `now` is RFC 3339 in UTC with milliseconds. `call` is 32 hex digits. `draw` is a decimal of 64 bits.
+    `breakers_open` and `exclude` name models as `name` or `tenant/name`. `clamp` is the most output tokens that
+    admission found money for (0: not clamped).
+    """
+
+    now: str
+    call: str
+    tenant: str
+    team: str
+    key: KeyFacts
+    route: str
+    request: RequestFacts
+    draw: str = "0"
+    user: UserFacts = UserFacts()
+    run: RunFacts = RunFacts()
+    budgets: tuple[BudgetFacts, ...] = ()
+    stops: tuple[StopFact, ...] = ()
+    breakers_open: tuple[str, ...] = ()
+    clamp: int = 0
+    exclude: tuple[str, ...] = ()
+
+
+def draw_of(call_digest: bytes) -> str:
+    """The fact `draw` from the SHA-256 of the call id: its first eight bytes as a decimal."""
+    return str(int.from_bytes(call_digest[:8]))
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(Facts)
+
+
+def encode(facts: Facts) -> bytes:
+    """Canonical JSON (RFC 8785) of at most 16 KiB. Raises TooLarge."""
+    text = _encoder.encode(facts)
+    if not text.isascii():
+        # RFC 8785 orders keys by UTF-16 units, msgspec by code points
+        text = rfc8785.dumps(msgspec.json.decode(text))
+    if len(text) > MAX_BYTES:
+        raise TooLarge(
+            f"the facts of this call take {len(text)} bytes, at most {MAX_BYTES} are recorded; send fewer labels or tools"
+        )
+    return text
+
+
+def decode(text: bytes) -> Facts:
+    """The reverse of `encode`. Raises InvalidRequest."""
+    try:
+        return _decoder.decode(text)
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"these are not facts: {error}") from error
