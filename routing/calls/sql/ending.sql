@@ -1,0 +1,181 @@
+-- How attempts and calls end. Every function locks the call's row before its first write, compares, and writes or not.
+-- Locks, in order: the call's row, attempt and posting, vault, entries, call, windows by (rank, id).
+
+-- Moves one attempt and books it; the caller holds the call's row and settles the windows last.
+CREATE FUNCTION attempt_end(p_call uuid, p routing_settlement, p_at timestamptz,
+                            OUT moved boolean, OUT held_nano bigint, OUT posted_nano bigint, OUT overrun_nano bigint, OUT windows bigint[])
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  open boolean := p.becomes = 'unknown';  -- it keeps holding its money
+BEGIN
+  IF p.was || ' ' || p.becomes NOT IN ('started succeeded', 'started failed', 'started unknown', 'reserved voided', 'unknown reconciled') THEN
+    RAISE EXCEPTION 'an attempt does not go from % to %', p.was, p.becomes USING ERRCODE = 'MD003';
+  END IF;
+  UPDATE routing_attempt a
+     SET state = p.becomes, error_class = coalesce(p.error_class, ''), basis = coalesce(p.basis, ''),
+         settled_at = CASE WHEN NOT open THEN p_at END, unknown_at = CASE WHEN open THEN p_at END,
+         posted_nano = CASE WHEN open OR p.becomes = 'voided' THEN 0 ELSE least(p.amount_nano, a.reserved_nano) END,
+         overrun_nano = CASE WHEN open OR p.becomes = 'voided' THEN 0 ELSE greatest(p.amount_nano - a.reserved_nano, 0) END,
+         tokens_input = p.tokens_input, tokens_cached = p.tokens_cached, tokens_cache_write = p.tokens_cache_write, tokens_output = p.tokens_output
+   WHERE a.call = p_call AND a.no = p.no AND a.state = p.was
+  RETURNING CASE WHEN open THEN 0 ELSE a.reserved_nano END, a.posted_nano, a.overrun_nano, CASE WHEN open THEN '{}' ELSE a.windows END
+       INTO held_nano, posted_nano, overrun_nano, windows;
+  moved := FOUND;
+  IF moved AND NOT open THEN
+    PERFORM ledger_post(p_call, p.no, p.becomes, coalesce(p.basis, 'none'), posted_nano, overrun_nano, p_at);
+  END IF;
+END $$;
+
+-- Ends one attempt while the call goes on, or long after. p_worker null: the reconciler or a person, for `unknown` only.
+CREATE FUNCTION settle_attempt(p_call uuid, p_worker uuid, p routing_settlement, p_entry routing_entry, OUT answer text, OUT state text)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  c record;
+  m record;
+BEGIN
+  PERFORM first_write();
+  SELECT r.worker, r.tenant, r.finished_at INTO c FROM routing_call r WHERE r.id = p_call FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    answer := 'moved';
+    RETURN;
+  END IF;
+  IF p.was = 'unknown' OR c.worker = p_worker THEN
+    SELECT * INTO m FROM attempt_end(p_call, p, mandate_now());
+    IF m.moved THEN
+      PERFORM audit_append(p_entry.id, 'attempt.' || p.becomes, p_call, c.tenant, p_entry.body);
+      IF c.finished_at IS NOT NULL AND m.posted_nano + m.overrun_nano > 0 THEN
+        UPDATE routing_call r SET cost_nano = r.cost_nano + m.posted_nano + m.overrun_nano WHERE r.id = p_call;
+      END IF;
+      PERFORM ledger_settle(m.windows, m.held_nano, m.posted_nano, m.overrun_nano);
+      answer := 'settled';
+      RETURN;
+    END IF;
+  END IF;
+  answer := CASE WHEN entry_seen(p_entry.id) THEN 'settled' ELSE 'moved' END;
+  SELECT a.state INTO state FROM routing_attempt a WHERE a.call = p_call AND a.no = p.no;
+END $$;
+
+-- Ends the call (completed, failed, cancelled) or hands it to a person (held), together with its last attempt.
+CREATE FUNCTION finish_call(p routing_ending, p_attempt routing_settlement, p_attempt_entry routing_entry, p_sealed routing_sealed, p_entry routing_entry,
+                            OUT answer text, OUT state text, OUT cost_nano bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  c record;
+  others record;
+  m record;
+  at timestamptz;
+  settles boolean := p_attempt.no IS NOT NULL;
+BEGIN
+  IF p.state NOT IN ('completed', 'failed', 'cancelled', 'held') THEN
+    RAISE EXCEPTION 'a call does not end as %', p.state USING ERRCODE = 'MD003';
+  END IF;
+  PERFORM first_write();
+  SELECT r.state, r.worker, r.tenant INTO c FROM routing_call r WHERE r.id = p.call FOR NO KEY UPDATE;
+  IF NOT FOUND OR c.state NOT IN ('admitted', 'running') OR (c.worker IS NOT NULL AND c.worker IS DISTINCT FROM p.worker)
+     OR (c.worker IS NULL AND p.state = 'completed') THEN
+    answer := CASE WHEN entry_seen(p_entry.id) THEN 'finished' WHEN c.state IN ('admitted', 'running') THEN 'lost' ELSE 'moved' END;
+    state := c.state;
+    RETURN;
+  END IF;
+  SELECT bool_or(a.state IN ('reserved', 'started')) AS open, coalesce(sum(a.posted_nano + a.overrun_nano), 0) AS cost
+    INTO others FROM routing_attempt a WHERE a.call = p.call AND a.no IS DISTINCT FROM p_attempt.no;
+  IF others.open THEN
+    answer := 'open_attempt';
+    state := c.state;
+    RETURN;
+  END IF;
+  at := mandate_now();
+  cost_nano := others.cost;
+  IF settles THEN
+    SELECT * INTO m FROM attempt_end(p.call, p_attempt, at);
+    IF NOT m.moved THEN
+      answer := 'moved';
+      SELECT a.state INTO state FROM routing_attempt a WHERE a.call = p.call AND a.no = p_attempt.no;
+      RETURN;
+    END IF;
+    cost_nano := cost_nano + m.posted_nano + m.overrun_nano;
+  END IF;
+  IF p_sealed.field IS NOT NULL THEN
+    PERFORM vault_put(p.call, p_sealed.field, p_sealed.no, p_sealed.tenant_key, p_sealed.subject_key, p_sealed.nonce, p_sealed.ciphertext);
+  END IF;
+  IF settles THEN
+    PERFORM audit_append(p_attempt_entry.id, 'attempt.' || p_attempt.becomes, p.call, c.tenant, p_attempt_entry.body);
+  END IF;
+  PERFORM audit_append(p_entry.id, 'call.' || p.state, p.call, c.tenant, p_entry.body);
+  UPDATE routing_call r
+     SET state = p.state, code = p.code, cost_nano = finish_call.cost_nano,
+         finished_at = CASE WHEN p.state <> 'held' THEN at END,
+         worker = CASE WHEN p.state <> 'held' THEN r.worker END,
+         moved_at = CASE WHEN p.state = 'held' THEN at ELSE r.moved_at END
+   WHERE r.id = p.call;
+  IF settles THEN
+    PERFORM ledger_settle(m.windows, m.held_nano, m.posted_nano, m.overrun_nano);
+  END IF;
+  answer := 'finished';
+  state := p.state;
+END $$;
+
+-- A person lets a held call go on: it waits for a worker, under a new deadline.
+CREATE FUNCTION release_call(p_call uuid, p_ttl interval, p_entry routing_entry, OUT answer text, OUT state text)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  c record;
+  at timestamptz;
+BEGIN
+  PERFORM first_write();
+  SELECT r.state, r.tenant INTO c FROM routing_call r WHERE r.id = p_call FOR NO KEY UPDATE;
+  IF c.state IS DISTINCT FROM 'held' THEN
+    answer := CASE WHEN entry_seen(p_entry.id) THEN 'released' ELSE 'moved' END;
+    state := c.state;
+    RETURN;
+  END IF;
+  at := mandate_now();
+  PERFORM audit_append(p_entry.id, 'call.released', p_call, c.tenant, p_entry.body);
+  UPDATE routing_call r SET state = 'running', code = '', worker = NULL, deadline_at = at + p_ttl, moved_at = at WHERE r.id = p_call;
+  answer := 'released';
+  state := 'running';
+END $$;
+
+-- Cancels what no worker has; of a worker it is asked (p_ask), and the worker or the sweep carries it out.
+CREATE FUNCTION cancel_call(p_call uuid, p_code text, p_ask boolean, p_void_entry routing_entry, p_entry routing_entry, OUT answer text, OUT state text)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  c record;
+  a record;
+  m record;
+  at timestamptz;
+BEGIN
+  PERFORM first_write();
+  SELECT r.state, r.worker, r.tenant, r.finished_at INTO c FROM routing_call r WHERE r.id = p_call FOR NO KEY UPDATE;
+  state := coalesce(c.state, '');
+  IF NOT FOUND OR c.finished_at IS NOT NULL THEN
+    answer := CASE WHEN entry_seen(p_entry.id) THEN 'cancelled' ELSE 'over' END;
+    RETURN;
+  END IF;
+  at := mandate_now();
+  IF c.worker IS NOT NULL THEN
+    answer := CASE WHEN p_ask THEN 'asked' ELSE 'running' END;
+    IF p_ask THEN
+      UPDATE routing_call r SET cancel_at = at WHERE r.id = p_call AND r.cancel_at IS NULL;
+    END IF;
+    RETURN;
+  END IF;
+  SELECT t.no, count(*) OVER () AS count, t.state INTO a FROM routing_attempt t WHERE t.call = p_call AND t.state IN ('reserved', 'started');
+  IF FOUND AND (a.count > 1 OR a.state <> 'reserved') THEN
+    RAISE EXCEPTION 'call % has no worker but % open attempts', p_call, a.count USING ERRCODE = 'MD003';
+  END IF;
+  IF a.no IS NOT NULL THEN
+    SELECT * INTO m FROM attempt_end(p_call, ROW(0, a.no, 'reserved', 'voided', 'none', '', NULL, NULL, NULL, NULL)::routing_settlement, at);
+    PERFORM audit_append(p_void_entry.id, 'attempt.voided', p_call, c.tenant, p_void_entry.body);
+  END IF;
+  PERFORM audit_append(p_entry.id, 'call.cancelled', p_call, c.tenant, p_entry.body);
+  UPDATE routing_call r
+     SET state = 'cancelled', code = p_code, finished_at = at,
+         cost_nano = (SELECT coalesce(sum(t.posted_nano + t.overrun_nano), 0) FROM routing_attempt t WHERE t.call = p_call)
+   WHERE r.id = p_call;
+  IF a.no IS NOT NULL THEN
+    PERFORM ledger_settle(m.windows, m.held_nano, 0, 0);
+  END IF;
+  answer := 'cancelled';
+  state := 'cancelled';
+END $$;

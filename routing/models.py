@@ -1,0 +1,6 @@
+"""Django's index of the app's tables; each room owns its own."""
+
+from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
+from routing.ledger.models import LedgerWindow, Posting
+
+__all__ = ["Attempt", "Call", "Idempotency", "LedgerWindow", "Posting", "WorkerLease"]
