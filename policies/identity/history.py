@@ -34,11 +34,9 @@ class Recorded(models.Model):
             kwargs["update_fields"] = {*kwargs["update_fields"], "actor", "revision"}
         super().save(*args, **kwargs)
 
-    def delete(
-        self, *args: Any, actor: str = "", revision: int | None = None, **kwargs: Any
-    ) -> tuple[int, dict[str, int]]:
+    def delete(self, *args: Any, actor: str = "", **kwargs: Any) -> tuple[int, dict[str, int]]:  # noqa: ANN401 - Django's own signature
         """Delete the row; its last version says who did it. Raises ActorMissing."""
-        _stamp([self], actor, revision)
+        _stamp([self], actor, None)
         return super().delete(*args, **kwargs)
 
 
@@ -78,7 +76,7 @@ def record_deleted(rows: Sequence[Row], *, actor: str, revision: int | None = No
         for row in rows
     )
     # the ORM's delete would send a signal a row, whose receiver would add a second version
-    quoted = connection.ops.quote_name(table._meta.db_table)
+    quoted = connection.ops.quote_name(table._meta.db_table)  # noqa: SLF001 - the documented name of a table
     with connection.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM {quoted} WHERE id = ANY(%s)",  # noqa: S608 - the table's own name, quoted

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Now
+
 from policies.identity.history import ActorMissing, Recorded, versions
 from policies.order.ids import new_id
 

@@ -1,0 +1,42 @@
+"""Who may change people, keys and tokens. Every rule takes a Principal; commands ask here again."""
+
+from controlplane.kernel.errors import Forbidden, NotFound
+from controlplane.kernel.principal import ORGANISATION, Principal, require
+
+
+def sees_tenant(principal: Principal, tenant: str) -> bool:
+    """Whether the tenant exists at all for this principal."""
+    return bool(
+        principal.roles.get(ORGANISATION)
+        or principal.roles.get(tenant)
+        or any(place == tenant for place, _ in principal.teams)
+    )
+
+
+def require_keys(principal: Principal, tenant: str, team: str) -> None:
+    """Keys: an admin, or a developer of that team. Raises NotFound for another tenant's team, else Forbidden."""
+    if principal.holds("admin", tenant):
+        return
+    if not sees_tenant(principal, tenant):
+        raise NotFound(f'there is no team "{tenant}/{team}"')
+    if not (principal.holds("developer", tenant) and (tenant, team) in principal.teams):
+        raise Forbidden(
+            f'keys of "{tenant}/{team}" are made by its developers or an admin; {principal.name} is neither'
+        )
+
+
+def require_members(principal: Principal) -> None:
+    """Members, memberships and passwords: an admin of the organisation. Raises Forbidden."""
+    require(principal, "admin")
+
+
+def require_archive(principal: Principal, tenant: str) -> None:
+    """Archiving a team: an admin there; a tenant: of the organisation (pass ORGANISATION). Raises Forbidden."""
+    require(principal, "admin", tenant=tenant)
+
+
+def require_own(principal: Principal, email: str) -> None:
+    """Personal tokens: the person, or whoever operates the installation. Raises Forbidden."""
+    if principal.kind == "cli" or (principal.kind == "member" and principal.id == email):
+        return
+    raise Forbidden(f"a personal token is made by its owner; {principal.name} is not {email}")
