@@ -1,0 +1,1 @@
+"""Vector suites, run from any folder laid out like the published ones."""
