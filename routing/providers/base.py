@@ -40,8 +40,8 @@ class Target:
     """Which model to ask, where, as which account, for which attempt.
 
     `credential` is `secret:<name>`, or "" for a provider without a key at a public address.
-    `max_output_tokens` bounds one answer; None leaves the caller's own. `public_model` is the name
-    the caller sent and gets back. `deadline` is on the event loop's clock (`loop.time()`).
+    `max_output_tokens` bounds one answer; the smaller of it and what the caller asked is sent.
+    `public_model` is the name the caller sent and gets back. `deadline` is on the event loop's clock (`loop.time()`).
     """
 
     provider: str
@@ -53,7 +53,7 @@ class Target:
     attempt_no: int
     public_model: str
     deadline: float
-    max_output_tokens: int | None = None
+    max_output_tokens: int
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     @property

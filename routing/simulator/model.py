@@ -59,8 +59,9 @@ _BLOCK = re.compile(r"\[\[sandbox\b([^\]]*(?:\](?!\])[^\]]*)*)\]\]")
 _PAIR = re.compile(r"([a-z_]+)=(\"[^\"]*\"|'[^']*'|\S+)")
 _TOKEN = re.compile(r"\s*(?:\w{1,10}|[^\w\s]{1,4})|\s+")
 _KEYS = frozenset(
-    "model latency delay chunks stall stall_after tokens say vary confidence logprobs tool args "
-    "finish usage fail status retry_after times cut error".split()
+    {"model", "latency", "delay", "chunks", "stall", "stall_after", "tokens", "say", "vary"}
+    | {"confidence", "logprobs", "tool", "args", "finish", "usage", "fail", "status"}
+    | {"retry_after", "times", "cut", "error"}
 )
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",

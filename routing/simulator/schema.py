@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+Schema = Mapping[str, Any] | bool
+"""A JSON schema; true and false are schemas too."""
 DEEPEST = 24
 OPTIONAL_UNTIL = 6
 _FORMATS = {
@@ -45,7 +47,7 @@ class Draws:
         return int.from_bytes(mixed) % bound
 
 
-def instance(schema: Mapping[str, Any] | bool, text: str, draws: Draws) -> Any:  # noqa: ANN401  # JSON
+def instance(schema: Schema, text: str, draws: Draws) -> Any:  # noqa: ANN401  # JSON
     """A JSON value that fits `schema`; enum values that stand in `text` are preferred."""
     root = schema if isinstance(schema, Mapping) else {}
     return _Builder(root, text, draws).value(root, 0)
@@ -58,18 +60,19 @@ class _Builder:
         self._lower = text.lower()
         self._draws = draws
 
-    def value(self, given: Mapping[str, Any] | bool, depth: int) -> Any:  # noqa: ANN401  # JSON
+    def value(self, given: Schema, depth: int) -> Any:  # noqa: ANN401  # JSON
         schema = self._resolved(given, depth)
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
             return self._preferred(schema["enum"])
         kind = self._kind(schema, depth)
+        if kind == "object":
+            return self._object(schema, depth)
+        return self._array(schema, depth) if kind == "array" else self._scalar(kind, schema)
+
+    def _scalar(self, kind: str, schema: Mapping[str, Any]) -> str | float | bool | None:
         match kind:
-            case "object":
-                return self._object(schema, depth)
-            case "array":
-                return self._array(schema, depth)
             case "string":
                 return self._string(schema)
             case "integer" | "number":
@@ -78,7 +81,7 @@ class _Builder:
                 return bool(self._draws.below(2))
         return None
 
-    def _resolved(self, schema: Mapping[str, Any] | bool, depth: int) -> Mapping[str, Any]:
+    def _resolved(self, schema: Schema, depth: int) -> Mapping[str, Any]:
         """References followed, one branch of anyOf and oneOf taken, allOf merged."""
         if not isinstance(schema, Mapping):
             return {}

@@ -1,0 +1,81 @@
+"""One upstream stream on its way to the caller: events in, the caller's bytes out."""
+
+from typing import Protocol
+
+from controlplane.kernel.ids import uuid7_time
+from routing.dialects.base import Dialect, Event
+from routing.exchange import CallRequest, Usage
+from routing.providers.base import Piece, Target
+
+
+def created(target: Target) -> int:
+    """When the call was made, in seconds since 1970, as answers of OpenAI's dialect say it."""
+    return int(uuid7_time(target.call).timestamp())
+
+
+class Turn(Protocol):
+    """Turns upstream events into the caller's bytes, and knows whether the end was seen."""
+
+    finished: bool
+    output_bytes: int
+
+    def take(self, events: list[Event]) -> Piece:
+        """What these events mean for the caller. Raises UnreadableAnswer or StreamFailed."""
+        ...
+
+
+class Spliced:
+    """Same dialect: only id and model change."""
+
+    def __init__(self, speaks: Dialect, request: CallRequest, target: Target) -> None:
+        self._splice = speaks.splicer(
+            target.call, target.public_model, include_usage=request.outline.include_usage
+        )
+        self._usage: Usage | None = None
+        self._finish: str | None = None
+        self.finished = False
+        self.output_bytes = 0
+
+    def take(self, events: list[Event]) -> Piece:
+        """The events with id and model replaced."""
+        splice = self._splice
+        data = b"".join([splice(event) for event in events])
+        usage = splice.usage if splice.usage is not self._usage else None
+        finish = splice.finish if splice.finish != self._finish else None
+        grown = splice.output_bytes - self.output_bytes
+        self._usage, self._finish = splice.usage, splice.finish
+        self.output_bytes, self.finished = splice.output_bytes, splice.finished
+        return Piece(data, usage, finish, grown)
+
+
+class Crossed:
+    """Another dialect: events are read as chunks and written anew."""
+
+    def __init__(
+        self, theirs: Dialect, ours: Dialect, request: CallRequest, target: Target
+    ) -> None:
+        self._reader = theirs.reader()
+        self._write = ours.writer(
+            target.call,
+            target.public_model,
+            include_usage=request.outline.include_usage,
+            created=created(target),
+        )
+        self.finished = False
+        self.output_bytes = 0
+
+    def take(self, events: list[Event]) -> Piece:
+        """The events as the caller's dialect writes them."""
+        data = bytearray()
+        usage: Usage | None = None
+        finish: str | None = None
+        before = self.output_bytes
+        for event in events:
+            for chunk in self._reader.chunks(event):
+                data += self._write(chunk)
+                usage, finish = chunk.usage or usage, chunk.finish or finish
+                self.output_bytes += chunk.output_bytes
+        if self._reader.finished and not self.finished:
+            self.finished = True
+            data += self._write.end()
+        return Piece(bytes(data), usage, finish, self.output_bytes - before)
