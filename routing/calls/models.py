@@ -32,14 +32,18 @@ class Call(models.Model):
     route = models.TextField()
     dialect = models.TextField()
     user_ref = models.TextField()
-    run = models.TextField(null=True)  # noqa: DJ001 - null keeps calls without a run out of the run's index
+    run = models.TextField(null=True)
 
     class Meta:
         db_table = "routing_call"
         indexes = [
-            models.Index(fields=["id"], name="routing_call_open", condition=Q(finished_at__isnull=True)),
+            models.Index(
+                fields=["id"], name="routing_call_open", condition=Q(finished_at__isnull=True)
+            ),
             models.Index(fields=["tenant", "id"], name="routing_call_tenant"),
-            models.Index(fields=["run", "id"], name="routing_call_run", condition=Q(run__isnull=False)),
+            models.Index(
+                fields=["run", "id"], name="routing_call_run", condition=Q(run__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -51,7 +55,12 @@ class Attempt(models.Model):
 
     pk = models.CompositePrimaryKey("call_id", "no")
     call = models.ForeignKey(
-        Call, models.DO_NOTHING, db_column="call", db_constraint=False, db_index=False, related_name="attempts"
+        Call,
+        models.DO_NOTHING,
+        db_column="call",
+        db_constraint=False,
+        db_index=False,
+        related_name="attempts",
     )
     revision = models.BigIntegerField()
     reserved_nano = models.BigIntegerField()
@@ -76,7 +85,11 @@ class Attempt(models.Model):
     class Meta:
         db_table = "routing_attempt"
         indexes = [
-            models.Index(fields=["unknown_at"], name="routing_attempt_unknown", condition=Q(unknown_at__isnull=False))
+            models.Index(
+                fields=["unknown_at"],
+                name="routing_attempt_unknown",
+                condition=Q(unknown_at__isnull=False),
+            )
         ]
 
     def __str__(self) -> str:

@@ -24,7 +24,8 @@ class LedgerWindow(models.Model):
         db_table = "routing_ledger_window"
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "budget", "subject", "starts", "ends"], name="routing_ledger_window_once"
+                fields=["tenant", "budget", "subject", "starts", "ends"],
+                name="routing_ledger_window_once",
             )
         ]
 

@@ -70,11 +70,12 @@ BEGIN
     RAISE EXCEPTION 'a call does not end as %', p.state USING ERRCODE = 'MD003';
   END IF;
   PERFORM first_write();
-  SELECT r.state, r.worker, r.tenant INTO c FROM routing_call r WHERE r.id = p.call FOR NO KEY UPDATE;
-  IF NOT FOUND OR c.state NOT IN ('admitted', 'running') OR (c.worker IS NOT NULL AND c.worker IS DISTINCT FROM p.worker)
-     OR (c.worker IS NULL AND p.state = 'completed') THEN
+  SELECT r.state, r.worker, r.tenant, r.cost_nano INTO c FROM routing_call r WHERE r.id = p.call FOR NO KEY UPDATE;
+  IF NOT FOUND OR c.state NOT IN ('admitted', 'running', 'held') OR (c.worker IS NOT NULL AND c.worker IS DISTINCT FROM p.worker)
+     OR (c.worker IS NULL AND p.state = 'completed') OR (c.state = 'held' AND (p.worker IS NOT NULL OR p.state = 'held')) THEN
     answer := CASE WHEN entry_seen(p_entry.id) THEN 'finished' WHEN c.state IN ('admitted', 'running') THEN 'lost' ELSE 'moved' END;
     state := c.state;
+    cost_nano := c.cost_nano;
     RETURN;
   END IF;
   SELECT bool_or(a.state IN ('reserved', 'started')) AS open, coalesce(sum(a.posted_nano + a.overrun_nano), 0) AS cost

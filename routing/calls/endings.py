@@ -1,0 +1,128 @@
+"""How calls end, are held, released and cancelled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from audit.log.entry import Entry
+from routing.calls import answers, questions
+from routing.calls.pool import PATIENCE_SECONDS, Database, ask, ask_all, seconds
+from routing.calls.steps import Cancel, Finish, Sealed, expect
+
+FinishAnswer = answers.Finished | answers.Lost | answers.Moved | answers.OpenAttempt
+
+
+async def finish_call(
+    db: Database, finish: Finish, *, patience_seconds: float = PATIENCE_SECONDS
+) -> FinishAnswer:
+    """End the call and its last attempt in one commit: the posting, the answer in the vault, both entries.
+
+    A worker that holds an answer may pass a long `patience_seconds`: it asks again with the same entries.
+    """
+    attempt, answer = finish.attempt, finish.answer
+    params = (
+        finish.call,
+        finish.worker,
+        finish.state,
+        finish.code,
+        *(questions.NO_SETTLEMENT if attempt is None else attempt.row()),
+        *(questions.NO_ENTRY if attempt is None else (attempt.entry.id, attempt.entry.body)),
+        *(questions.NO_SEALED if answer is None else answer.row()),
+        finish.entry.id,
+        finish.entry.body,
+    )
+    word, state, cost_nano = await ask(
+        db, questions.FINISH, params, patience_seconds=patience_seconds
+    )
+    match word:
+        case "finished":
+            return answers.Finished(cost_nano)
+        case "lost":
+            return answers.Lost()
+        case "open_attempt":
+            return answers.OpenAttempt()
+    return answers.Moved(state or "")
+
+
+async def hold_call(
+    db: Database, hold: Finish, *, patience_seconds: float = PATIENCE_SECONDS
+) -> FinishAnswer:
+    """Hand the call to a person: a `Finish` whose state is `held` (entry `call.held`). It keeps no worker and no open attempt."""
+    if hold.state != "held":
+        raise ValueError(f'"{hold.state}" is not a hold')
+    return await finish_call(db, hold, patience_seconds=patience_seconds)
+
+
+async def release_call(
+    db: Database, call: UUID, entry: Entry, *, deadline_seconds: float
+) -> answers.Settled | answers.Moved:
+    """A person lets a held call go on; it waits for a worker under a new deadline. `entry` is `call.released`."""
+    expect(entry, "call.released", call)
+    word, state = await ask(
+        db, questions.RELEASE, (call, seconds(deadline_seconds), entry.id, entry.body)
+    )
+    return answers.Settled() if word == "released" else answers.Moved(state or "")
+
+
+async def cancel_call(db: Database, cancel: Cancel) -> str:
+    """`cancelled`; `asked` or `running` (a worker has it, and was asked or not); `over` (it had ended before)."""
+    params = (
+        cancel.call,
+        cancel.code,
+        cancel.ask,
+        cancel.void_entry.id,
+        cancel.void_entry.body,
+        cancel.entry.id,
+        cancel.entry.body,
+    )
+    word, _state = await ask(db, questions.CANCEL, params)
+    return str(word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A call as its caller may see it; `answer` once it has one, `model` of its last attempt."""
+
+    call: UUID
+    state: str
+    code: str
+    cost_nano: int
+    tenant: str
+    team: str
+    key: str
+    dialect: str
+    stream: bool
+    user_ref: str
+    ended: bool
+    deadline_at: object
+    model: str
+    answer: Sealed | None
+
+
+async def outcome(db: Database, call: UUID) -> Outcome | None:
+    """Where the call stands, with its sealed answer; None when there is no such call."""
+    rows = await ask_all(db, questions.OUTCOME, (call,))
+    if not rows:
+        return None
+    row = rows[0]
+    names = (
+        "state",
+        "code",
+        "cost_nano",
+        "tenant",
+        "team",
+        "key",
+        "dialect",
+        "stream",
+        "user_ref",
+        "ended",
+        "deadline_at",
+        "model",
+    )
+    sealed = None if row[12] is None else Sealed("answer", row[12], row[13], row[14], row[15])
+    return Outcome(call=call, **dict(zip(names, row[:12], strict=True)), answer=sealed)
+
+
+async def ended(db: Database, calls: Sequence[UUID]) -> list[UUID]:
+    """Which of these calls have ended or are held: one query for all that a web process waits for."""
+    return [row[0] for row in await ask_all(db, questions.ENDED, (list(calls),))]

@@ -1,0 +1,52 @@
+"""When money is short: how to decide again with what `onExhausted` of the refusing budgets allows. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+
+from controlplane.kernel.money import MILLION
+from policies.engine.decision import Candidate
+from routing.calls.answers import NoHeadroom
+from routing.ledger.reserve import after_refusal
+
+MIN_OUTPUT_TOKENS = 16
+"""An answer shorter than this is not worth its price; a clamp below it is a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to decide again: with at most `clamp` output tokens (0: as before), or without the `exclude`d models."""
+
+    clamp: int = 0
+    exclude: tuple[str, ...] = ()
+
+
+def cheaper(candidates: Sequence[Candidate], choices: int, refused: NoHeadroom) -> Way | None:
+    """The way that the refusing budgets allow, for a request of `choices` answers; None when there is none."""
+    first, following = candidates[0], after_refusal(refused)
+    match following.action:
+        case "downgrade":
+            dear = tuple(_name(c) for c in candidates if c.amount_nano >= first.amount_nano)
+            return Way(exclude=dear) if len(dear) < len(candidates) else None
+        case "clamp":
+            tokens = _tokens_for(first, choices, following.target_nano)
+            return (
+                Way(clamp=tokens) if MIN_OUTPUT_TOKENS <= tokens < first.max_output_tokens else None
+            )
+    return None
+
+
+def _name(candidate: Candidate) -> str:
+    return (
+        f"{candidate.model_tenant}/{candidate.model}" if candidate.model_tenant else candidate.model
+    )
+
+
+def _tokens_for(candidate: Candidate, choices: int, target_nano: int) -> int:
+    """How many output tokens of each choice the money buys beside the input."""
+    price = Decimal(candidate.output_nano_per_million)
+    spendable = target_nano - candidate.fixed_nano
+    if spendable <= 0 or price <= 0:
+        return 0
+    each = spendable * MILLION / price / choices
+    return int(each.to_integral_value(rounding=ROUND_FLOOR))
