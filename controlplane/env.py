@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,7 +60,7 @@ class Database:
 
     dsn: str
 
-    def django(self) -> dict[str, object]:
+    def django(self) -> dict[str, Any]:
         """Django's DATABASES entry."""
         url = urlsplit(self.dsn)
         if url.scheme not in {"postgresql", "postgres"}:

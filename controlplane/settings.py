@@ -1,10 +1,10 @@
-"""Django's settings, driven by the environment (`controlplane/env.py` names every variable)."""
+"""Django's settings, driven by the environment (`controlplane/env.py` reads every variable)."""
 
 import secrets
 from pathlib import Path
 from typing import Any
 
-from controlplane import env
+from controlplane import env, logs
 
 BASE_DIR = env.ROOT
 MANDATE_HOME = env.home()
@@ -14,6 +14,8 @@ MANDATE_DRAIN_SECONDS = env.number("MANDATE_DRAIN_SECONDS", 120)
 MANDATE_DEMO = env.flag("MANDATE_DEMO", default=True)
 REDIS_URL = env.redis_url()
 DATABASE_URL = env.database_url()
+MANDATE_ROLE = env.text("MANDATE_ROLE", "command")
+"""Which process this is: web, calls, jobs, or a command."""
 
 
 def _key_file(name: str) -> str:
@@ -80,8 +82,15 @@ def _databases() -> dict[str, Any]:
     owner = env.Database(
         env.database_owner_url() or DATABASE_URL or "postgresql://migrator@localhost/mandate"
     ).django()
-    owner["OPTIONS"] = {**owner["OPTIONS"], "assume_role": "mandate_owner"}  # type: ignore[dict-item]
+    for entry in (app, owner):
+        entry["OPTIONS"].setdefault("connect_timeout", "5")
+        entry["OPTIONS"].setdefault("application_name", f"mandate-{MANDATE_ROLE}")
+    owner["OPTIONS"]["assume_role"] = "mandate_owner"
     app["TEST"] = {"MIRROR": "owner"}
+    app["CONN_HEALTH_CHECKS"] = True
+    if MANDATE_ROLE == "web":
+        # Django's threads come and go under ASGI: a pool keeps their connections, checked before each use
+        app["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
     return {"default": app, "owner": owner}
 
 
@@ -91,9 +100,83 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "policies.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "controlplane.accounts.ClosedDoor"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_LOGOUT_ON_GET = False
+
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_NAME = "mandate_session"
+CSRF_COOKIE_NAME = "mandate_csrf"
+# one browser keeps cookies per host, not per port: with TLS the cookies are bound to it
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("MANDATE_TLS", default=False)
+SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.text("MANDATE_TRUSTED_PROXIES") else None
+)
+CSRF_TRUSTED_ORIGINS = [
+    origin for origin in env.text("MANDATE_ORIGINS").split(",") if origin
+]  # https://mandate.example, where TLS ends in front of us
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "controlplane.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Mandate",
+    "DESCRIPTION": "The control plane for an organisation's use of AI models.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+LOGGING_CONFIG = None
+LOGGING = logs.configuration(env.text("MANDATE_LOG_LEVEL", "INFO").upper())
+logs.configure(LOGGING)
+
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "static/"
-STATIC_ROOT = MANDATE_HOME / "static"
+STATIC_ROOT = env.text("MANDATE_STATIC_ROOT") or None
+# served from where they lie: a checkout needs no build step
+WHITENOISE_USE_FINDERS = True
+SILENCED_SYSTEM_CHECKS = [
+    "security.W004",  # HSTS, and
+    "security.W008",  # the redirect to TLS belong to whatever ends TLS in front of us; with MANDATE_TLS=1 we send HSTS
+]

@@ -1,0 +1,63 @@
+"""The Celery application: who runs what. Celery only rings; PostgreSQL is the truth (docs/ARCHITECTURE.md).
+
+Two roles, told by MANDATE_ROLE, since acknowledging is a property of a whole connection: `calls` rings a call's id into
+the process's own loop and needs no acknowledgement, the lease does that work; `jobs` acknowledges late and may rerun.
+"""
+
+from typing import Any
+
+from celery import Celery
+from celery.schedules import crontab
+from celery.signals import setup_logging
+from django.conf import settings
+
+from controlplane import env
+
+app = Celery("mandate", broker=env.redis_url() or "redis://127.0.0.1:6379/0")
+
+_TRANSPORT: dict[str, dict[str, Any]] = {
+    "calls": {"ack_emulation": False, "socket_keepalive": True, "health_check_interval": 25},
+    "jobs": {
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+    },
+}
+
+
+def transport_options(role: str) -> dict[str, Any]:
+    """Broker options of a role; anything but a calls worker is treated as jobs."""
+    return _TRANSPORT["calls" if role == "calls" else "jobs"]
+
+
+app.conf.update(
+    broker_transport_options=transport_options(env.text("MANDATE_ROLE")),
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_default_queue="jobs",
+    task_routes={"routing.execute": {"queue": "calls"}},
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_send_sent_event=False,
+    worker_send_task_events=False,
+    worker_prefetch_multiplier=1,
+    worker_disable_rate_limits=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,
+    timezone="UTC",
+    beat_schedule={
+        "months-ahead": {
+            "task": "controlplane.months_ahead",
+            "schedule": crontab(minute="17", hour="*/6"),
+        },
+    },
+)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _our_logs(**_: object) -> None:
+    """Celery would otherwise lay its own format over ours; settings have configured logging already."""
+    _ = settings.LOGGING

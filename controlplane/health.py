@@ -1,0 +1,133 @@
+"""`/healthz`: this process answers. `/readyz`: the installation can take calls, and if not, why."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+LEAST_MONTHS_AHEAD = 1
+MOST_SKEW_SECONDS = 5.0
+draining = False
+"""Set when this process has begun to end: it takes nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. One that is not `needed` may be wrong while calls still go through."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+
+
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """Alive, whatever else is away."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 when everything needed is there, else 503; the body lists every check."""
+    checks = [Check("draining", ok=not draining, detail="shutting down" if draining else "no")]
+    try:
+        checks += [*database_checks(), redis_check()]
+    except DatabaseError as away:
+        checks += [Check("postgresql", ok=False, detail=type(away).__name__), redis_check()]
+    ready = all(check.ok for check in checks if check.needed)
+    body = {"ready": ready, "healthy": all(check.ok for check in checks)}
+    answer = JsonResponse(
+        {**body, "checks": [asdict(check) for check in checks]}, status=200 if ready else 503
+    )
+    # who polls this reads it: Django would log every 503 as an error of its own
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - Django's mark
+    return answer
+
+
+def database_checks() -> list[Check]:
+    """What PostgreSQL knows. Raises DatabaseError when it is away or has no schema yet."""
+    looks: tuple[Callable[[], Check], ...] = (_months, _bundle, _skew, _workers, _sequenced)
+    return [Check("postgresql", ok=True, detail="answers"), *(look() for look in looks)]
+
+
+def _row(statement: str) -> tuple[object, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        found: tuple[object, ...] = cursor.fetchone()
+        return found
+
+
+def _months() -> Check:
+    """How many months ahead every growing table has its partition; at least one, or the turn of the month stops calls."""
+    (least,) = _row(_MONTHS_AHEAD)
+    ahead = -1 if least is None else int(str(least))
+    return Check("months_ahead", ok=ahead >= LEAST_MONTHS_AHEAD, detail=f"{ahead}")
+
+
+def _bundle() -> Check:
+    (revision,) = _row("SELECT coalesce(max(revision), 0) FROM policies_control")
+    return Check("bundle", ok=int(str(revision)) > 0, detail=f"revision {revision}")
+
+
+def _skew() -> Check:
+    """How far our clock is from PostgreSQL's: `now` is a fact of every decision."""
+    before = datetime.now(tz=UTC)
+    (theirs,) = _row("SELECT clock_timestamp()")
+    assert isinstance(theirs, datetime)  # noqa: S101 - PostgreSQL's type
+    skew = abs((theirs - before).total_seconds())
+    return Check("clock", ok=skew <= MOST_SKEW_SECONDS, detail=f"{skew:.3f} s apart", needed=False)
+
+
+def _workers() -> Check:
+    (alive,) = _row(
+        "SELECT count(*) FROM routing_worker_lease WHERE kind = 'calls' AND lost_at IS NULL "
+        "AND expires_at > clock_timestamp()"
+    )
+    return Check("calls_workers", ok=int(str(alive)) > 0, detail=f"{alive} alive", needed=False)
+
+
+def _sequenced() -> Check:
+    """How old the newest signed checkpoint is; the sequencer signs even when nothing happened in the last minutes."""
+    (age,) = _row(
+        "SELECT extract(epoch FROM clock_timestamp() - max(signed_at)) FROM audit_checkpoint"
+    )
+    known = age is not None
+    return Check(
+        "log",
+        ok=known,
+        detail=f"signed {float(str(age)):.0f} s ago" if known else "not signed yet",
+        needed=False,
+    )
+
+
+def redis_check() -> Check:
+    """Redis is a bell: without it calls are slow, not lost."""
+    began = time.perf_counter()
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        client.ping()
+    except (redis.RedisError, OSError) as away:
+        return Check("redis", ok=False, detail=type(away).__name__, needed=False)
+    finally:
+        client.close()
+    return Check(
+        "redis", ok=True, detail=f"{(time.perf_counter() - began) * 1000:.1f} ms", needed=False
+    )
+
+
+_MONTHS_AHEAD = """
+WITH last AS (
+    SELECT t.name, max(to_date(right(c.relname, 6), 'YYYYMM')) AS month
+    FROM partitioned_table t
+    LEFT JOIN pg_inherits i ON i.inhparent = to_regclass(t.name)
+    LEFT JOIN pg_class c ON c.oid = i.inhrelid
+    GROUP BY t.name
+)
+SELECT min(coalesce(
+    (extract(year FROM month) - extract(year FROM now())) * 12
+    + extract(month FROM month) - extract(month FROM now()), -1))::int FROM last
+"""

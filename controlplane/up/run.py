@@ -1,0 +1,212 @@
+"""`manage.py up`, from the first line to the last.
+
+1. claim the home, take the port, make the keys
+2. start PostgreSQL and Valkey, unless the environment names others
+3. migrate, init, seed
+4. start every process, wait until /readyz says yes
+5. welcome; then bring back whatever dies
+6. on a signal: stop in rounds, within ten seconds
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+from types import FrameType
+
+from controlplane import embedded, env
+from controlplane.ports import free_port, listen
+from controlplane.supervisor import POLL_SECONDS, Child, ChildFailed, Spec, Supervisor
+from controlplane.up import processes, welcome
+from controlplane.up.installation import (
+    DRAIN_SECONDS,
+    Installation,
+    claim,
+    ensure_keys,
+    remember,
+)
+from controlplane.up.parent import Parent
+
+READY_SECONDS = 90.0
+PREPARE_SECONDS = 180.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_BUDGETS = {
+    processes.STAGE_CALLERS: DRAIN_SECONDS + 0.5,
+    processes.STAGE_WRITERS: 0.5,
+    embedded.STAGE_VALKEY: 0.3,
+    embedded.STAGE_POSTGRES: 0.7,
+}
+
+
+class Stopped(Exception):
+    """A signal came while we were still starting."""
+
+
+class Up:
+    """One run of `up`: its supervisor, its clock, and whether it was told to stop."""
+
+    def __init__(self, place: Installation, out: Callable[[str], None]) -> None:
+        self.place = place
+        self._out = out
+        self._began = time.time()
+        self._asked_at = float(env.text("MANDATE_STARTED", str(self._began)))
+        self._parent = Parent()
+        self._told_to_stop = False
+        self.supervisor = Supervisor(self.say)
+
+    def say(self, line: str) -> None:
+        """One line of progress, with the seconds since the start."""
+        self._out(f"[{time.time() - self._asked_at:5.1f} s] {line}")
+
+    def stopping(self) -> bool:
+        """Whether a signal reached us, or `make`, whose signals may end at itself."""
+        return self._told_to_stop or self._parent.gave_up()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._told_to_stop = True
+
+    def run(self) -> int:
+        """The whole story; returns the exit code. Raises CannotStart, PortTaken, ChildFailed, NoPlace."""
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+        with claim(self.place), self._listening() as link:
+            try:
+                self._start(link)
+                while not self.stopping():
+                    self.supervisor.revive()
+                    time.sleep(POLL_SECONDS)
+            except Stopped:
+                self.say("told to stop")
+            finally:
+                link.close()
+                self._stop()
+        return 0
+
+    @contextmanager
+    def _listening(self) -> Iterator[socket]:
+        with listen(self.place.port) as link:
+            os.set_inheritable(link.fileno(), True)  # noqa: FBT003 - the system's signature
+            yield link
+
+    def _start(self, link: socket) -> None:
+        place = self.place
+        ensure_keys(place.keys)
+        _fresh_folder(place.home / "metrics")
+        self._services()
+        told = self._prepare()
+        for spec in processes.specs(place, link.fileno(), env.services(place.home)):
+            self.supervisor.start(spec)
+        self.say("starting " + ", ".join(child.spec.name for child in self.supervisor.children))
+        self._wait(self._ready, READY_SECONDS, "/readyz")
+        facts = welcome.compose(place.console, {**(welcome.read(place.home) or {}), **told})
+        welcome.write(place.home, facts)
+        self._out(welcome.render(facts, time.time() - self._asked_at))
+
+    def _services(self) -> None:
+        place = self.place
+        wanted = embedded.Wanted(postgres=place.own_postgres, valkey=place.own_valkey)
+        embedded.start(place.home, wanted, self.supervisor, self.say)
+        given = {
+            name.lower(): env.text(name)
+            for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
+            if env.text(name)
+        }
+        kept = env.services(place.home).get("sandbox_port")
+        remember(
+            place.home,
+            **given,
+            console=place.console,
+            sandbox_port=kept or str(free_port()),
+        )
+
+    def _prepare(self) -> dict[str, object]:
+        """Migrate, init and seed in a process of its own; returns what seeding told, once."""
+        place = self.place
+        answer = place.home / "log" / "prepared.json"
+        answer.unlink(missing_ok=True)
+        child = Child(
+            Spec(
+                name="prepare",
+                argv=(
+                    *(sys.executable, "-m", "controlplane.up.prepare", str(answer)),
+                    *(("--demo",) if place.demo else ()),
+                ),
+                log=place.home / "log" / "prepare.log",
+                env=processes.environment(place),
+                cwd=env.ROOT,
+            )
+        )
+        shown = Progress(child.spec.log, self.say)
+        self._wait(
+            lambda: shown.show() or not child.alive(), PREPARE_SECONDS, "the database", child
+        )
+        if child.process.returncode != 0:
+            raise child.failure()
+        told: dict[str, object] = json.loads(answer.read_text(encoding="utf-8"))
+        answer.unlink()
+        return told
+
+    def _wait(
+        self, done: Callable[[], bool], seconds: float, what: str, child: Child | None = None
+    ) -> None:
+        """Wait for something, bringing back what dies meanwhile. Raises Stopped, ChildFailed."""
+        until = time.monotonic() + seconds
+        while not done():
+            if self.stopping():
+                if child is not None:
+                    child.signal(signal.SIGTERM)
+                raise Stopped
+            if time.monotonic() > until:
+                raise ChildFailed(
+                    f"{what} was not ready after {seconds:.0f} s; see {self.place.home / 'log'}"
+                )
+            self.supervisor.revive()
+            time.sleep(POLL_SECONDS)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.place.console}/readyz", timeout=2) as answer:  # noqa: S310 - our own address
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _stop(self) -> None:
+        self.say("stopping: running calls end first")
+        killed = self.supervisor.stop(_BUDGETS)
+        if killed:
+            self.say(f"killed after its time was up: {', '.join(killed)}")
+        self.say("stopped")
+
+
+def _fresh_folder(folder: Path) -> None:
+    """Figures of processes that are gone are nobody's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+
+
+class Progress:
+    """Shows new lines of a child's log as our own progress."""
+
+    def __init__(self, log: Path, say: Callable[[str], None]) -> None:
+        self._log = log
+        self._say = say
+        self._at = log.stat().st_size if log.is_file() else 0
+
+    def show(self) -> bool:
+        """Say what is new; always False, so that it can stand in a condition."""
+        with self._log.open("rb") as log:
+            log.seek(self._at)
+            *lines, rest = log.read().split(b"\n")
+        self._at += sum(len(line) + 1 for line in lines)
+        for line in lines:
+            if line.startswith(b"- "):
+                self._say(line[2:].decode(errors="replace"))
+        return bool(rest) and False
