@@ -19,6 +19,8 @@ class Entry(models.Model):
     body = models.BinaryField()
 
     class Meta:
+        """Its table."""
+
         db_table = "audit_entry"
         indexes = [
             models.Index(fields=["xid", "id"], name="audit_entry_order"),
@@ -43,6 +45,8 @@ class Leaf(models.Model):
     hash = models.BinaryField()
 
     class Meta:
+        """Its table."""
+
         db_table = "audit_leaf"
 
     def __str__(self) -> str:
@@ -59,6 +63,8 @@ class Tile(models.Model):
     hashes = models.BinaryField()
 
     class Meta:
+        """Its table."""
+
         db_table = "audit_tile"
 
     def __str__(self) -> str:
@@ -79,6 +85,8 @@ class Checkpoint(models.Model):
     note = models.TextField()
 
     class Meta:
+        """Its table."""
+
         db_table = "audit_checkpoint"
         indexes = [models.Index(fields=["log", "size"], name="audit_checkpoint_size")]
 
@@ -96,6 +104,8 @@ class TreeState(models.Model):
     open_tiles = models.BinaryField()
 
     class Meta:
+        """Its table."""
+
         db_table = "audit_tree_state"
 
     def __str__(self) -> str:

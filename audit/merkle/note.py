@@ -95,6 +95,10 @@ class SignerKey:
         seed = bytes([ED25519]) + self._private.private_bytes_raw()
         return f"{_PRIVATE}{self.verifier.name}+{self.verifier.id.hex()}+{_encode(seed)}"
 
+    def renamed(self, name: str) -> Self:
+        """Return the same key under another name."""
+        return type(self)(name, self._private)
+
     def sign(self, text: bytes) -> bytes:
         """Return a bare signature of 64 bytes."""
         return self._private.sign(text)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
 
 HASH_BYTES = 32
 TILE_WIDTH = 256
@@ -56,51 +55,60 @@ class Tree:
 
     def __init__(self, size: int = 0, open_tiles: bytes = b"") -> None:
         """Take up a tree where `size` and `open_tiles` (level 0 first) left it. Raises BadTree."""
-        if len(open_tiles) != sum(open_widths(size)) * HASH_BYTES:
+        widths = open_widths(size)
+        if len(open_tiles) != sum(widths) * HASH_BYTES:
             raise BadTree(f"{len(open_tiles)} bytes of open tiles do not belong to size {size}")
         self.size = size
         self._open: list[bytearray] = []
         at = 0
-        for width in open_widths(size):
+        for width in widths:
             self._open.append(bytearray(open_tiles[at : at + width * HASH_BYTES]))
             at += width * HASH_BYTES
+        # the roots of the perfect subtrees that the leaves fall into, the largest first
+        self._perfect = [
+            root for tile in reversed(self._open) for root in _perfect_parts(split(bytes(tile)))
+        ]
 
     @property
     def open_tiles(self) -> bytes:
         """The hashes of all tiles that are not full, level 0 first."""
         return b"".join(self._open)
 
-    def copy(self) -> Self:
-        """Return another tree of the same size that grows by itself."""
-        return type(self)(self.size, self.open_tiles)
-
     def extend(self, leaves: Iterable[bytes]) -> list[FullTile]:
         """Append leaf hashes; return the tiles that became full, in the order in which they did."""
         full: list[FullTile] = []
         for leaf in leaves:
-            self.size += 1
-            self._push(0, leaf, full)
+            self._push(leaf, full)
         return full
 
     def root(self) -> bytes:
-        """Return the root over all leaves so far."""
-        right: bytes | None = None
-        for tile in self._open:
-            for subtree in _perfect_parts(split(bytes(tile))):
-                right = subtree if right is None else node_hash(subtree, right)
-        return EMPTY_ROOT if right is None else right
+        """Return the root over all leaves so far: one hash for each perfect subtree."""
+        if not self._perfect:
+            return EMPTY_ROOT
+        value = self._perfect[-1]
+        for left in reversed(self._perfect[:-1]):
+            value = node_hash(left, value)
+        return value
 
-    def _push(self, level: int, value: bytes, full: list[FullTile]) -> None:
+    def _push(self, leaf: bytes, full: list[FullTile]) -> None:
+        value, height, position = leaf, 0, self.size
+        self.size += 1
+        self._add(0, leaf)
+        while position & 1:
+            value = node_hash(self._perfect.pop(), value)
+            position >>= 1
+            height += 1
+            if height % TILE_HEIGHT == 0:
+                level = height // TILE_HEIGHT
+                full.append(FullTile(level - 1, position, bytes(self._open[level - 1])))
+                self._open[level - 1].clear()
+                self._add(level, value)
+        self._perfect.append(value)
+
+    def _add(self, level: int, value: bytes) -> None:
         if level == len(self._open):
             self._open.append(bytearray())
-        tile = self._open[level]
-        tile += value
-        if len(tile) == TILE_BYTES:
-            hashes = bytes(tile)
-            tile.clear()
-            index = (self.size >> (TILE_HEIGHT * (level + 1))) - 1
-            full.append(FullTile(level, index, hashes))
-            self._push(level + 1, root_of(split(hashes)), full)
+        self._open[level] += value
 
 
 def open_widths(size: int) -> list[int]:
@@ -113,9 +121,9 @@ def open_widths(size: int) -> list[int]:
 
 
 def _perfect_parts(hashes: list[bytes]) -> Iterator[bytes]:
-    """Yield the roots of the perfect subtrees over the hashes, the last and smallest first."""
-    end = len(hashes)
-    while end:
-        width = end & -end
-        yield root_of(hashes[end - width : end])
-        end -= width
+    """Yield the roots of the perfect subtrees over the hashes, the first and largest first."""
+    begin, end = 0, len(hashes)
+    while begin < end:
+        width = 1 << (end - begin).bit_length() - 1
+        yield root_of(hashes[begin : begin + width])
+        begin += width

@@ -16,6 +16,8 @@ class Content(models.Model):
     ciphertext = models.BinaryField()
 
     class Meta:
+        """Its table."""
+
         db_table = "vault_content"
 
     def __str__(self) -> str:

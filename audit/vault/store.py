@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from audit.files import sync_folder, write_new
+
 KEY_BYTES = 32
 _REMEMBERED = 10_000
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 class BadKeyName(ValueError):
@@ -68,7 +69,7 @@ class KeyStore:
             path.unlink()
         except FileNotFoundError:
             return False
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return True
 
     def destroyed(self, name: str) -> bool:
@@ -90,18 +91,7 @@ class KeyStore:
         return known
 
     def _create(self, name: str) -> bytes:
-        path = Path(self._learn(name).path)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{secrets.token_hex(8)}")
-        try:
-            _write(draft, secrets.token_bytes(KEY_BYTES))
-            # a link appears whole and replaces nothing: one of the racers wins, all read its key
-            path.hardlink_to(draft)
-            _sync_folder(path.parent)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink(missing_ok=True)
+        write_new(Path(self._learn(name).path), secrets.token_bytes(KEY_BYTES))
         key = self.get(name)
         if key is None:
             raise KeyUnreadable(f'the key "{name}" was destroyed while it was made; try again')
@@ -113,19 +103,3 @@ def _read(path: str, name: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise KeyUnreadable(f'the key "{name}" has {len(key)} bytes instead of {KEY_BYTES}')
     return key
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, _FLAGS, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

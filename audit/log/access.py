@@ -1,0 +1,34 @@
+"""Which entries a principal may read. Pages and API both begin here."""
+
+from django.db.models import QuerySet
+
+from audit.log.models import Entry
+from controlplane.kernel.errors import Forbidden
+from controlplane.kernel.principal import Principal
+
+READERS = ("auditor", "approver", "admin")
+
+
+def may_read(principal: Principal) -> bool:
+    """Whether any part of the log is open to the principal."""
+    return principal.tenants_with(*READERS) != frozenset()
+
+
+def readable(principal: Principal) -> QuerySet[Entry]:
+    """The entries of the tenants in which the principal audits, approves or administers. Raises Forbidden when there is none.
+
+    Whoever holds such a role in one tenant only reads that tenant's entries, and none of the organisation.
+    """
+    tenants = principal.tenants_with(*READERS)
+    if tenants is None:
+        return Entry.objects.all()
+    if not tenants:
+        raise Forbidden(
+            f"the log is read by auditors, approvers and admins; {principal.name} is none of them"
+        )
+    return Entry.objects.filter(tenant__in=tenants)
+
+
+def reads_everything(principal: Principal) -> bool:
+    """Whether the whole log is open: needed to verify it and to see its checkpoints."""
+    return principal.tenants_with(*READERS) is None

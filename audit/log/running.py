@@ -1,0 +1,131 @@
+"""The sequencer as a process: connect, tick twice a second, sweep every minute, say what happens, stop when told to."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+import psycopg
+
+from audit.log import metrics
+from audit.log.sequence import Outcome, Refused, Sequencer, Tick
+from audit.merkle.note import SignerKey
+
+_LOGGER = logging.getLogger(__name__)
+_OPTIONS = (
+    "-c enable_seqscan=off -c lock_timeout=5s -c statement_timeout=60s"
+    " -c idle_in_transaction_session_timeout=10s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often things are done, in seconds."""
+
+    tick: float = 0.5
+    sweep: float = 60.0
+    full_sweep: float = 86_400.0
+    report: float = 10.0
+    retry: float = 2.0
+
+
+@dataclass(slots=True)
+class Due:
+    """When a thing is to be done next, by the monotonic clock; at once when it never was."""
+
+    every: float
+    at: float = 0.0
+
+    def now(self) -> bool:
+        """Whether it is time; if so, the next time is set."""
+        moment = time.monotonic()
+        if moment < self.at:
+            return False
+        self.at = moment + self.every
+        return True
+
+
+class Loop:
+    """Sequences one log until `stop` is set; outlives restarts of PostgreSQL."""
+
+    def __init__(
+        self, dsn: str, key: SignerKey, say: Callable[[str], None], rhythm: Rhythm | None = None
+    ) -> None:
+        self._dsn = dsn
+        self._key = key
+        self._say = say
+        self._rhythm = rhythm or Rhythm()
+        self._sequenced = 0
+
+    def run(self, stop: Event) -> None:
+        """Go on until `stop` is set. What fails is said and tried again."""
+        while not stop.is_set():
+            try:
+                with connect(self._dsn) as db:
+                    self._say(f"log {self._key.verifier.name}: sequencing")
+                    self._keep(Sequencer(db, self._key), stop)
+            except psycopg.Error as error:
+                self._say(f"PostgreSQL: {error}".strip())
+                stop.wait(self._rhythm.retry)
+            except Refused as error:
+                # not an exit: a supervisor would only start us again, and the alarm must stay on
+                metrics.REFUSALS.inc()
+                _LOGGER.critical("refusing to sign: %s", error)
+                self._say(f"refusing to sign: {error}")
+                stop.wait(self._rhythm.retry * 5)
+
+    def once(self) -> int:
+        """Sweep all, sequence all that can be sequenced now, and return the tree's size. Raises Refused, psycopg.Error."""
+        with connect(self._dsn) as db:
+            sequencer = Sequencer(db, self._key)
+            self._note_stragglers(sequencer.sweep(everything=True))
+            tick = sequencer.tick()
+            while tick.more:
+                tick = sequencer.tick()
+            return sequencer.size()
+
+    def _keep(self, sequencer: Sequencer, stop: Event) -> None:
+        sweep, full = Due(self._rhythm.sweep), Due(self._rhythm.full_sweep)
+        report = Due(self._rhythm.report)
+        while not stop.is_set():
+            if sweep.now():
+                self._note_stragglers(sequencer.sweep(everything=full.now()))
+            tick = sequencer.tick()
+            self._note(tick, report)
+            if not tick.more:
+                stop.wait(self._rhythm.tick)
+
+    def _note(self, tick: Tick, report: Due) -> None:
+        if tick.outcome is not Outcome.SIGNED:
+            if tick.outcome is Outcome.IDLE:
+                metrics.LAG_SECONDS.set(0)
+            return
+        self._sequenced += tick.sequenced
+        metrics.SEQUENCED.inc(tick.sequenced)
+        metrics.SIZE.set(tick.size)
+        metrics.LAG_SECONDS.set(tick.lag_seconds)
+        if report.now():
+            self._say(f"size {tick.size}, +{self._sequenced}, lag {tick.lag_seconds:.2f} s")
+            self._sequenced = 0
+
+    def _note_stragglers(self, tick: Tick) -> None:
+        if not tick.sequenced:
+            return
+        metrics.STRAGGLERS.inc(tick.sequenced)
+        _LOGGER.error(
+            "%d entries were outside the tree and are in now; look for a restore or a promotion",
+            tick.sequenced,
+        )
+        self._say(f"ALARM: {tick.sequenced} entries were outside the tree and are in now")
+
+
+def connect(dsn: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Open the sequencer's connection: autocommit, and no statement or transaction that could hang for long."""
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        options=_OPTIONS,
+        connect_timeout=5,
+        application_name="mandate-sequencer",
+    )

@@ -1,0 +1,1 @@
+"""Pages of the audit app: thin views over the same `access.py` and `read.py` that the API uses."""
