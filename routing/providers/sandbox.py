@@ -122,7 +122,7 @@ def _ask(said: Conversation, target: Target, tries: int) -> simulator.Ask:
     limits = [limit for limit in (said.max_output_tokens, target.max_output_tokens) if limit]
     wanted = said.output_format
     return simulator.Ask(
-        text="\n".join(_text(message) for message in said.messages),
+        text="\n".join(filter(None, map(_text, said.messages))),
         last=last,
         directives=f"{system}\n{last}",
         model=target.upstream_name,

@@ -58,7 +58,7 @@ class Anthropic:
                 tool_result = returned
                 last = said if said or returned is None else last
         return Ask(
-            text="\n".join(texts),
+            text="\n".join(filter(None, texts)),
             last=last,
             directives=f"{system}\n{last}",
             model=model_of(body),

@@ -27,7 +27,7 @@ class OpenAI:
         schema, json_object = _format(body.get("response_format"))
         stop = body.get("stop") or ()
         return Ask(
-            text="\n".join(heard.texts),
+            text="\n".join(filter(None, heard.texts)),
             last=heard.last,
             directives=f"{heard.system}\n{heard.last}",
             model=model_of(body),
