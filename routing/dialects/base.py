@@ -36,7 +36,8 @@ class StreamSplicer(Protocol):
     """Turns each event of a same-dialect upstream into the caller's bytes; one per stream.
 
     Called with an event it returns bytes, which may be empty (an event the caller did not ask for). The attributes say
-    what was seen so far.
+    what was seen so far: `finish` in the dialect's own word, `output_bytes` in UTF-8 bytes of text, thinking and tool
+    arguments, `finished` once the terminal event passed. A stream that ends with neither finish nor terminal was cut.
     """
 
     usage: Usage | None
@@ -46,6 +47,10 @@ class StreamSplicer(Protocol):
 
     def __call__(self, event: Event) -> bytes:
         """The event for the caller. Raises UnreadableAnswer, or StreamFailed for the upstream's own error."""
+        ...
+
+    def end(self) -> bytes:
+        """The terminal event, for an upstream that stops after its finish without one; empty when it was passed on."""
         ...
 
 
@@ -62,9 +67,12 @@ class StreamWriter(Protocol):
 
 
 class Dialect(Protocol):
-    """One wire format in both directions. `name` is the fact `request.dialect`."""
+    """One wire format in both directions."""
 
-    name: DialectName
+    @property
+    def name(self) -> DialectName:
+        """The fact `request.dialect`."""
+        ...
 
     def parse_request(self, raw: bytes, headers: Mapping[str, str], query: str) -> CallRequest:
         """Read what a caller sent; header names in lower case. Raises InvalidRequest or TooLarge."""

@@ -1,0 +1,1 @@
+"""The wire format of OpenAI's chat completions, in both directions."""
