@@ -4,14 +4,15 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
+
 from policies.identity.history import Recorded, versions
 
 
 class Document(Recorded):
     """The head row of one published document: (kind, tenant, name), tenant "" for the organisation's own.
 
-    `body` is its canonical JSON, `source` the YAML as its author wrote it, `origin` what brought it (`git` for `policy apply`, `console`
-    for everything else), `revision` the bundle that last changed it.
+    `body` is its canonical JSON, `source` the YAML as its author wrote it, `origin` what brought it (`git` for `policy apply`,
+    `console` for everything else), `revision` the bundle that last changed it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -41,8 +42,9 @@ class Document(Recorded):
 class Bundle(models.Model):
     """One published revision: immutable, content-addressed.
 
-    `text` is the RFC 8785 JSON of `{engine, documents}` and `digest` its SHA-256; `checked` are the checked forms of its conditions,
-    which only the process that publishes can make, and `checked_sha256` pins them. `flagged` says that one person published alone.
+    `text` is the RFC 8785 JSON of `{engine, documents}` and `digest` its SHA-256; `checked` are the checked forms of its
+    conditions, which only the process that publishes can make, and `checked_sha256` pins them. `flagged` says that one person
+    published alone.
     """
 
     revision = models.BigIntegerField(primary_key=True)

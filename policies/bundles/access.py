@@ -1,0 +1,36 @@
+"""Which documents a principal may read: the organisation's, and those of one's own tenants."""
+
+from collections.abc import Iterator
+
+from controlplane.kernel.errors import NotFound
+from controlplane.kernel.principal import ORGANISATION, Principal
+from policies.bundles.published import Governed, Published
+
+
+def sees(principal: Principal, document: Governed) -> bool:
+    """Whether the document exists for this principal. A Tenant and what is inside it are for its own people."""
+    if principal.roles.get(ORGANISATION):
+        return True
+    own = {*principal.roles, *(tenant for tenant, _ in principal.teams)} - {ORGANISATION}
+    if document.kind == "Tenant":
+        return document.name in own
+    if document.tenant:
+        return document.tenant in own
+    if document.kind == "RoleGrant":
+        return False
+    scope = document.spec.get("scope")
+    named = scope.get("tenant") if isinstance(scope, dict) else None
+    return named is None or named in own
+
+
+def documents(principal: Principal, found: Published) -> Iterator[Governed]:
+    """The documents of a revision that this principal may read."""
+    return (document for document in found.documents if sees(principal, document))
+
+
+def document(principal: Principal, found: Published, kind: str, tenant: str, name: str) -> Governed:
+    """One document by its exact identity. Raises NotFound, also for one of another tenant."""
+    for one in found.of(kind):
+        if (one.tenant, one.name) == (tenant, name) and sees(principal, one):
+            return one
+    raise NotFound(f'there is no {kind} "{f"{tenant}/{name}" if tenant else name}"')

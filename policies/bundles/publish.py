@@ -1,0 +1,256 @@
+"""The one way to publish. Everything is checked and compiled before the order lock; under it only rows are written.
+
+Never imported by the web or calls processes: it loads the CEL checker.
+
+1. lay the edits over what is published
+2. check the whole: types, references, what is not yet executed, where secrets may be sent
+3. compile it as the next revision
+4. under the exclusive order lock, in one transaction: see that the base has not moved, write documents with their history, the
+   bundle, the identity rows of tenants and teams, the control row, and the entry `bundle.activated`
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from django.conf import settings
+
+from audit.merkle import canonical
+from controlplane.kernel.errors import Conflict
+from policies.bundles import models
+from policies.bundles.diff import Difference, difference, lay_over
+from policies.bundles.read import Published, file_of, published_documents
+from policies.documents.document import Document, Identity
+from policies.documents.parse import parse_text, raise_if
+from policies.documents.problems import InvalidDocuments, Problem
+from policies.documents.whole import check_whole, not_yet_executed
+from policies.engine.bundle import Bundle
+from policies.engine.check import check
+from policies.engine.compile import compile_bundle
+from policies.engine.forms import CheckedForms
+from policies.identity.history import record_changed, record_created, record_deleted
+from policies.identity.sync import Change, TeamsOf, sync_tenants
+from policies.order.entries import append_entry
+from policies.order.lock import control, exclusively, mandate_now, set_revision
+from policies.secrets.store import Secrets
+
+_TRIES = 3
+_NAMED_IN_ENTRY = 200
+
+
+class BaseMoved(Conflict):
+    """Somebody else published in between; lay the edits over the new revision and try again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edits:
+    """Documents to put and identities to delete, by whom (`cli:root`), and what brought them (`git` or `console`)."""
+
+    actor: str
+    origin: str
+    put: Sequence[Document] = ()
+    delete: Sequence[Identity] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What publishing came to. `difference` is empty, and `revision` the one in force, when nothing changed."""
+
+    revision: int
+    digest: bytes
+    difference: Difference
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A bundle that could be published over `base`: checked, compiled, not written."""
+
+    base: Published
+    documents: tuple[Document, ...]
+    difference: Difference
+    forms: CheckedForms
+    bundle: Bundle
+    flagged: bool
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the bundle's text."""
+        return bytes.fromhex(self.bundle.digest)
+
+
+def publish(edits: Edits | Callable[[Published], Edits]) -> Outcome:
+    """Put the edits into force, or nothing at all. A function of what is published is asked again when the base moved.
+
+    Raises InvalidDocuments with every problem, BaseMoved when others published three times in between, Unavailable when the lock
+    was never free.
+    """
+    for left in reversed(range(_TRIES)):
+        base = published_documents()
+        found = edits(base) if callable(edits) else edits
+        candidate = prepare(base, found)
+        if not candidate.difference:
+            return Outcome(
+                revision=base.revision,
+                digest=candidate.digest,
+                difference=candidate.difference,
+                flagged=candidate.flagged,
+            )
+        try:
+            return _activate(candidate, found)
+        except BaseMoved:
+            if not left:
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def prepare(base: Published, edits: Edits) -> Candidate:
+    """Check and compile what the edits would make, writing nothing. Raises InvalidDocuments with every problem."""
+    documents = lay_over(base.documents, edits.put, edits.delete)
+    forms = checked(documents)
+    raise_if(refusals(documents))
+    return Candidate(
+        base=base,
+        documents=tuple(documents),
+        difference=difference(base.documents, documents),
+        forms=forms,
+        bundle=compile_bundle(base.revision + 1, documents, forms),
+        flagged=_alone(base.documents or documents),
+    )
+
+
+def checked(documents: Sequence[Document]) -> CheckedForms:
+    """The checked forms of a whole whose documents are right. Raises InvalidDocuments with every problem, at its place."""
+    problems = check_whole(documents)
+    # lines count from each document's own first line, wherever its file had it: the same documents give the same forms
+    own = [parse_text(d.source, file_of(d.identity))[0] for d in documents]
+    try:
+        forms = check(own)
+    except InvalidDocuments as error:
+        places = {file_of(d.identity): d for d in documents}
+        found = [_at(places[p.file], p) for p in error.problems]
+        raise InvalidDocuments([*problems, *found]) from error
+    raise_if(problems)
+    return forms
+
+
+def refusals(documents: Iterable[Document]) -> list[Problem]:
+    """Why documents that are right may not be published here: what is not yet executed, and where secrets may not be sent."""
+    found = list(documents)
+    return [*not_yet_executed(found), *_four_eyes(found), *_secrets(found)]
+
+
+def _at(document: Document, problem: Problem) -> Problem:
+    """A problem counted from the document's first line, at its place in the file it came from."""
+    return problem._replace(file=document.file, line=problem.line + document.first_line - 1)
+
+
+def _activate(candidate: Candidate, edits: Edits) -> Outcome:
+    at = mandate_now()
+    revision = candidate.base.revision + 1
+    encoded = candidate.forms.encode()
+    bundle = models.Bundle(
+        revision=revision,
+        digest=candidate.digest,
+        engine=candidate.bundle.engine,
+        text=candidate.bundle.text,
+        checked=encoded,
+        checked_sha256=sha256(encoded).digest(),
+        actor=edits.actor,
+        flagged=candidate.flagged,
+        published_at=at,
+    )
+    data = _entry_data(candidate, bundle)
+    before, after = teams_of(candidate.base.documents), teams_of(candidate.documents)
+
+    def work() -> None:
+        in_force = control().revision
+        if in_force != candidate.base.revision:
+            raise BaseMoved(
+                f"revision {in_force} was published in between, over {candidate.base.revision}"
+            )
+        _write_documents(candidate, edits, revision)
+        bundle.save(force_insert=True)
+        sync_tenants(before, after, Change(actor=edits.actor, revision=revision, at=at))
+        set_revision(revision, candidate.digest)
+        append_entry("bundle.activated", actor=edits.actor, at=at, data=data)
+
+    exclusively(work)
+    return Outcome(
+        revision=revision,
+        digest=candidate.digest,
+        difference=candidate.difference,
+        flagged=candidate.flagged,
+    )
+
+
+def _write_documents(candidate: Candidate, edits: Edits, revision: int) -> None:
+    actor, rows, diff = edits.actor, candidate.base.rows, candidate.difference
+    created = [
+        models.Document(kind=d.kind, tenant=d.tenant, name=d.name, **_content(d, edits.origin))
+        for d in diff.created
+    ]
+    changed = []
+    for document in diff.changed:
+        row = rows[document.identity]
+        for name, value in _content(document, edits.origin).items():
+            setattr(row, name, value)
+        changed.append(row)
+    record_created(created, actor=actor, revision=revision)
+    record_changed(changed, ["body", "source", "origin"], actor=actor, revision=revision)
+    record_deleted([rows[identity] for identity in diff.deleted], actor=actor, revision=revision)
+
+
+def _content(document: Document, origin: str) -> dict[str, str]:
+    body = canonical.dumps(document.body).decode()
+    return {"body": body, "source": document.source, "origin": origin}
+
+
+def _entry_data(candidate: Candidate, bundle: models.Bundle) -> Mapping[str, object]:
+    lines = candidate.difference.lines()
+    return {
+        "revision": bundle.revision,
+        "base": candidate.base.revision,
+        "digest": bundle.digest.hex(),
+        "engine": bundle.engine,
+        "checked": bundle.checked_sha256.hex(),
+        "flagged": bundle.flagged,
+        **candidate.difference.counts,
+        "documents": lines[:_NAMED_IN_ENTRY],
+    }
+
+
+def teams_of(documents: Iterable[Document]) -> TeamsOf:
+    """Tenants and their teams, as Tenant documents name them."""
+    return {d.name: frozenset(d.filled()["teams"]) for d in documents if d.kind == "Tenant"}
+
+
+def _organisations(documents: Iterable[Document]) -> list[Document]:
+    return [d for d in documents if d.kind == "Organisation"]
+
+
+def _alone(base: Iterable[Document]) -> bool:
+    """Whether one person published alone: the base bundle is in single-operator mode."""
+    return any(d.filled()["mode"] == "single-operator" for d in _organisations(base))
+
+
+def _four_eyes(documents: Iterable[Document]) -> list[Problem]:
+    """Approvals are not built: a bundle that needs them could never be changed again."""
+    return [
+        d.problem("spec.mode", 'not yet executed: mode "four-eyes"; write mode: single-operator')
+        for d in _organisations(documents)
+        if d.filled()["mode"] == "four-eyes"
+    ]
+
+
+def _secrets(documents: Iterable[Document]) -> list[Problem]:
+    secrets = Secrets(settings.MANDATE_SECRETS_DIR)
+    problems = []
+    for document in documents:
+        spec = document.spec
+        if document.kind != "Provider" or "credential" not in spec:
+            continue
+        wrong = secrets.problem(spec["credential"], spec.get("baseUrl", ""))
+        if wrong is not None:
+            problems.append(document.problem("spec.credential", wrong))
+    return problems

@@ -1,0 +1,59 @@
+"""What is published, for Django code; it never loads the CEL checker."""
+
+from dataclasses import dataclass
+
+from controlplane.kernel.errors import Unavailable
+from policies.bundles import models
+from policies.documents.document import Document, Identity
+from policies.documents.parse import parse_text
+from policies.engine.bundle import Bundle
+from policies.identity.models import ApiKey
+from policies.order.lock import control
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The documents in force, their rows by identity, and the revision that was read *before* them.
+
+    When a publish came between, the revision is older than the rows, and publishing against it is refused.
+    """
+
+    revision: int
+    documents: tuple[Document, ...]
+    rows: dict[Identity, models.Document]
+
+
+def file_of(identity: Identity) -> str:
+    """What stands for the file of a published document: `published/insurance/Route/claims-triage.yaml`."""
+    kind, tenant, name = identity
+    return "/".join(part for part in ("published", tenant, kind, f"{name}.yaml") if part)
+
+
+def published_documents() -> Published:
+    """Every published document, parsed from the text that its author wrote; line 1 is its first."""
+    revision = control().revision
+    rows = {(row.kind, row.tenant, row.name): row for row in models.Document.objects.all()}
+    documents = tuple(
+        parse_text(rows[identity].source, file_of(identity))[0] for identity in sorted(rows)
+    )
+    return Published(revision, documents, rows)
+
+
+def stoppable(bundle: Bundle, kind: str, tenant: str, name: str) -> bool:
+    """Whether there is what a stop would stop."""
+    if kind == "everything":
+        return True
+    if kind == "key":
+        return ApiKey.objects.filter(pk=name, tenant=tenant).exists()
+    if kind == "tenant":
+        return name in bundle.tenants
+    found = {"model": "Model", "provider": "Provider", "route": "Route"}.get(kind)
+    return found is not None and (found, tenant, name) in bundle.documents
+
+
+def require_published() -> int:
+    """The revision in force. Raises Unavailable before `manage.py init`."""
+    revision = control().revision
+    if not revision:
+        raise Unavailable("nothing is published yet; run `manage.py init`")
+    return revision
