@@ -2,8 +2,8 @@
 
     python -I -S launch.py --parent PID [--death SIGNAL] [--as self|namespace|nobody] [--reach] -- PROGRAM ARGUMENT…
 
-1. Become the wanted identity: `namespace` is root of nothing (a user namespace in which root's files belong to uid 65534,
-   so PostgreSQL, which refuses root, sees an ordinary user); `nobody` really switches to uid 65534; `self` changes nothing.
+1. Become the wanted identity: `namespace` is an ordinary user inside a user namespace, to whom our own files belong
+   (PostgreSQL refuses root, and users without a name); `nobody` really switches to uid 65534; `self` changes nothing.
 2. Lead an own process group, in the same session: Ctrl-C reaches the supervisor alone, which stops children in order.
 3. Ask the kernel to signal us when the parent dies. Last, because a change of identity clears it.
 4. Become the program.
@@ -14,6 +14,7 @@
 import argparse
 import ctypes
 import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -32,13 +33,20 @@ def _checked(result: int, what: str) -> None:
         raise OSError(code, f"{what}: {os.strerror(code)}")
 
 
+def _named_uid() -> int:
+    """A uid that this machine has a name for, since initdb insists on one: nobody's, else anybody's but root's."""
+    uids = [entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0]
+    return NOBODY if NOBODY in uids or not uids else uids[0]
+
+
 def enter_namespace() -> None:
-    """Become uid 65534 of a new user namespace that maps to our own uid outside. Raises OSError where refused."""
+    """Become an ordinary, named user of a new user namespace: our own uid outside. Raises OSError where refused."""
     uid, gid = os.geteuid(), os.getegid()
+    inside = _named_uid()
     _checked(_LIBC.unshare(_CLONE_NEWUSER), "unshare")
-    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1", encoding="ascii")
+    Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
+    Path("/proc/self/uid_map").write_text(f"{inside} {uid} 1", encoding="utf-8")
+    Path("/proc/self/gid_map").write_text(f"{inside} {gid} 1", encoding="utf-8")
 
 
 def become_nobody(*, reach: bool) -> None:
@@ -46,18 +54,20 @@ def become_nobody(*, reach: bool) -> None:
 
     Raises OSError when root may not change its uid, or has no such capability to keep.
     """
+    capability = _reaching_capability() if reach else None
     if reach:
         _checked(_LIBC.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
+    # from here on Python's own library may lie where we cannot read: nothing may be imported any more
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
-    if reach:
-        _keep_capability(_reaching_capability())
+    if capability is not None:
+        _keep_capability(capability)
 
 
 def _reaching_capability() -> int:
     """READ_SEARCH when we have it, else OVERRIDE: containers usually come with the second alone."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     permitted = next(
         int(line.split()[1], 16) for line in status.splitlines() if line[:7] == "CapPrm:"
     )

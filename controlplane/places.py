@@ -3,6 +3,7 @@
 import enum
 import hashlib
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -22,7 +23,7 @@ class NoPlace(RuntimeError):
 
 
 class Identity(enum.Enum):
-    """Who PostgreSQL runs as. It refuses root, so root gives it another face."""
+    """Who PostgreSQL runs as. It refuses root, and users without a name: they give it another face."""
 
     SELF = "self"
     NAMESPACE = "namespace"
@@ -30,18 +31,27 @@ class Identity(enum.Enum):
 
     @classmethod
     def choose(cls) -> "Identity":
-        """Ourselves; as root a user namespace, or where the kernel refuses one, uid 65534."""
-        if os.geteuid() != 0:
+        """Ourselves; as root or a nameless uid a user namespace; where the kernel refuses root one, uid 65534."""
+        if os.geteuid() != 0 and _has_name(os.geteuid()):
             return cls.SELF
         probe = subprocess.run(  # noqa: S603 - our own script
             [sys.executable, "-I", "-S", str(LAUNCH), "--probe"], capture_output=True, check=False
         )
-        return cls.NAMESPACE if probe.returncode == 0 else cls.NOBODY
+        if probe.returncode == 0:
+            return cls.NAMESPACE
+        return cls.NOBODY if os.geteuid() == 0 else cls.SELF
 
     @property
     def uid(self) -> int:
         """The owner that files must have, seen from outside."""
         return NOBODY if self is Identity.NOBODY else os.geteuid()
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False
 
 
 def write_private(path: Path, text: str) -> None:
