@@ -135,9 +135,11 @@ class Denial(Part, frozen=True, kw_only=True):
 
 
 class Decision(Part, frozen=True, kw_only=True):
-    """The answer. `plan` is None unless the effect is permit; `denial` is None if it is. `digest` is SHA-256 of `encode`.
+    """The answer. `plan` is None unless the effect is permit; `denial` is None if it is.
 
-    `determining` names the rules that made it so, `advisories` the advisory forbids that matched, `warnings` sunsets to come.
+    `determining` names the rules that made it so, `advisories` the advisory forbids that matched, `errors` every
+    rule whose condition failed, `warnings` sunsets to come. `digest` is SHA-256 of `encode`, which leaves out
+    `revision` and itself: the same documents published again decide the same bytes.
     """
 
     effect: Effect
@@ -147,7 +149,71 @@ class Decision(Part, frozen=True, kw_only=True):
     dropped: tuple[Dropped, ...] = ()
     denial: Denial | None = None
     advisories: tuple[RuleRef, ...] = ()
+    errors: tuple[RuleRef, ...] = ()
     warnings: tuple[str, ...] = ()
     revision: int
     bundle: str
     digest: bytes = b""
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def encode(decision: Decision) -> bytes:
+    """Canonical JSON (RFC 8785): amounts in nano units are decimal strings, since JSON's numbers end at 2^53."""
+    plan = decision.plan
+    whole: dict[str, object] = {
+        "advisories": decision.advisories,
+        "bundle": decision.bundle,
+        "denial": decision.denial,
+        "determining": decision.determining,
+        "dropped": decision.dropped,
+        "effect": decision.effect,
+        "engine": ENGINE,
+        "errors": decision.errors,
+        "obligations": decision.obligations,
+        "plan": plan
+        and {
+            "fallbackOn": plan.fallback_on,
+            "retry": plan.retry,
+            "steps": [_step(s) for s in plan.steps],
+            "strategy": plan.strategy,
+        },
+        "warnings": decision.warnings,
+    }
+    # INVARIANT: every key is ASCII and no value is a float, so that sorting by code points is RFC 8785's order
+    return _encoder.encode(whole)
+
+
+def _step(step: Candidate) -> dict[str, object]:
+    return {
+        "amountNano": str(step.amount_nano),
+        "budgets": [_claim(claim) for claim in step.budgets],
+        "fixedNano": str(step.fixed_nano),
+        "inputTokensMax": step.input_tokens_max,
+        "maxOutputTokens": step.max_output_tokens,
+        "minAmountNano": str(step.min_amount_nano),
+        "model": step.model,
+        "modelTenant": step.model_tenant,
+        "outputNanoPerMillion": step.output_nano_per_million,
+        "price": step.price,
+        "provider": step.provider,
+        "providerTenant": step.provider_tenant,
+        "providerType": step.provider_type,
+        "upstreamName": step.upstream_name,
+    }
+
+
+def _claim(claim: BudgetClaim) -> dict[str, object]:
+    return {
+        "budget": claim.budget,
+        "fiscalStartsOn": claim.fiscal_starts_on,
+        "hard": claim.hard,
+        "limitNano": str(claim.limit_nano),
+        "onExhausted": claim.on_exhausted,
+        "period": claim.period,
+        "rank": claim.rank,
+        "subject": claim.subject,
+        "tenant": claim.tenant,
+        "timeZone": claim.time_zone,
+    }

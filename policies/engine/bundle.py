@@ -1,0 +1,198 @@
+"""All published documents compiled: immutable, content-addressed, ready to decide."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from policies.documents.document import Identity
+from policies.documents.fields import Json
+from policies.engine.decision import OnExhausted, PriceRef, Retry
+from policies.engine.rules import Environment, Rule
+
+Key = tuple[str, str]
+"""(tenant, name); an empty tenant is the organisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """One document as the rest of the product reads it: `spec` has every default written out."""
+
+    kind: str
+    tenant: str
+    name: str
+    metadata: Mapping[str, Json]
+    spec: Mapping[str, Json]
+
+    @property
+    def owner(self) -> str:
+        """Who is named when it denies; empty if nobody."""
+        return str(self.metadata.get("owner", ""))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        return dict(self.metadata.get("labels", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class DatedPrice:
+    """A price from a day on."""
+
+    since: str
+    currency: str
+    input: Decimal
+    cached_input: Decimal
+    cache_write: Decimal
+    output: Decimal
+    ref: PriceRef
+    """As it stands in a decision, still with the rate 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelView:
+    """A model as a decision sees it."""
+
+    key: Key
+    provider: Key
+    provider_type: str
+    upstream_name: str
+    capabilities: frozenset[str]
+    clearance: frozenset[str]
+    context_window: int
+    max_output_tokens: int
+    prices: tuple[DatedPrice, ...]
+    state: str
+    sunset_on: str
+    replacement: Key | None
+    environment: Environment
+
+    @property
+    def label(self) -> str:
+        """How facts and messages name it: `name`, or `tenant/name`."""
+        return "/".join(part for part in self.key if part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RouteView:
+    """A route as a decision sees it: models with their weights, in order."""
+
+    key: Key
+    use_case: Key
+    task: str
+    strategy: str
+    models: tuple[tuple[Key, int], ...]
+    retry: Retry
+    fallback_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BudgetView:
+    """A budget as a decision sees it. `model` and `provider` are resolved."""
+
+    key: Key
+    scope: Mapping[str, Json]
+    model: Key | None
+    provider: Key | None
+    route: Key | None
+    use_case: Key | None
+    each: tuple[str, ...]
+    period: str
+    time_zone: str
+    fiscal_starts_on: str
+    limit_nano: int
+    hard: bool
+    on_exhausted: OnExhausted
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantScope:
+    """What binds the calls of one tenant: the organisation's documents and its own."""
+
+    time_zone: str
+    call_rules: tuple[Rule, ...]
+    model_rules: tuple[Rule, ...]
+    model_permit_levels: tuple[str, ...]
+    """The owners ("" or the tenant) that have a permit on models: each needs a match of its own."""
+    budgets: tuple[BudgetView, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """The compiled bundle. `text` is what `digest` (hex SHA-256) is of."""
+
+    revision: int
+    engine: int
+    digest: str
+    text: bytes
+    documents: Mapping[Identity, Governed]
+    organisation: Governed
+    rules: tuple[Rule, ...]
+    models: Mapping[Key, ModelView]
+    routes: Mapping[Key, RouteView]
+    budget_views: tuple[BudgetView, ...]
+    rates: tuple[tuple[str, Mapping[str, Decimal]], ...]
+    _scopes: dict[str, TenantScope] = field(default_factory=dict)
+
+    @property
+    def tenants(self) -> Mapping[str, Governed]:
+        """Tenant documents by name."""
+        return {d.name: d for d in self.documents.values() if d.kind == "Tenant"}
+
+    @property
+    def grants(self) -> Sequence[Governed]:
+        """Every RoleGrant."""
+        return [d for d in self.documents.values() if d.kind == "RoleGrant"]
+
+    @property
+    def budgets(self) -> Sequence[Governed]:
+        """Every Budget."""
+        return [d for d in self.documents.values() if d.kind == "Budget"]
+
+    def find(self, kind: str, tenant: str, name: str) -> Governed | None:
+        """What a name means to a tenant: its own document first, then the organisation's."""
+        return self.documents.get((kind, tenant, name)) or self.documents.get((kind, "", name))
+
+    def route(self, tenant: str, name: str) -> Governed | None:
+        """The route a tenant's caller means."""
+        return self.find("Route", tenant, name)
+
+    def model(self, tenant: str, name: str) -> Governed | None:
+        """The model a tenant's document means."""
+        return self.find("Model", tenant, name)
+
+    def provider(self, tenant: str, name: str) -> Governed | None:
+        """The provider a tenant's document means."""
+        return self.find("Provider", tenant, name)
+
+    def routes_for(self, tenant: str) -> Sequence[Governed]:
+        """The routes a tenant's callers may name, by name; an own one hides the organisation's."""
+        found = {k[2]: d for k, d in self.documents.items() if k[:2] == ("Route", "")}
+        found |= {k[2]: d for k, d in self.documents.items() if k[:2] == ("Route", tenant)}
+        return [found[name] for name in sorted(found)]
+
+    def scope(self, tenant: str) -> TenantScope:
+        """What binds a tenant's calls; made once."""
+        made = self._scopes.get(tenant)
+        if made is None:
+            made = self._scopes[tenant] = self._make_scope(tenant)
+        return made
+
+    def _make_scope(self, tenant: str) -> TenantScope:
+        rules = [r for r in self.rules if r.tenant in ("", tenant)]
+        on_model = tuple(r for r in rules if r.on == "model")
+        document = self.tenants.get(tenant)
+        zone = (document.spec["timeZone"] if document else None) or self.organisation.spec[
+            "timeZone"
+        ]
+        return TenantScope(
+            time_zone=zone,
+            call_rules=tuple(r for r in rules if r.on == "call"),
+            model_rules=on_model,
+            model_permit_levels=tuple(sorted({r.tenant for r in on_model if r.effect == "permit"})),
+            budgets=tuple(
+                b
+                for b in self.budget_views
+                if b.key[0] in ("", tenant) and b.scope.get("tenant") in (None, tenant)
+            ),
+        )

@@ -1,0 +1,41 @@
+"""Days and offsets by time zone. Zones come from the pinned `tzdata` package alone, never from the machine's own files."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+from zoneinfo import ZoneInfo
+
+_FIXED: Final = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", re.ASCII)
+
+
+@lru_cache(maxsize=512)
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name. Raises ValueError."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f'"{name}" is not a time zone')
+    try:
+        with (files("tzdata") / "zoneinfo").joinpath(*name.split("/")).open("rb") as data:
+            return ZoneInfo.from_file(data, key=name)
+    except (OSError, ValueError) as error:
+        raise ValueError(f'"{name}" is not a time zone') from error
+
+
+def offset_at(seconds: int, name: str) -> timedelta:
+    """How far a zone, or an offset like `+02:00`, is from UTC at a moment. Raises ValueError."""
+    fixed = _FIXED.fullmatch(name)
+    if fixed:
+        size = timedelta(hours=int(fixed[2]), minutes=int(fixed[3]))
+        return -size if fixed[1] == "-" else size
+    if name == "UTC":
+        return timedelta()
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return moment.astimezone(zone(name)).utcoffset() or timedelta()
+
+
+def day_at(now: str, name: str) -> date:
+    """The calendar day of a moment (RFC 3339) in a zone. Raises ValueError."""
+    moment = datetime.fromisoformat(now)
+    return (moment if name == "UTC" else moment.astimezone(zone(name))).date()

@@ -1,0 +1,128 @@
+"""The type check of every condition, with errors at their line and column. The only importer of the CEL checker.
+
+Only document text enters the native checker, never the data of a request.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Final
+
+from cel_expr_python import cel
+
+from policies.documents.document import Document
+from policies.documents.fields import Condition
+from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
+from policies.documents.spans import position_in
+from policies.engine import wire
+from policies.engine.forms import CheckedForms, Form, form_key, spans_of
+from policies.engine.lint import MAX_TEXT, lint
+from policies.engine.schema import PLACES, place_of, type_text
+from policies.engine.wire import CelType
+
+_ERROR: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
+_UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
+_SCALARS: Final[Mapping[str, cel.Type]] = {
+    "bool": cel.Type.BOOL,
+    "int": cel.Type.INT,
+    "uint": cel.Type.UINT,
+    "double": cel.Type.DOUBLE,
+    "string": cel.Type.STRING,
+    "timestamp": cel.Type.TIMESTAMP,
+    "duration": cel.Type.DURATION,
+    "dyn": cel.Type.DYN,
+}
+
+
+def check(documents: Iterable[Document]) -> CheckedForms:
+    """The checked form of every condition of the documents. Raises InvalidDocuments with every error."""
+    forms: dict[str, Form] = {}
+    problems: list[Problem] = []
+    for document in documents:
+        for condition in document.conditions:
+            found = check_condition(document, condition)
+            if isinstance(found, Form):
+                forms[form_key(document.identity, condition.path)] = found
+            else:
+                problems += found
+    if problems:
+        raise InvalidDocuments(problems)
+    return CheckedForms(
+        f"cel-expr-python {version('cel-expr-python')}", dict(sorted(forms.items()))
+    )
+
+
+def check_condition(document: Document, condition: Condition) -> Form | list[Problem]:
+    """One condition: its form, or what is wrong with it."""
+
+    def problem(offset: int, message: str) -> Problem:
+        place = position_in(condition.spans, offset)
+        return Problem(document.file, *place, condition.path, message)
+
+    if len(condition.text) > MAX_TEXT:
+        return [problem(0, f"is longer than {MAX_TEXT} characters")]
+    place = place_of(condition.place, document.spec)
+    try:
+        expression = _environment(place).compile(condition.text)
+        data = bytes(expression.serialize())
+    except (RuntimeError, UnicodeError) as error:
+        return [
+            problem(offset, message)
+            for offset, message in _errors(str(error), condition.text, place)
+        ]
+    got = expression.return_type()
+    if got != _SCALARS[condition.result]:
+        return [problem(0, f"must be a {condition.result}, not {got.name().lower()}")]
+    checked = wire.read(data)
+    wrong = [problem(offset, message) for offset, message in lint(checked)]
+    return wrong or Form(
+        data, condition.text, document.file, condition.line, spans_of(condition.spans)
+    )
+
+
+@lru_cache(maxsize=len(PLACES))
+def _environment(place: str) -> cel.Env:
+    return cel.NewEnv(variables={d.name: _native(d.type) for d in PLACES[place]})
+
+
+def _native(kind: CelType) -> cel.Type:
+    if kind[0] == "list":
+        return cel.Type.List(_native(kind[1]))
+    if kind[0] == "map":
+        return cel.Type.Map(_native(kind[1]), _native(kind[2]))
+    return _SCALARS[kind[0]]
+
+
+def _errors(told: str, text: str, place: str) -> Iterator[tuple[int, str]]:
+    lines = text.split("\n")
+    starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines) + 1)]
+    found = _ERROR.findall(told)
+    for line, column, message in found:
+        row, at = int(line), int(column)
+        offset = starts[min(row - 1, len(lines))] + max(0, at - 1) if row > 0 else 0
+        yield min(offset, max(len(text) - 1, 0)), _in_words(message, place)
+    if not found:
+        yield 0, told.splitlines()[0]
+
+
+def _in_words(message: str, place: str) -> str:
+    unknown = _UNDECLARED.search(message)
+    if unknown:
+        names = [d.name for d in PLACES[place]]
+        elsewhere = [
+            p for p, declared in PLACES.items() if any(d.name == unknown[1] for d in declared)
+        ]
+        if elsewhere:
+            return f'"{unknown[1]}" cannot be read here (on "{place}"); it exists at: {", ".join(elsewhere)}'
+        group = [n for n in names if n.startswith(f"{unknown[1]}.")]
+        hint = f"; it has {', '.join(group)}" if group else did_you_mean(unknown[1], names)
+        return f'there is no variable "{unknown[1]}"{hint}'
+    if "no matching overload" in message and "double" in message and "int" in message:
+        return f"{message}; int and double do not mix: write 1.0 instead of 1"
+    return message.removeprefix("Syntax error: ").removesuffix(" (in container '')")
+
+
+def declared(place: str) -> list[tuple[str, str]]:
+    """The variables of a place with their types as text, for an editor."""
+    return [(d.name, type_text(d.type)) for d in PLACES[place]]

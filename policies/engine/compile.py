@@ -1,0 +1,244 @@
+"""Documents and their checked forms to a Bundle. Needs no CEL checker, so that every process can load what was published."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.money import parse_nano
+from policies.documents.document import Document, Identity
+from policies.documents.fields import Json
+from policies.documents.kinds import KINDS
+from policies.documents.routes import ERROR_CLASSES, EXECUTED_STRATEGIES
+from policies.documents.whole import resolve
+from policies.engine.bundle import (
+    BudgetView,
+    Bundle,
+    DatedPrice,
+    Governed,
+    Key,
+    ModelView,
+    RouteView,
+)
+from policies.engine.cel import NotCompilable
+from policies.engine.decision import ENGINE, Obligations, PriceRef, Retry
+from policies.engine.forms import CheckedForms, Form, decode, form_key
+from policies.engine.rules import Expression, Rule, expression
+from policies.engine.wire import NotReadable
+
+RANKS = ("run", "user", "key", "labels", "route", "useCase", "model", "provider", "team", "tenant")
+"""Narrow to wide: a budget has the rank of its narrowest part; the organisation's comes last."""
+
+
+class InvalidBundle(InvalidRequest):
+    """The bundle's text and its checked forms do not belong together, or are of another engine."""
+
+    code = "invalid_bundle"
+
+
+def compile_bundle(revision: int, documents: Iterable[Document], checked: CheckedForms) -> Bundle:
+    """The bundle of documents that were checked as a whole. Raises InvalidBundle."""
+    bodies = [d.body for d in sorted(documents, key=lambda d: d.identity)]
+    return _bundle(revision, rfc8785.dumps({"engine": ENGINE, "documents": bodies}), checked)
+
+
+def load_bundle(revision: int, text: bytes, checked: bytes) -> Bundle:
+    """A published bundle from its stored bytes. Raises InvalidBundle."""
+    try:
+        return _bundle(revision, text, decode(checked))
+    except msgspec.MsgspecError as error:
+        raise InvalidBundle(f"the stored bundle cannot be read: {error}") from error
+
+
+def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
+    whole: dict[str, Any] = msgspec.json.decode(text)
+    if whole.get("engine") != ENGINE:
+        raise InvalidBundle(
+            f"the bundle is for engine {whole.get('engine')}, this is engine {ENGINE}"
+        )
+    documents = {(d.kind, d.tenant, d.name): d for d in map(_governed, whole["documents"])}
+    found = [d for d in documents.values() if d.kind == "Organisation"]
+    if len(found) != 1:
+        raise InvalidBundle(f"a bundle has exactly one Organisation, not {len(found)}")
+    maker = _Maker(documents, found[0], checked)
+    return Bundle(
+        revision=revision,
+        engine=ENGINE,
+        digest=sha256(text).hexdigest(),
+        text=text,
+        documents=documents,
+        organisation=found[0],
+        rules=tuple(map(maker.rule, maker.of("Permission"))),
+        models={(d.tenant, d.name): maker.model(d) for d in maker.of("Model")},
+        routes={(d.tenant, d.name): r for d in maker.of("Route") if (r := maker.route(d))},
+        budget_views=tuple(map(maker.budget, maker.of("Budget"))),
+        rates=_rates(found[0]),
+    )
+
+
+def _governed(body: Mapping[str, Json]) -> Governed:
+    metadata, kind = body["metadata"], body["kind"]
+    spec = KINDS[kind].filled(body["spec"])
+    return Governed(kind, metadata.get("tenant", ""), metadata["name"], metadata, spec)
+
+
+def _rates(organisation: Governed) -> tuple[tuple[str, Mapping[str, Decimal]], ...]:
+    """Exchange rates, the latest first."""
+    dated = sorted(organisation.spec["exchangeRates"], key=lambda r: str(r["from"]), reverse=True)
+    return tuple((r["from"], {c: Decimal(v) for c, v in r.items() if c != "from"}) for r in dated)
+
+
+class _Maker:
+    """Makes the views of one bundle; all references were resolved when it was checked."""
+
+    def __init__(
+        self, documents: Mapping[Identity, Governed], organisation: Governed, checked: CheckedForms
+    ) -> None:
+        self.documents = documents
+        self.organisation = organisation
+        self.forms = checked.forms
+
+    def of(self, kind: str) -> list[Governed]:
+        return [d for d in self.documents.values() if d.kind == kind]
+
+    def key(self, kind: str, tenant: str, name: str | None) -> Key | None:
+        if not name:
+            return None
+        found = resolve(self.documents, kind, tenant, name)
+        if found is None:
+            raise InvalidBundle(f'there is no {kind} "{name}"')
+        return found[1], found[2]
+
+    def must(self, kind: str, tenant: str, name: str) -> Key:
+        found = self.key(kind, tenant, name)
+        if found is None:
+            raise InvalidBundle(f"a {kind} is not named")
+        return found
+
+    def expression(self, document: Governed, path: str) -> Expression:
+        identity = (document.kind, document.tenant, document.name)
+        form = self.forms.get(form_key(identity, path))
+        text = document.spec[path.removeprefix("spec.")]
+        if form is None or form.text != text:
+            raise InvalidBundle(f'{document.kind} "{document.name}" {path} was not checked')
+        try:
+            return expression(form)
+        except (NotCompilable, NotReadable) as error:
+            raise InvalidBundle(f'{document.kind} "{document.name}" {path}: {error}') from error
+
+    def rule(self, document: Governed) -> Rule:
+        spec = document.spec
+        when = None if spec["when"] == "true" else self.expression(document, "spec.when")
+        owed = spec["obligations"]
+        return Rule(
+            tenant=document.tenant,
+            name=document.name,
+            effect=spec["effect"],
+            level=spec["level"],
+            on=spec["on"],
+            owner=document.owner,
+            line=self._line(document),
+            when=when,
+            message=self.expression(document, "spec.message") if spec["message"] else None,
+            obligations=owed
+            and Obligations(
+                max_output_tokens=owed["maxOutputTokens"],
+                redact=tuple(sorted(owed["redact"])),
+                strip_tools=tuple(sorted(owed["stripTools"])),
+                hold=owed["hold"],
+            ),
+        )
+
+    def _line(self, document: Governed) -> int:
+        form: Form | None = self.forms.get(
+            form_key((document.kind, document.tenant, document.name), "spec.when")
+        )
+        return form.line if form else 0
+
+    def model(self, document: Governed) -> ModelView:
+        spec, tenant = document.spec, document.tenant
+        provider = self.must("Provider", tenant, spec["provider"])
+        account = self.documents["Provider", *provider]
+        life = spec["lifecycle"]
+        clearance, regions = sorted(spec["clearance"]), tuple(spec["regions"])
+        capabilities = tuple(spec["capabilities"])
+        vendor = document.labels.get("vendor", account.name)
+        return ModelView(
+            key=(tenant, document.name),
+            provider=provider,
+            provider_type=account.spec["type"],
+            upstream_name=spec["upstreamName"] or document.name,
+            capabilities=frozenset(capabilities),
+            clearance=frozenset(clearance),
+            context_window=spec["contextWindow"],
+            max_output_tokens=spec["maxOutputTokens"],
+            prices=tuple(sorted(map(_price, spec["prices"]), key=lambda p: p.since, reverse=True)),
+            state=life["state"],
+            sunset_on=life["sunsetOn"] or "",
+            replacement=self.key("Model", tenant, life["replacement"]),
+            environment=(
+                document.name, vendor, spec["tier"], regions, capabilities, tuple(clearance), life["state"],
+            ),
+        )  # fmt: skip
+
+    def route(self, document: Governed) -> RouteView | None:
+        """None for a strategy that is not executed yet."""
+        spec, tenant = document.spec, document.tenant
+        strategy = spec["strategy"]
+        if strategy["type"] not in EXECUTED_STRATEGIES:
+            return None
+        named = [strategy["model"]] if strategy["type"] == "single" else strategy["models"]
+        weighed = [(m["model"], m["weight"]) if isinstance(m, dict) else (m, 1) for m in named]
+        moves_on = tuple(c for c in ERROR_CLASSES if c != "refused_request")
+        retry = spec["retry"]
+        return RouteView(
+            key=(tenant, document.name),
+            use_case=self.must("UseCase", tenant, spec["useCase"]),
+            task=spec["task"],
+            strategy=strategy["type"],
+            models=tuple((self.must("Model", tenant, n), w) for n, w in weighed),
+            retry=Retry(
+                attempts=retry["attempts"], on=tuple(retry["on"]), backoff=retry["backoffSeconds"]
+            ),
+            fallback_on=() if strategy["type"] == "single" else moves_on,
+        )
+
+    def budget(self, document: Governed) -> BudgetView:
+        spec, tenant = document.spec, document.tenant
+        scope = {k: v for k, v in spec["scope"].items() if v}
+        whose = self.documents.get(("Tenant", "", scope.get("tenant") or tenant))
+        ours = self.organisation.spec
+        parts = {*scope, *spec["each"], *(["tenant"] if tenant else [])}
+        return BudgetView(
+            key=(tenant, document.name),
+            scope=scope,
+            model=self.key("Model", tenant, scope.get("model")),
+            provider=self.key("Provider", tenant, scope.get("provider")),
+            route=self.key("Route", tenant, scope.get("route")),
+            use_case=self.key("UseCase", tenant, scope.get("useCase")),
+            each=tuple(sorted(spec["each"])),
+            period=spec["period"],
+            time_zone=(whose and whose.spec["timeZone"]) or ours["timeZone"],
+            fiscal_starts_on=(whose and whose.spec["fiscalYearStartsOn"])
+            or ours["fiscalYearStartsOn"],
+            limit_nano=parse_nano(spec["limit"]),
+            hard=spec["hard"],
+            on_exhausted=spec["onExhausted"],
+            rank=min((RANKS.index(p) for p in parts), default=len(RANKS)),
+        )
+
+
+def _price(spec: Mapping[str, Json]) -> DatedPrice:
+    paid, given = spec["inputPerMillion"], spec["outputPerMillion"]
+    cached = spec["cachedInputPerMillion"] or paid
+    write = spec["cacheWritePerMillion"] or format(Decimal(paid) * 2, "f")
+    ref = PriceRef(
+        since=spec["from"], currency=spec["currency"], input=paid, cached_input=cached, cache_write=write, output=given, rate="1",
+    )  # fmt: skip
+    return DatedPrice(
+        ref.since, ref.currency, Decimal(paid), Decimal(cached), Decimal(write), Decimal(given), ref
+    )

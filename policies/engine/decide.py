@@ -1,0 +1,241 @@
+"""The decision: a pure function of a bundle and facts. No clock, no database, no network, no randomness."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from hashlib import sha256
+
+import msgspec
+
+from policies.engine.bundle import Bundle, RouteView
+from policies.engine.decision import (
+    NO_PERMIT,
+    Decision,
+    Denial,
+    Dropped,
+    Plan,
+    RuleRef,
+    encode,
+)  # fmt: skip
+from policies.engine.deliberation import CallView, Deliberation, built_in, merged, view_of
+from policies.engine.facts import Facts, StopFact
+from policies.engine.selection import consider
+from policies.engine.values import Erred
+
+WARN_DAYS = 30
+
+
+def decide(bundle: Bundle, facts: Facts) -> Decision:
+    """What may happen with a call, and the rules that determined it; `digest` is SHA-256 of the canonical bytes."""
+    decision = _decision(bundle, facts, deliberate(bundle, facts))
+    return msgspec.structs.replace(decision, digest=sha256(encode(decision)).digest())
+
+
+def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
+    """Consider everything, in this order.
+
+    1. Tenant, team, route: are they known?
+    2. Stops of everything, the tenant, the key, the route; the use case.
+    3. Permissions on the call; obligations of those that permit.
+    4. The models of the route: built-in rules, permissions on models, prices and budgets.
+    5. Warnings of sunsets to come.
+    """
+    to = Deliberation()
+    route = _known(to, bundle, facts)
+    if route is None:
+        return to
+    view = to.view = view_of(bundle, facts, route)
+    to.refusals += _refusals(view)
+    to.outcomes += [(rule, rule.holds(view.environment)) for rule in view.scope.call_rules]
+    to.obligations = merged(
+        r.obligations for r, o in to.outcomes if r.effect == "permit" and o is True
+    )
+    consider(to, view)
+    to.warnings += _sunsets(to, view)
+    return to
+
+
+def _known(to: Deliberation, bundle: Bundle, facts: Facts) -> RouteView | None:
+    tenant = bundle.documents.get(("Tenant", "", facts.tenant))
+    if tenant is None:
+        to.refusals.append((built_in("unknown-tenant"), f'there is no tenant "{facts.tenant}"'))
+        return None
+    if facts.team not in tenant.spec["teams"]:
+        message = f'the tenant "{facts.tenant}" has no team "{facts.team}"'
+        to.refusals.append((built_in("unknown-team"), message))
+        return None
+    route = bundle.routes.get((facts.tenant, facts.route)) or bundle.routes.get(("", facts.route))
+    if route is None:
+        to.refusals.append((built_in("unknown-route"), f'there is no route "{facts.route}"'))
+    return route
+
+
+def _refusals(view: CallView) -> Iterator[tuple[RuleRef, str]]:
+    for stop in view.facts.stops:
+        if _stops_call(stop, view):
+            what = (
+                "every call"
+                if stop.kind == "everything"
+                else f"the {stop.kind} {stop.name or stop.tenant}"
+            )
+            yield built_in("stop"), f"{what} is stopped"
+    name, validation = view.use_case.name, view.use_case.spec["validation"]
+    if validation is None:
+        yield built_in("use-case"), f'the use case "{name}" has not been validated'
+    elif view.today < validation["on"]:
+        yield built_in("use-case"), f'the use case "{name}" is valid only from {validation["on"]}'
+    elif view.today > validation["validUntil"]:
+        yield (
+            built_in("use-case"),
+            f'the validation of the use case "{name}" ended on {validation["validUntil"]}',
+        )
+
+
+def _stops_call(stop: StopFact, view: CallView) -> bool:
+    facts = view.facts
+    return {
+        "everything": True,
+        "tenant": facts.tenant in (stop.name, stop.tenant if not stop.name else None),
+        "key": stop.name == facts.key.id,
+        "route": (stop.tenant, stop.name) == view.route.key,
+    }.get(stop.kind, False)
+
+
+def _sunsets(to: Deliberation, view: CallView) -> Iterator[str]:
+    for found in to.considered:
+        model = found.model
+        if not found.candidate or not model.sunset_on:
+            continue
+        if date.fromisoformat(model.sunset_on) - date.fromisoformat(view.today) <= timedelta(
+            days=WARN_DAYS
+        ):
+            then = (
+                f"{model.replacement[1]} takes its place"
+                if model.replacement
+                else "it has no replacement"
+            )
+            yield f"{model.label} is used until {model.sunset_on}; then {then}"
+
+
+def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
+    against = _against_call(to)
+    steps = tuple(c.candidate for c in to.considered if c.candidate)
+    dropped = tuple(reason for c in to.considered for reason in c.reasons)
+    view = to.view
+    if view is None or against or not steps:
+        determining, denial = _denial(to, facts, against)
+        return Decision(
+            effect="deny",
+            determining=determining,
+            dropped=() if against else dropped,
+            denial=denial,
+            advisories=tuple(_advisories(to)),
+            errors=tuple(_errors(to)),
+            revision=bundle.revision,
+            bundle=bundle.digest,
+        )
+    return Decision(
+        effect="permit",
+        determining=_for_permit(to, view),
+        plan=Plan(
+            strategy=view.route.strategy,
+            steps=steps,
+            retry=view.route.retry,
+            fallback_on=view.route.fallback_on,
+        ),
+        obligations=to.obligations,
+        dropped=dropped,
+        advisories=tuple(_advisories(to)),
+        errors=tuple(_errors(to)),
+        warnings=tuple(to.warnings),
+        revision=bundle.revision,
+        bundle=bundle.digest,
+    )
+
+
+def _against_call(to: Deliberation) -> list[tuple[RuleRef, str, str]]:
+    """(rule, words, owner) of everything against the call itself: built-in rules, then forbids; else the missing permit."""
+    found = [(ref, message, "") for ref, message in to.refusals]
+    if to.view is None:
+        return found
+    call = to.view.environment
+    found += [
+        (r.ref(o, call), r.says(o, call), r.owner)
+        for r, o in to.outcomes
+        if r.blocks and o is not False
+    ]
+    permits = any(r.effect == "permit" and o is True for r, o in to.outcomes)
+    if not found and not permits:
+        message = f'no permission permits calls of the team "{to.view.facts.team}" to the route "{to.view.facts.route}"'
+        found.append((built_in(NO_PERMIT), message, ""))
+    return found
+
+
+def _denial(
+    to: Deliberation, facts: Facts, against: list[tuple[RuleRef, str, str]]
+) -> tuple[tuple[RuleRef, ...], Denial]:
+    if against:
+        refs, message = [ref for ref, _, _ in against], "; ".join(words for _, words, _ in against)
+        owner = next((o for _, _, o in against if o), "")
+    else:
+        reasons = [reason for c in to.considered for reason in c.reasons]
+        refs = [r.rule for r in reasons]
+        words = "; ".join(dict.fromkeys(r.message for r in reasons))
+        message = f'no model of the route "{facts.route}" may take this call: {words}'
+        owner = _owner_of(to, reasons)
+    first = refs[0]
+    code = "forbidden" if first.kind == "Permission" else first.name
+    names = tuple(dict.fromkeys(r.name for r in refs))
+    owner = owner or (to.view.use_case.spec["owner"] if to.view else "")
+    return _once(refs), Denial(code=code, message=message, rules=names, owner=owner)
+
+
+def _owner_of(to: Deliberation, reasons: list[Dropped]) -> str:
+    rules = {(r.tenant, r.name): r.owner for c in to.considered for r, _ in c.outcomes}
+    return next((o for r in reasons if (o := rules.get((r.rule.tenant, r.rule.name), ""))), "")
+
+
+def _for_permit(to: Deliberation, view: CallView) -> tuple[RuleRef, ...]:
+    """Every matching permit, and every rule that removed a model ranked before the last one in the plan."""
+    call = view.environment
+    refs = [r.ref(o, call) for r, o in to.outcomes if r.effect == "permit" and o is True]
+    last = max(i for i, c in enumerate(to.considered) if c.candidate)
+    for found in to.considered[: last + 1]:
+        item = found.model.environment
+        if found.candidate:
+            refs += [
+                r.ref(o, call, item)
+                for r, o in found.outcomes
+                if r.effect == "permit" and o is True
+            ]
+        refs += [reason.rule for reason in found.reasons]
+    return _once(refs)
+
+
+def _advisories(to: Deliberation) -> Iterator[RuleRef]:
+    if to.view is None:
+        return
+    call = to.view.environment
+    for rule, outcome in to.outcomes:
+        if rule.level == "advisory" and outcome is True:
+            yield rule.ref(outcome, call)
+    seen = set()
+    for found in to.considered:
+        for rule, outcome in found.outcomes:
+            if rule.level == "advisory" and outcome is True and rule not in seen:
+                seen.add(rule)
+                yield rule.ref(outcome, call, found.model.environment)
+
+
+def _errors(to: Deliberation) -> tuple[RuleRef, ...]:
+    if to.view is None:
+        return ()
+    call = to.view.environment
+    refs = [r.ref(o, call) for r, o in to.outcomes if isinstance(o, Erred)]
+    for found in to.considered:
+        item = found.model.environment
+        refs += [r.ref(o, call, item) for r, o in found.outcomes if isinstance(o, Erred)]
+    return _once(refs)
+
+
+def _once(refs: list[RuleRef]) -> tuple[RuleRef, ...]:
+    return tuple(dict.fromkeys(refs))

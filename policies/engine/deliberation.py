@@ -1,0 +1,104 @@
+"""What a decision considered, before it is put in words: the call as rules see it, each rule's outcome, each model's fate."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from policies.engine.bundle import BudgetView, Bundle, Governed, ModelView, RouteView, TenantScope
+from policies.engine.calendar import day_at
+from policies.engine.claims import matching
+from policies.engine.decision import BUILT_IN, BudgetClaim, Candidate, Dropped, Obligations, RuleRef
+from policies.engine.facts import Facts
+from policies.engine.rules import Environment, Outcome, Rule
+from policies.engine.values import moment
+
+
+def built_in(name: str) -> RuleRef:
+    """A rule that is built in."""
+    return RuleRef(kind=BUILT_IN, tenant="", name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One call on a known route: what every rule and every model is held against."""
+
+    bundle: Bundle
+    facts: Facts
+    scope: TenantScope
+    route: RouteView
+    use_case: Governed
+    today: str
+    data_classes: tuple[str, ...]
+    environment: Environment
+    budgets: tuple[tuple[BudgetView, BudgetClaim], ...]
+
+
+@dataclass(slots=True)
+class Considered:
+    """One model: the reasons against it, the outcome of each rule, and the candidate it became if there was no reason."""
+
+    model: ModelView
+    reasons: list[Dropped] = field(default_factory=list)
+    outcomes: list[tuple[Rule, Outcome]] = field(default_factory=list)
+    candidate: Candidate | None = None
+
+    def against(self, name: str, message: str) -> None:
+        """A built-in reason."""
+        self.reasons.append(Dropped(model=self.model.label, rule=built_in(name), message=message))
+
+
+@dataclass(slots=True)
+class Deliberation:
+    """Everything that was considered. `refusals` are built-in reasons against the call itself, with their words."""
+
+    view: CallView | None = None
+    refusals: list[tuple[RuleRef, str]] = field(default_factory=list)
+    outcomes: list[tuple[Rule, Outcome]] = field(default_factory=list)
+    obligations: Obligations = field(default_factory=Obligations)
+    considered: list[Considered] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
+    """The call as rules see it."""
+    scope = bundle.scope(facts.tenant)
+    use_case = bundle.documents["UseCase", *route.use_case]
+    tenant = bundle.documents["Tenant", "", facts.tenant]
+    classes = tuple(sorted({*facts.request.data_classes, *use_case.spec["dataClasses"]}))
+    asked, run = facts.request, facts.run
+    # INVARIANT: the order is that of schema.EVERYWHERE
+    environment = (
+        classes, asked.tools, asked.input_tokens_max, asked.output_tokens_asked, asked.stream,
+        asked.language, asked.labels, route.task,
+        facts.tenant, tenant.spec["region"] or "", tenant.labels,
+        facts.team, facts.key.id, facts.key.labels, facts.user.known,
+        route.key[1], route.task, use_case.name, use_case.spec["riskClass"],
+        run.calls, float(run.cost), run.seconds,
+        max((b.share_used_permille for b in facts.budgets), default=0) / 1000,
+        moment(facts.now),
+    )  # fmt: skip
+    return CallView(
+        bundle=bundle,
+        facts=facts,
+        scope=scope,
+        route=route,
+        use_case=use_case,
+        today=day_at(facts.now, scope.time_zone).isoformat(),
+        data_classes=classes,
+        environment=environment,
+        budgets=tuple(matching(scope.budgets, facts, route)),
+    )
+
+
+def merged(obligations: Iterable[Obligations | None]) -> Obligations:
+    """Obligations of several permits: lists by union, token limits by minimum, a hold if any."""
+    owed = [o for o in obligations if o is not None]
+    if not owed:
+        return Obligations()
+    return Obligations(
+        max_output_tokens=min(
+            (o.max_output_tokens for o in owed if o.max_output_tokens), default=0
+        ),
+        redact=tuple(sorted({r for o in owed for r in o.redact})),
+        strip_tools=tuple(sorted({t for o in owed for t in o.strip_tools})),
+        hold=min((o.hold for o in owed if o.hold), default=""),
+    )

@@ -1,0 +1,131 @@
+"""A Permission as it runs: whether it holds, which line decided, and what it says."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from policies.engine.cel import Program, Variable, compile_expression
+from policies.engine.decision import Obligations, RuleRef
+from policies.engine.forms import Form
+from policies.engine.schema import EVERYWHERE, MODEL
+from policies.engine.values import Erred
+from policies.engine.wire import Checked, Node, read, walk
+
+VARIABLES: Final[Mapping[str, Variable]] = {
+    **{d.name: Variable(f"c[{i}]") for i, d in enumerate(EVERYWHERE)},
+    **{d.name: Variable(f"m[{i}]") for i, d in enumerate(MODEL)},
+}
+Environment = tuple[Any, ...]
+NOTHING: Final[Environment] = ()
+Outcome = bool | Erred
+_LOGIC: Final = {"_&&_": False, "_||_": True}
+
+
+@dataclass(slots=True, eq=False)
+class Expression:
+    """One condition: its program, its checked form, and programs of its parts, made when they are asked for."""
+
+    form: Form
+    checked: Checked
+    program: Program
+    only_line: int
+    parts: dict[int, Program] = field(default_factory=dict)
+
+    def evaluate(self, call: Environment, item: Environment) -> Any:  # noqa: ANN401  # any value of CEL
+        """The value, or Erred."""
+        return self.program.evaluate(call, item)
+
+    def part(self, node: Node, call: Environment, item: Environment) -> Any:  # noqa: ANN401  # as above
+        """The value of one part."""
+        if node.id not in self.parts:
+            self.parts[node.id] = compile_expression(self.checked, VARIABLES, root=node)
+        return self.parts[node.id].evaluate(call, item)
+
+    def line_of(self, node: Node) -> int:
+        """The line on which a part begins."""
+        offsets = [
+            self.checked.positions[n.id] for n in walk(node) if n.id in self.checked.positions
+        ]
+        return self.form.line_at(min(offsets, default=0))
+
+    def deciding_line(self, call: Environment, item: Environment) -> int:
+        """The line of the atom that decided, else that of the condition's key."""
+        if self.only_line:
+            return self.only_line
+        lines = {self.line_of(atom) for atom in deciding(self, self.checked.root, (call, item))}
+        return lines.pop() if len(lines) == 1 else self.form.line
+
+
+def expression(form: Form) -> Expression:
+    """A condition compiled from its checked form. Raises NotCompilable, NotReadable."""
+    checked = read(form.checked)
+    lines = {form.line_at(checked.positions.get(n.id, 0)) for n in walk(checked.root)}
+    only = lines.pop() if len(lines) == 1 else 0
+    return Expression(form, checked, compile_expression(checked, VARIABLES), only)
+
+
+def deciding(
+    of: Expression, node: Node, environments: tuple[Environment, Environment]
+) -> Iterator[Node]:
+    """The atoms that made a part what it is: those without which it could have been different."""
+    if node.kind != "call" or node.name not in (*_LOGIC, "!_", "_?_:_"):
+        yield node
+    elif node.name == "!_":
+        yield from deciding(of, node.parts[0], environments)
+    elif node.name == "_?_:_":
+        test = of.part(node.parts[0], *environments)
+        chosen = node.parts[0] if isinstance(test, Erred) else node.parts[1 if test else 2]
+        yield from deciding(of, chosen, environments)
+    else:
+        values = [(part, of.part(part, *environments)) for part in node.parts]
+        wins = _LOGIC[node.name]
+        winner = [p for p, v in values if v is wins] or [
+            p for p, v in values if isinstance(v, Erred)
+        ]
+        for part in winner[:1] or node.parts:
+            yield from deciding(of, part, environments)
+
+
+@dataclass(slots=True, eq=False)
+class Rule:
+    """A Permission, compiled. Without a condition it always holds."""
+
+    tenant: str
+    name: str
+    effect: str
+    level: str
+    on: str
+    owner: str
+    line: int
+    when: Expression | None
+    message: Expression | None
+    obligations: Obligations | None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is a forbid that binds; an advisory one is only recorded."""
+        return self.effect == "forbid" and self.level != "advisory"
+
+    def holds(self, call: Environment, item: Environment = NOTHING) -> Outcome:
+        """Whether the condition holds."""
+        if self.when is None:
+            return True
+        value = self.when.evaluate(call, item)
+        return value if isinstance(value, Erred) else value is True
+
+    def ref(self, outcome: Outcome, call: Environment, item: Environment = NOTHING) -> RuleRef:
+        """The rule with the line that decided."""
+        line = self.when.deciding_line(call, item) if self.when else self.line
+        error = outcome.message if isinstance(outcome, Erred) else ""
+        return RuleRef(
+            kind="Permission", tenant=self.tenant, name=self.name, line=line, error=error
+        )
+
+    def says(self, outcome: Outcome, call: Environment, item: Environment = NOTHING) -> str:
+        """The rule in words: its message, or a sentence with its name."""
+        if isinstance(outcome, Erred):
+            return (
+                f'the rule "{self.name}" could not be evaluated ({outcome.message}), so it forbids'
+            )
+        text = self.message.evaluate(call, item) if self.message else None
+        return text if isinstance(text, str) and text else f'the rule "{self.name}" forbids it'
