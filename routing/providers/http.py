@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol, TypeVar
 import httpx2
 
 from controlplane.kernel.errors import InvalidRequest
-from routing.dialects.registry import dialect
+from routing.dialects import dialect
 from routing.exchange import CallRequest, DialectName, StreamFailed, UnreadableAnswer
 from routing.providers import errors
 from routing.providers.base import (

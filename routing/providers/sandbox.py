@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from routing.dialects.registry import dialect
+from routing.dialects import dialect
 from routing.exchange import (
     Answer,
     CallRequest,

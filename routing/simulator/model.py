@@ -70,10 +70,10 @@ _FINISHES: Mapping[str, Finish] = {
 }
 _ONLY_WHILE_FAILING = ("fail", "status", "cut", "error", "stall")
 _BANK = (
-    "The documents support this reading and nothing in them contradicts it. The amount, the date "
+    " The documents support this reading and nothing in them contradicts it. The amount, the date "
     "and the policy number agree with each other. One detail should be checked by a person before "
     "money moves. The customer was told what happens next and when. No further data is needed for "
-    "this step. "
+    "this step."
 )
 
 
@@ -272,8 +272,8 @@ def _tokens(ask: Ask, told: Mapping[str, str], subject: str, draws: Draws) -> li
     wanted = _count(told, "tokens")
     if wanted is None:
         wanted = len(_TOKEN.findall(gist)) + 16 + draws.below(24)
-    tokens: list[str] = _TOKEN.findall(f"{gist}. " if draws.below(2) else f"In short: {gist}. ")
-    bank = _TOKEN.findall(" " + _BANK.strip())
+    tokens: list[str] = _TOKEN.findall(f"{gist}." if draws.below(2) else f"In short: {gist}.")
+    bank = _TOKEN.findall(_BANK)
     while len(tokens) < wanted:
         tokens.extend(bank)
     return tokens[:wanted]

@@ -1,0 +1,1 @@
+"""Breakers per model and concurrency limits per provider, shared by all workers in Redis. Losing Redis loses nothing."""
