@@ -6,11 +6,9 @@ from decimal import ROUND_FLOOR, Decimal
 
 from controlplane.kernel.money import MILLION
 from policies.engine.decision import Candidate
+from policies.engine.pricing import MIN_OUTPUT_TOKENS
 from routing.calls.answers import NoHeadroom
 from routing.ledger.reserve import after_refusal
-
-MIN_OUTPUT_TOKENS = 16
-"""An answer shorter than this is not worth its price; a clamp below it is a refusal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,90 @@
+"""The answer of a call that has ended, read from its row and the vault: for callers who missed it or ask again."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import msgspec
+
+from audit.vault.keys import CallKeys, Erased
+from audit.vault.keys import Sealed as VaultRow
+from audit.vault.store import KeyStore
+from controlplane.kernel.errors import (
+    BudgetExhausted,
+    Conflict,
+    DeadlineExceeded,
+    Forbidden,
+    MandateError,
+    NotFound,
+    Unavailable,
+    UpstreamFailed,
+)
+from controlplane.kernel.money import format_nano
+from routing.calls import commands
+from routing.calls.pool import Database
+from routing.relay import Outcome, unpack_outcome
+
+
+def complete(outcome: Outcome, model: str, cost_nano: int, currency: str) -> Outcome:
+    """The outcome with what only the commit of the call's end knows; a stream's headers went out before."""
+    told = {"x-mandate-model": model, "x-mandate-cost": f"{format_nano(cost_nano)} {currency}"}
+    return msgspec.structs.replace(outcome, headers={**outcome.headers, **told})
+
+
+async def stored(db: Database, store: KeyStore, call: UUID, currency: str) -> Outcome | None:
+    """What the caller gets; None while the call runs. Raises the MandateError of a call that ended without an answer."""
+    found = await commands.outcome(db, call)
+    if found is None:
+        raise NotFound(f'there is no call "call_{call.hex}"')
+    if found.answer is not None and found.ended:
+        outcome = unpack_outcome(_unseal(store, call, found.answer))
+        return complete(outcome, found.model, found.cost_nano, currency)
+    if found.ended or found.state == "held":
+        raise failure(found.state, found.code, call)
+    return None
+
+
+def _unseal(store: KeyStore, call: UUID, sealed: commands.Sealed) -> bytes:
+    row = VaultRow(
+        call,
+        sealed.field,
+        sealed.no,
+        sealed.tenant_key,
+        sealed.subject_key,
+        sealed.nonce,
+        sealed.ciphertext,
+    )
+    try:
+        return CallKeys.recall(store, call, sealed.tenant_key, sealed.subject_key).unseal(row)
+    except Erased as error:
+        raise NotFound("the answer of this call was erased", call=call) from error
+
+
+def failure(state: str, code: str, call: UUID) -> MandateError:
+    """The error for a call that ended as `state` with `code` and has no answer of its own."""
+    made, message = _FAILURES.get((state, code)) or _FAILURES.get((state, "")) or _UNKNOWN
+    return made(message.format(call=f"call_{call.hex}", code=code), call=call, code=code)
+
+
+_STOPPED = (Forbidden, "an administrator stopped this while it ran")
+_UNKNOWN = (Unavailable, "the call has no answer yet; try again")
+_FAILURES: Mapping[tuple[str, str], tuple[type[MandateError], str]] = {
+    ("held", ""): (Conflict, "held for review; poll GET /api/v1/calls/{call}/"),
+    ("denied", ""): (Forbidden, "this call was denied; GET /api/v1/calls/{call}/ says why"),
+    ("cancelled", ""): (Conflict, "this call was cancelled"),
+    ("cancelled", "stopped"): _STOPPED,
+    ("failed", "stopped"): _STOPPED,
+    ("failed", "deadline_exceeded"): (
+        DeadlineExceeded,
+        "the call's deadline passed before an answer came",
+    ),
+    ("failed", "policy_changed"): (
+        Forbidden,
+        "a policy change before the model started denies this call",
+    ),
+    ("failed", "no_headroom"): (BudgetExhausted, "no money is left for another attempt"),
+    ("failed", "worker_lost"): (
+        UpstreamFailed,
+        "the worker of this call was lost; the model may have been billed",
+    ),
+    ("failed", ""): (UpstreamFailed, "no model of this route answered ({code})"),
+}

@@ -1,0 +1,323 @@
+"""The one door to models: reserve and start, call, settle. No other file opens a provider.
+
+INVARIANT: `attempt.started` is committed before anything goes upstream, and an attempt is settled exactly once: alone
+while the call goes on, or by `execution` in the commit that ends the call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+from policies.engine import pricing
+from policies.engine.decision import Candidate
+from routing.admission import reservation_for
+from routing.calls import answers, commands, steps
+from routing.calls.steps import Reservation
+from routing.case import Case, Dropped, elapsed_ms
+from routing.exchange import Usage
+from routing.flow import Flow
+from routing.providers.base import Answered, ProviderError, Target, Timeouts
+from routing.running import Cut, Watched
+
+STALE_TRIES = 20
+NO_HEADROOM = "no_headroom"
+
+
+class Ended(Exception):
+    """The call is to end without another attempt; the message is its code: `cancelled`, `deadline_exceeded`, `stopped`."""
+
+
+@dataclass(slots=True)
+class Tried:
+    """One attempt's outcome, settled or not yet. `body` is what the caller gets, in the caller's dialect."""
+
+    candidate: Candidate
+    no: int
+    at: datetime
+    error_class: str = ""
+    status: int = 0
+    relayed: bool = False
+    retry_after_seconds: float | None = None
+    body: bytes = b""
+    usage: Usage | None = None
+    finish: str | None = None
+    upstream_model: str = ""
+    maybe_processed: bool = False
+    latency_ms: int = 0
+
+    def becomes(self) -> str:
+        """What the attempt turns into: an answer or counted output is charged; dispatched and lost is unknown."""
+        if not self.error_class:
+            return "succeeded"
+        return "failed" if self.usage is not None or not self.maybe_processed else "unknown"
+
+    def amount_nano(self) -> int:
+        """What it cost: by the reported tokens, or by the counted ones up to what was reserved."""
+        if self.usage is None:
+            return self.candidate.amount_nano if not self.error_class else 0
+        used = self.usage
+        counts = pricing.UsageCounts(
+            input=used.input,
+            cached_input=used.cached_input,
+            cache_write=used.cache_write,
+            output=used.output,
+        )
+        cost = pricing.cost(self.candidate.price, counts)
+        return min(cost, self.candidate.amount_nano) if used.source == "counted" else cost
+
+    def basis(self) -> str:
+        """Where the amount comes from: reported, counted, reserve, or none."""
+        if self.usage is not None:
+            return self.usage.source
+        return "reserve" if not self.error_class else "none"
+
+
+class Door:
+    """One call's way to its models. `last` is the newest outcome; it is settled before the next attempt begins."""
+
+    def __init__(self, case: Case, watched: Watched) -> None:
+        self._case = case
+        self._watched = watched
+        self.flow = Flow(case.sender)
+        self.last: Tried | None = None
+
+    async def attempt(self, candidate: Candidate) -> Tried:
+        """One try at one model. Raises Ended, Dropped, Denied, Replanned where the call may not go on."""
+        await self._settle_last()
+        worker, provider = self._case.worker, _provider_key(candidate)
+        limit = self._settings(candidate)["maxConcurrency"]
+        lease = await worker.concurrency.acquire(provider, limit)
+        if lease is None:
+            return Tried(candidate, 0, worker.clock(), error_class="overloaded", status=503)
+        try:
+            started = await self._start(candidate)
+            if started is None:
+                return Tried(candidate, 0, worker.clock(), error_class=NO_HEADROOM, status=429)
+            self.last = started
+            await self._call(started)
+        finally:
+            await worker.concurrency.release(lease)
+        await worker.breakers.record(_model_key(candidate), ok=not _counts_against(started))
+        return started
+
+    async def _start(self, candidate: Candidate) -> Tried | None:
+        """Commit the start; None where no money is left. Decides again as often as the policy moves meanwhile."""
+        case = self._case
+        moment = case.row.reserved_at or case.worker.clock()
+        for _ in range(STALE_TRIES):
+            no = case.reserved or case.attempts + 1
+            at = case.worker.clock()
+            step = await self._step(candidate, no, moment)
+            answer = await commands.start_attempt(case.worker.db, step)
+            match answer:
+                case answers.Started():
+                    case.attempts, case.reserved, case.decided = no, None, None
+                    return Tried(candidate, no, at)
+                case answers.Stale():
+                    case.decide_again(await case.worker.snapshots.reload())
+                    candidate = case.the_same(candidate)
+                case answers.WindowMoved():
+                    case.worker.windows.forget()
+                    moment = answer.now
+                case answers.NoHeadroom():
+                    return None
+                case _:
+                    raise _no_start(answer)
+        raise Dropped
+
+    async def _step(self, candidate: Candidate, no: int, moment: datetime) -> steps.Start:
+        case = self._case
+        data: dict[str, object] = {
+            "no": no,
+            "model": candidate.model,
+            "provider": candidate.provider,
+            "reserved": str(candidate.amount_nano),
+        }
+        return steps.Start(
+            call=case.row.call,
+            worker=case.worker.lease.worker,
+            no=no,
+            revision=case.revision,
+            stop_epoch=case.epoch,
+            entry=case.entry("attempt.started", data),
+            reservation=await self._reservation(candidate, no, moment),
+            decision=case.decided,
+            relays=case.row.stream,
+        )
+
+    async def _reservation(
+        self, candidate: Candidate, no: int, moment: datetime
+    ) -> Reservation | None:
+        """None for the attempt that admission reserved as it stands; else what is to be held."""
+        case = self._case
+        held = next((tried for tried in case.row.tried if tried.no == no), None)
+        as_reserved = held is not None and case.decided is None
+        if as_reserved and (held.model, held.reserved_nano) == (
+            candidate.model,
+            candidate.amount_nano,
+        ):
+            return None
+        return await reservation_for(case.worker.windows, candidate, moment)
+
+    async def _call(self, tried: Tried) -> None:
+        """Call the model; what happened is written into `tried`. Raises Ended when cut."""
+        case, watched, candidate = self._case, self._watched, tried.candidate
+        watched.model = (candidate.model_tenant, candidate.model)
+        watched.provider = (candidate.provider_tenant, candidate.provider)
+        try:
+            await watched.run(self._stream(tried) if case.row.stream else self._answer(tried))
+        except ProviderError as error:
+            tried.error_class, tried.status = error.error_class, error.status
+            tried.retry_after_seconds = error.retry_after_seconds
+            tried.maybe_processed = error.maybe_processed
+            tried.body = error.body or b""
+            self._count(tried)
+        except Cut as cut:
+            tried.error_class, tried.maybe_processed = cut.reason, True
+            self._count(tried)
+            raise Ended(cut.reason) from None
+        finally:
+            tried.relayed = self.flow.sent > 0
+            tried.latency_ms = elapsed_ms(tried.at, case.worker.clock())
+
+    def _count(self, tried: Tried) -> None:
+        """A stream cut before its usage came: the input bound, and every byte of output a token."""
+        if self._case.row.stream and tried.usage is None and self.flow.output_bytes:
+            bound = tried.candidate.input_tokens_max
+            tried.usage = Usage(input=bound, output=self.flow.output_bytes, source="counted")
+
+    async def _answer(self, tried: Tried) -> None:
+        target = self._target(tried)
+        provider = self._case.worker.providers.provider(target)
+        answered: Answered = await provider.answer(self._case.request, target)
+        tried.body, tried.usage, tried.finish = (
+            answered.body,
+            answered.usage,
+            answered.finish_reason,
+        )
+        tried.upstream_model = answered.upstream_model
+
+    async def _stream(self, tried: Tried) -> None:
+        target = self._target(tried)
+        provider = self._case.worker.providers.provider(target)
+        pieces = provider.stream(self._case.request, target)
+        try:
+            async for piece in pieces:
+                tried.usage = piece.usage or tried.usage
+                tried.finish = piece.finish or tried.finish
+                await self.flow.take(piece)
+        finally:
+            await pieces.aclose()
+
+    def _target(self, tried: Tried) -> Target:
+        case, candidate = self._case, tried.candidate
+        settings = self._settings(candidate)
+        timeouts = settings["timeouts"]
+        return Target(
+            provider=candidate.provider,
+            provider_type=candidate.provider_type,
+            base_url=settings["baseUrl"] or "",
+            credential=settings["credential"] or "",
+            upstream_name=candidate.upstream_name,
+            call=case.row.call,
+            attempt_no=tried.no,
+            public_model=case.row.route,
+            deadline=case.deadline,
+            max_output_tokens=candidate.max_output_tokens,
+            timeouts=Timeouts(
+                connect=float(timeouts["connectSeconds"]),
+                first_token=float(timeouts["firstTokenSeconds"]),
+                stall=float(timeouts["stallSeconds"]),
+                total=float(timeouts["totalSeconds"]),
+            ),
+        )
+
+    def _settings(self, candidate: Candidate) -> Mapping[str, Any]:
+        """The spec of the candidate's Provider."""
+        found = self._case.bundle.documents[
+            "Provider", candidate.provider_tenant, candidate.provider
+        ]
+        return found.spec
+
+    async def _settle_last(self) -> None:
+        """Settle the attempt before this one, alone."""
+        if self.last is None:
+            return
+        tried, self.last = self.last, None
+        settled = await commands.settle_attempt(self._case.worker.db, self.settlement(tried))
+        if isinstance(settled, answers.Moved):
+            raise Dropped
+
+    def settlement(self, tried: Tried) -> steps.Settlement:
+        """How the attempt ends, with its entry."""
+        case, becomes, used = self._case, tried.becomes(), tried.usage
+        amount = 0 if becomes == "unknown" else tried.amount_nano()
+        tokens = used and steps.Tokens(used.input, used.cached_input, used.cache_write, used.output)
+        data: dict[str, object] = {
+            "no": tried.no,
+            "model": tried.candidate.model,
+            "upstream_model": tried.upstream_model,
+            "provider": tried.candidate.provider,
+            "error_class": tried.error_class,
+            "status": tried.status,
+            "finish": tried.finish or "",
+            "latency_ms": tried.latency_ms,
+            "amount": str(amount),
+            "basis": tried.basis(),
+            "tokens": _tokens(used),
+        }
+        return steps.Settlement(
+            call=case.row.call,
+            no=tried.no,
+            was="started",
+            becomes=becomes,
+            entry=case.entry(f"attempt.{becomes}", data),
+            amount_nano=amount,
+            basis="none" if becomes == "unknown" else tried.basis(),
+            error_class=tried.error_class,
+            tokens=tokens,
+            worker=case.worker.lease.worker,
+        )
+
+
+def _no_start(
+    answer: answers.Cancelled | answers.Late | answers.Moved | answers.Lost | answers.LeaseLost,
+) -> Exception:
+    """Why the call may not go on here."""
+    match answer:
+        case answers.Cancelled():
+            return Ended("cancelled")
+        case answers.Late():
+            return Ended("deadline_exceeded")
+        case answers.Moved() | answers.Lost() | answers.LeaseLost():
+            return Dropped()
+        case _:
+            assert_never(answer)
+
+
+def _tokens(used: Usage | None) -> dict[str, int]:
+    if used is None:
+        return {}
+    return {
+        "input": used.input,
+        "cached_input": used.cached_input,
+        "cache_write": used.cache_write,
+        "output": used.output,
+    }
+
+
+def _counts_against(tried: Tried) -> bool:
+    """Whether the model, not the request or the account, failed."""
+    return tried.error_class in {"timeout", "rate_limited", "overloaded", "server_error"}
+
+
+def _model_key(candidate: Candidate) -> str:
+    return (
+        f"{candidate.model_tenant}/{candidate.model}" if candidate.model_tenant else candidate.model
+    )
+
+
+def _provider_key(candidate: Candidate) -> str:
+    tenant = candidate.provider_tenant
+    return f"{tenant}/{candidate.provider}" if tenant else candidate.provider

@@ -1,0 +1,177 @@
+"""What a worker process holds (`Worker`), and what it knows about one call (`Case`)."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import redis.asyncio
+from msgspec.structs import replace
+
+from audit.log.entry import Entry, build
+from audit.vault.keys import CallKeys
+from audit.vault.keys import Sealed as VaultRow
+from audit.vault.store import KeyStore
+from controlplane.kernel.clock import Clock
+from policies.bundles.snapshot import Snapshot, Snapshots
+from policies.engine import facts as fact
+from policies.engine.compile import Bundle
+from policies.engine.decide import decide
+from policies.engine.decision import Candidate, Decision
+from routing import exchange
+from routing.calls import steps
+from routing.calls.attempts import Peeked
+from routing.calls.leases import Lease
+from routing.calls.pool import Database
+from routing.exchange import CallRequest
+from routing.ledger.balances import Windows
+from routing.limits.breakers import Breakers
+from routing.limits.concurrency import Concurrency
+from routing.providers.registry import Providers
+from routing.relay import Sender
+from routing.running import Running
+
+THREAD_FROM = 256 * 1024
+
+
+@dataclass(slots=True)
+class Worker:
+    """One per process. `lease` is replaced when it was buried."""
+
+    db: Database
+    redis: redis.asyncio.Redis
+    snapshots: Snapshots
+    key_store: KeyStore
+    windows: Windows
+    providers: Providers
+    breakers: Breakers
+    concurrency: Concurrency
+    new_id: Callable[[], UUID]
+    clock: Clock
+    lease: Lease
+    running: Running = field(default_factory=Running)
+
+
+class Dropped(Exception):
+    """The call is another's now: say nothing, write nothing."""
+
+
+class Denied(Exception):
+    """Decided again at a start, the call is denied."""
+
+
+class Replanned(Exception):
+    """Decided again at a start, the plan is another one: begin it."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One call in this worker's hands. `deadline` is on the loop's clock; `reserved` names the attempt that waits to start."""
+
+    worker: Worker
+    row: Peeked
+    request: CallRequest
+    keys: CallKeys
+    bundle: Bundle
+    facts: fact.Facts
+    decision: Decision
+    revision: int
+    epoch: int
+    sender: Sender
+    deadline: float
+    attempts: int
+    reserved: int | None
+    decision_no: int
+    decided: steps.Decided | None = None
+
+    def entry(self, kind: str, data: dict[str, object]) -> Entry:
+        """An entry of this call, by this worker, under the policy at hand."""
+        policy: dict[str, object] = {"revision": self.revision, "epoch": self.epoch}
+        return entry_of(self.worker, self.row, kind, policy | data)
+
+    def decide_again(self, snapshot: Snapshot) -> None:
+        """With the recorded facts plus the current stops, as a second record. Raises Denied."""
+        stops = tuple(stop for stop in snapshot.stops if stop.tenant in {"", self.row.tenant})
+        self.facts = replace(self.facts, stops=stops)
+        self.bundle, self.revision, self.epoch = snapshot.bundle, snapshot.revision, snapshot.epoch
+        self.decision = decide(self.bundle, self.facts)
+        facts = fact.encode(self.facts)
+        self.decided = steps.Decided(
+            self.decision_no + 1, self.decision.effect, self.decision.digest, facts
+        )
+        if self.decision.plan is None:
+            raise Denied
+
+    def the_same(self, candidate: Candidate) -> Candidate:
+        """The candidate as the plan at hand has it. Raises Replanned when it is not in it."""
+        for step in self.decision.plan.steps if self.decision.plan else ():
+            if (step.model, step.model_tenant) == (candidate.model, candidate.model_tenant):
+                return step
+        raise Replanned
+
+
+def entry_of(worker: Worker, row: Peeked, kind: str, data: dict[str, object]) -> Entry:
+    """An entry of a call, by this worker."""
+    return build(
+        kind,
+        id=worker.new_id(),
+        at=worker.clock(),
+        actor=f"worker:{worker.lease.worker.hex[:12]}",
+        tenant=row.tenant,
+        call=row.call,
+        subject=row.route,
+        data=data,
+    )
+
+
+async def open_case(worker: Worker, row: Peeked) -> Case:
+    """Unseal the request and decide again from the recorded facts. Raises audit.vault's Erased and Tampered."""
+    facts = fact.decode(row.facts)
+    bundle = await worker.snapshots.at(row.decision_revision)
+    decision = decide(bundle, facts)
+    if decision.digest != row.decision_digest or row.request is None:
+        raise Dropped  # INVARIANT: the same facts, bundle and engine give the same bytes; nothing runs on a guess
+    keys = CallKeys.recall(
+        worker.key_store, row.call, row.request.tenant_key, row.request.subject_key
+    )
+    remaining = (row.deadline_at - row.now).total_seconds()
+    return Case(
+        worker=worker,
+        row=row,
+        request=await _unseal(keys, row.request),
+        keys=keys,
+        bundle=bundle,
+        facts=facts,
+        decision=decision,
+        revision=row.revision,
+        epoch=row.stop_epoch,
+        sender=Sender(worker.redis, row.reply_to, row.call, keys.frames),
+        deadline=asyncio.get_running_loop().time() + remaining,
+        attempts=row.attempts,
+        reserved=next((tried.no for tried in row.tried if tried.state == "reserved"), None),
+        decision_no=row.decision_no,
+    )
+
+
+async def _unseal(keys: CallKeys, sealed: steps.Sealed) -> CallRequest:
+    """The request; a large one is opened in a thread."""
+    row = VaultRow(
+        keys.call,
+        "request",
+        sealed.no,
+        keys.tenant_key,
+        keys.subject_key,
+        sealed.nonce,
+        sealed.ciphertext,
+    )
+
+    def work() -> CallRequest:
+        return exchange.decode_request(keys.unseal(row))
+
+    return await asyncio.to_thread(work) if len(sealed.ciphertext) > THREAD_FROM else work()
+
+
+def elapsed_ms(since: datetime, now: datetime) -> int:
+    """Whole milliseconds between two moments, never below zero."""
+    return max(0, int((now - since).total_seconds() * 1000))

@@ -1,0 +1,212 @@
+"""The worker half of a call.
+
+1. peek: the call as it stands, without claiming it
+2. open: unseal the request, decide again from the recorded facts    (case.py)
+3. walk the plan; every try goes through one door                    (strategies/, attempts.py)
+4. finish: the last attempt and the call in one commit
+5. tell the waiting request                                          (relay.py)
+
+Dying anywhere in it loses nothing but time: the sweep takes it from the lease and the rows.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from audit.vault.keys import Erased
+from audit.vault.seal import Tampered
+from controlplane.kernel.errors import MandateError, UpstreamFailed
+from routing.answers import complete, failure
+from routing.attempts import Door, Ended, Tried
+from routing.calls import answers, commands, steps
+from routing.calls.attempts import Peeked
+from routing.case import Case, Denied, Dropped, Replanned, Worker, entry_of, open_case
+from routing.dialects.registry import dialect
+from routing.relay import Outcome, pack_outcome
+from routing.running import Watched
+from routing.strategies import ordered
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 30.0
+MOST_PLANS = 20
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ends: its state, the code of its row, and its last attempt where one is to be settled with it."""
+
+    state: str
+    code: str = ""
+    last: Tried | None = None
+
+
+async def run_call(worker: Worker, call: UUID) -> None:
+    """Carry a call that waits for a worker to its end. Returns without a word where it is another's."""
+    row = await commands.peek(worker.db, call)
+    if row is None or row.state not in {"admitted", "running"} or row.worker is not None:
+        return
+    try:
+        case = await open_case(worker, row)
+    except (Erased, Tampered) as error:
+        log.error("call.unreadable", call=call.hex, error=type(error).__name__)
+        await _give_up(worker, row, "content_erased")
+        return
+    watched = Watched(call, row.tenant, row.key, row.route, row.stream)
+    door = Door(case, watched)
+    try:
+        with worker.running.watch(watched):
+            end = await _walk(case, door)
+            await _finish(case, door, end)
+    except Dropped:
+        log.info("call.dropped", call=call.hex)
+
+
+async def _walk(case: Case, door: Door) -> End:
+    """Walk the plan, and a new one where the policy moved before a start."""
+    for _ in range(MOST_PLANS):
+        plan = case.decision.plan
+        if plan is None:
+            return End("failed", "policy_changed", door.last)
+        try:
+            await ordered.run(plan, door.attempt)
+            return _ended_by(door.last)
+        except Replanned:
+            continue
+        except Denied:
+            return End("failed", "policy_changed", door.last)
+        except Ended as ended:
+            code = str(ended)
+            return End("cancelled" if code == "cancelled" else "failed", code, door.last)
+    return End("failed", "policy_changed", door.last)
+
+
+def _ended_by(last: Tried | None) -> End:
+    if last is None:
+        return End("failed", "overloaded")
+    return End("failed", last.error_class, last) if last.error_class else End("completed", "", last)
+
+
+async def _finish(case: Case, door: Door, end: End) -> None:
+    """One commit: the last attempt, the answer in the vault, the call. Then the caller hears."""
+    door.flow.close()
+    outcome = _outcome(case, door, end)
+    sealed = case.keys.seal("answer", pack_outcome(outcome))
+    last = _settlement(case, door, end)
+    model = end.last.candidate.model if end.last else ""
+    data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
+    finish = steps.Finish(
+        call=case.row.call,
+        worker=case.worker.lease.worker,
+        state=end.state,
+        code=end.code,
+        attempt=last,
+        entry=case.entry(f"call.{end.state}", data),
+        answer=steps.Sealed(
+            "answer", sealed.tenant_key, sealed.subject_key, sealed.nonce, sealed.ciphertext
+        ),
+    )
+    remaining = case.deadline - asyncio.get_running_loop().time()
+    answer = await commands.finish_call(
+        case.worker.db, finish, patience_seconds=max(PATIENCE_SECONDS, remaining)
+    )
+    match answer:
+        case answers.Finished(cost_nano):
+            currency = case.bundle.organisation.spec["currency"]
+            await case.sender.end(complete(outcome, model, cost_nano, currency))
+        case answers.Lost() | answers.Moved():
+            await _book_late(case, end)
+        case answers.OpenAttempt():
+            log.error("call.open_attempt", call=case.row.call.hex)
+
+
+def _settlement(case: Case, door: Door, end: End) -> steps.Settlement | None:
+    """The open attempt's end: a start that never came is voided."""
+    if end.last is not None:
+        return door.settlement(end.last)
+    if case.reserved is None:
+        return None
+    return steps.Settlement(
+        call=case.row.call,
+        no=case.reserved,
+        was="reserved",
+        becomes="voided",
+        entry=case.entry("attempt.voided", {"no": case.reserved, "reason": end.code}),
+    )
+
+
+async def _book_late(case: Case, end: End) -> None:
+    """The sweep was first and the attempt is unknown: book what it really cost, once."""
+    last = end.last
+    if last is None or last.usage is None:
+        return
+    amount = last.amount_nano()
+    entry = case.entry(
+        "attempt.reconciled",
+        {"no": last.no, "amount": str(amount), "basis": last.basis(), "late": True},
+    )
+    used = last.usage
+    settlement = steps.Settlement(
+        call=case.row.call,
+        no=last.no,
+        was="unknown",
+        becomes="reconciled",
+        entry=entry,
+        amount_nano=amount,
+        basis=last.basis(),
+        error_class=last.error_class,
+        tokens=steps.Tokens(used.input, used.cached_input, used.cache_write, used.output),
+    )
+    await commands.settle_attempt(case.worker.db, settlement)
+
+
+def _outcome(case: Case, door: Door, end: End) -> Outcome:
+    """What the caller gets, without the cost, which the commit tells."""
+    codec, call, last = dialect(case.row.dialect), case.row.call, end.last
+    headers = (
+        {"x-mandate-model": last.candidate.model, "x-mandate-reason": _reason(case)} if last else {}
+    )
+    transcript = bytes(door.flow.transcript)
+    if end.state == "completed" and last is not None:
+        body = transcript if case.row.stream else last.body
+        return Outcome(200, EVENTS if case.row.stream else JSON, headers, body)
+    error = _error(case, end)
+    event = codec.error_event(error, call)
+    if door.flow.sent:
+        return Outcome(200, EVENTS, headers, transcript[: door.flow.sent] + event)
+    status, error_headers, body = codec.error_body(error, call)
+    if last is not None and last.body:
+        status, body = last.status, last.body
+    return Outcome(status, JSON, headers | error_headers, body, event)
+
+
+def _error(case: Case, end: End) -> MandateError:
+    last, call = end.last, case.row.call
+    if last is None or end.code != last.error_class:
+        return failure(end.state, end.code, call)
+    message = f"{last.candidate.model}: {end.code}; no other model of this route answered"
+    return UpstreamFailed(message, call=call, error_class=end.code)
+
+
+def _reason(case: Case) -> str:
+    return "first-choice" if case.attempts <= 1 else "after-failure"
+
+
+async def _give_up(worker: Worker, row: Peeked, code: str) -> None:
+    """End a call whose content nobody can read any more."""
+    void = next((tried.no for tried in row.tried if tried.state == "reserved"), None)
+    attempt = None
+    if void is not None:
+        entry = entry_of(worker, row, "attempt.voided", {"no": void, "reason": code})
+        attempt = steps.Settlement(
+            call=row.call, no=void, was="reserved", becomes="voided", entry=entry
+        )
+    entry = entry_of(worker, row, "call.failed", {"code": code})
+    finish = steps.Finish(
+        call=row.call, worker=None, state="failed", code=code, attempt=attempt, entry=entry
+    )
+    await commands.finish_call(worker.db, finish)

@@ -1,0 +1,219 @@
+"""The web half of a call.
+
+1. admit: facts, decision, reservation, one commit        (admission.py)
+2. ring a worker, after the commit                          (dispatch.py)
+3. relay what it sends, keep the connection alive           (relay.py)
+4. end: the answer, or an error in the caller's dialect
+
+A call outlives this process: whatever is lost here is read from PostgreSQL and the vault.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
+from audit.log.entry import build
+from controlplane.kernel.clock import Clock
+from controlplane.kernel.errors import DeadlineExceeded, Unavailable
+from policies.identity.authentication import Keys
+from routing import admission, answers
+from routing.admission import Ask, Desk, Ticket
+from routing.calls import commands
+from routing.calls.pool import Database
+from routing.dialects.base import Dialect
+from routing.dialects.registry import dialect
+from routing.dispatch import Dispatcher
+from routing.relay import Frame, Mailbox, Outcome, Replies, unpack_outcome
+
+log = structlog.get_logger(__name__)
+
+FIRST_KEEP_ALIVE_SECONDS = 1.0
+KEEP_ALIVE_SECONDS = 10.0
+WATCH_SECONDS = 1.0
+GRACE_SECONDS = 8.0
+"""How long after the deadline the sweep may take to end a call before the caller is told so anyway."""
+
+
+class Client(Protocol):
+    """The caller's connection, as the web server holds it."""
+
+    started: bool
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status line and headers."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes of the body."""
+
+    async def finish(self) -> None:
+        """End the body."""
+
+    def when_gone(self, mailbox: Mailbox) -> None:
+        """Put a `gone` frame into the mailbox when the caller closes the connection."""
+
+
+@dataclass(slots=True)
+class Web:
+    """What the web process holds for the whole of its life."""
+
+    db: Database
+    desk: Desk
+    keys: Keys
+    dispatcher: Dispatcher
+    replies: Replies
+    clock: Clock
+    parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    draining: bool = False
+
+
+@dataclass(slots=True)
+class _Line:
+    """One waiting request: its ticket, its mailbox, and how many bytes of the stream the caller has."""
+
+    ticket: Ticket
+    box: Mailbox
+    client: Client
+    dialect: Dialect
+    sent: int = 0
+    torn: bool = False
+
+
+async def serve(web: Web, ask: Ask, client: Client) -> None:
+    """Carry one call from its request to the last byte of its answer. Raises MandateError where there is no answer."""
+    try:
+        ticket = await admission.admit(web.desk, ask)
+        with web.replies.expect(ticket.call, ticket.frames_key) as box:
+            client.when_gone(box)
+            if not ticket.duplicate:
+                await web.dispatcher.ring(ticket.call)
+            await _relay(web, _Line(ticket, box, client, dialect(ask.request.dialect)))
+    except (OperationalError, PoolTimeout) as error:
+        log.warning("gateway.database", error=type(error).__name__)
+        raise Unavailable("the database is away; try again", retry_after=2) from error
+
+
+async def _relay(web: Web, line: _Line) -> None:
+    silence = FIRST_KEEP_ALIVE_SECONDS
+    while True:
+        frame = await line.box.next(min(silence, _left(web, line.ticket)))
+        if frame is None:
+            if _left(web, line.ticket) <= 0:
+                raise DeadlineExceeded(
+                    "the call's deadline passed before an answer came", call=line.ticket.call
+                )
+            await _keep_alive(line)
+            silence = KEEP_ALIVE_SECONDS
+        elif frame.kind == "chunk":
+            await _pass_on(line, frame)
+        elif await _last(web, line, frame):
+            return
+
+
+def _left(web: Web, ticket: Ticket) -> float:
+    return (ticket.deadline + timedelta(seconds=GRACE_SECONDS) - web.clock()).total_seconds()
+
+
+async def _keep_alive(line: _Line) -> None:
+    if line.ticket.stream:
+        await _open_stream(line)
+        await line.client.write(line.dialect.keep_alive())
+
+
+async def _open_stream(line: _Line) -> None:
+    if not line.client.started:
+        headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+        await line.client.start(200, headers | line.ticket.headers)
+
+
+async def _pass_on(line: _Line, frame: Frame) -> None:
+    if frame.offset != line.sent:
+        line.torn = True  # something was lost on the way: the rest comes from the vault when the call has ended
+    if not line.torn:
+        await _open_stream(line)
+        await line.client.write(frame.data)
+        line.sent += len(frame.data)
+
+
+async def _last(web: Web, line: _Line, frame: Frame) -> bool:
+    """Handle a frame that is not a chunk; whether the line is over."""
+    match frame.kind:
+        case "gone":
+            return await _caller_gone(web, line.ticket)
+        case "drain":
+            raise Unavailable("this process is shutting down; try again", retry_after=1)
+        case "end" if not line.torn and frame.offset == line.sent:
+            await _finish(line, unpack_outcome(frame.data))
+            return True
+    snapshot = await web.desk.snapshots.current()
+    currency = snapshot.bundle.organisation.spec["currency"]
+    outcome = await answers.stored(web.db, web.desk.key_store, line.ticket.call, currency)
+    if outcome is None:
+        return False
+    await _finish(line, _rest(outcome, line.sent))
+    return True
+
+
+def _rest(outcome: Outcome, sent: int) -> Outcome:
+    return Outcome(
+        outcome.status, outcome.content_type, outcome.headers, outcome.body[sent:], outcome.event
+    )
+
+
+async def _finish(line: _Line, outcome: Outcome) -> None:
+    if line.client.started and outcome.status != 200:
+        await line.client.write(outcome.event)
+    else:
+        if not line.client.started:
+            base = {"content-type": outcome.content_type} | line.ticket.headers
+            await line.client.start(outcome.status, base | outcome.headers)
+        await line.client.write(outcome.body)
+    await line.client.finish()
+
+
+async def _caller_gone(web: Web, ticket: Ticket) -> bool:
+    """With an Idempotency-Key the call runs on. Else: not yet started, it is cancelled; a stream is cut upstream."""
+    if not ticket.keeps_running:
+        await _cancel(web, ticket)
+    log.info("call.caller_gone", call=ticket.call.hex, runs_on=ticket.keeps_running)
+    return True
+
+
+async def _cancel(web: Web, ticket: Ticket) -> None:
+    """A call that no worker has is cancelled; of a worker only a stream is cut."""
+    entries = (
+        build(
+            kind,
+            id=web.desk.new_id(),
+            at=web.clock(),
+            actor=f"key:{ticket.key}",
+            tenant=ticket.tenant,
+            call=ticket.call,
+            data={"reason": "caller_gone"},
+        )
+        for kind in ("attempt.voided", "call.cancelled")
+    )
+    void_entry, entry = entries
+    await commands.cancel_call(
+        web.db,
+        commands.Cancel(call=ticket.call, void_entry=void_entry, entry=entry, ask=ticket.stream),
+    )
+
+
+async def watch(web: Web) -> None:
+    """Once a second, one query tells which waiting calls have ended while no frame came (Redis lost, another's call)."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        waiting = web.replies.waiting()
+        if not waiting:
+            continue
+        try:
+            for call in await commands.ended(web.db, waiting):
+                web.replies.tell(call, Frame("stored", 0, b""))
+        except (OperationalError, PoolTimeout) as error:
+            log.warning("gateway.watch", error=type(error).__name__)

@@ -1,0 +1,208 @@
+"""Chunks and outcomes from the worker to the waiting request: one Redis stream per web process.
+
+Frames are AES-256-GCM under the call's frames key and carry the byte offset of what was sent before, so that a web
+process which missed some (Redis flushed, killed, restarted) takes the rest from the vault and never from a guess.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import msgspec
+import redis.asyncio
+import structlog
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+STREAM_LENGTH = 10_000
+LARGEST_FRAME = 256 * 1024
+BLOCK_MS = 5_000
+RECONNECT_SECONDS = 0.25
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """What the caller gets in the end: an HTTP answer, rendered in the caller's dialect.
+
+    A stream's body is its transcript. `event` is the same failure as an event, for a stream that is open already.
+    """
+
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    body: bytes
+    event: bytes = b""
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One message to the waiting request.
+
+    `chunk`: `data` follows the first `offset` bytes of the stream. `end`: `data` is the packed Outcome, its body cut to
+    what follows `offset`. `stored`: the call has ended; read its answer from the vault.
+    """
+
+    kind: str
+    offset: int
+    data: bytes
+
+
+def stream_name(web: UUID) -> str:
+    """The Redis stream that this web process reads."""
+    return f"mandate:reply:{web.hex}"
+
+
+_decode_frame = msgspec.msgpack.Decoder(Frame).decode
+_decode_outcome = msgspec.msgpack.Decoder(Outcome).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def pack_outcome(outcome: Outcome) -> bytes:
+    """An outcome as the vault keeps it."""
+    return _encode(outcome)
+
+
+def unpack_outcome(data: bytes) -> Outcome:
+    """The reverse. Raises msgspec.DecodeError."""
+    return _decode_outcome(data)
+
+
+def seal_frame(key: bytes, call: UUID, frame: Frame) -> bytes:
+    """Nonce and ciphertext; the call's id is authenticated with it."""
+    nonce = secrets.token_bytes(12)
+    return nonce + AESGCM(key).encrypt(nonce, _encode(frame), call.bytes)
+
+
+def open_frame(key: bytes, call: UUID, sealed: bytes) -> Frame:
+    """The frame. Raises cryptography.exceptions.InvalidTag for another call's or a forged one."""
+    return _decode_frame(AESGCM(key).decrypt(sealed[:12], sealed[12:], call.bytes))
+
+
+class Sender:
+    """The worker's end for one call. Losing Redis loses nothing: the web asks PostgreSQL and the vault."""
+
+    def __init__(
+        self, client: redis.asyncio.Redis, reply_to: UUID | None, call: UUID, key: bytes
+    ) -> None:
+        self._redis = client
+        self._stream = stream_name(reply_to) if reply_to else None
+        self._call = call
+        self._key = key
+        self._one_by_one = asyncio.Lock()
+        self.sent = 0
+
+    async def chunk(self, data: bytes) -> None:
+        """Send the next bytes of the stream."""
+        frame = Frame("chunk", self.sent, data)
+        self.sent += len(data)
+        await self._send(frame)
+
+    async def end(self, outcome: Outcome) -> None:
+        """Send how it ended; only what the caller has not yet."""
+        rest = msgspec.structs.replace(outcome, body=outcome.body[self.sent :])
+        small = len(rest.body) <= LARGEST_FRAME
+        await self._send(
+            Frame("end", self.sent, _encode(rest)) if small else Frame("stored", self.sent, b"")
+        )
+
+    async def _send(self, frame: Frame) -> None:
+        if self._stream is None:
+            return
+        fields = {b"c": self._call.bytes, b"f": seal_frame(self._key, self._call, frame)}
+        try:
+            async with self._one_by_one:
+                await self._redis.xadd(self._stream, fields, maxlen=STREAM_LENGTH, approximate=True)
+        except (RedisError, OSError) as error:
+            log.warning("relay.unsent", call=self._call.hex, error=type(error).__name__)
+
+
+class Mailbox:
+    """Where one waiting request finds its frames."""
+
+    def __init__(self, call: UUID, key: bytes) -> None:
+        self._call = call
+        self._key = key
+        self._frames: asyncio.Queue[Frame] = asyncio.Queue()
+
+    def put(self, sealed: bytes) -> None:
+        """Take a frame in; one that does not open is not ours and is dropped."""
+        try:
+            self._frames.put_nowait(open_frame(self._key, self._call, sealed))
+        except (InvalidTag, msgspec.DecodeError):
+            log.warning("relay.unreadable", call=self._call.hex)
+
+    def tell(self, frame: Frame) -> None:
+        """A frame from within this process."""
+        self._frames.put_nowait(frame)
+
+    async def next(self, seconds: float) -> Frame | None:
+        """The next frame, or None after `seconds`."""
+        if not self._frames.empty():
+            return self._frames.get_nowait()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._frames.get()
+        except TimeoutError:
+            return None
+
+
+class Replies:
+    """The web process's end: reads its stream and hands frames to the mailboxes of waiting requests."""
+
+    def __init__(self, client: redis.asyncio.Redis, web: UUID) -> None:
+        self._redis = client
+        self._stream = stream_name(web)
+        self._boxes: dict[bytes, list[Mailbox]] = {}
+
+    @contextmanager
+    def expect(self, call: UUID, key: bytes) -> Iterator[Mailbox]:
+        """Open the mailbox before the worker is rung."""
+        box = Mailbox(call, key)
+        self._boxes.setdefault(call.bytes, []).append(box)
+        try:
+            yield box
+        finally:
+            self._boxes[call.bytes].remove(box)
+            if not self._boxes[call.bytes]:
+                del self._boxes[call.bytes]
+
+    def waiting(self) -> list[UUID]:
+        """The calls whose requests wait here."""
+        return [UUID(bytes=call) for call in self._boxes]
+
+    def tell(self, call: UUID, frame: Frame) -> None:
+        """Put a frame of our own into the call's mailboxes."""
+        for box in self._boxes.get(call.bytes, ()):
+            box.tell(frame)
+
+    def drain(self) -> None:
+        """Tell every waiting request that this process goes down."""
+        for boxes in self._boxes.values():
+            for box in boxes:
+                box.tell(Frame("drain", 0, b""))
+
+    async def run(self) -> None:
+        """Read for ever; resumes from the last id after a broken connection."""
+        last = b"0"
+        while True:
+            try:
+                last = await self._read_from(last)
+            except (RedisError, OSError) as error:
+                log.warning("relay.unread", error=type(error).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _read_from(self, last: bytes) -> bytes:
+        """Deliver what came after `last`; the id of the newest."""
+        found = await self._redis.xread({self._stream: last}, count=500, block=BLOCK_MS)
+        for _, messages in found or ():
+            for message, fields in messages:
+                self._deliver(fields)
+                last = message
+        return last
+
+    def _deliver(self, fields: dict[bytes, bytes]) -> None:
+        for box in self._boxes.get(fields[b"c"], ()):
+            box.put(fields[b"f"])

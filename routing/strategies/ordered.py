@@ -1,0 +1,44 @@
+"""single, fallback, weighted: one candidate after the other, each with its retries, until one answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from policies.engine.decision import Candidate, Plan, Retry
+
+
+class Outcome(Protocol):
+    """What a strategy needs to know of an attempt's outcome."""
+
+    error_class: str
+    """Empty when the model answered."""
+    relayed: bool
+    """Whether the caller has bytes of it: then nothing else may be tried."""
+    retry_after_seconds: float | None
+
+
+Attempt = Callable[[Candidate], Awaitable[Outcome]]
+LONGEST_PAUSE_SECONDS = 20.0
+
+
+async def run(plan: Plan, attempt: Attempt) -> None:
+    """Walk the plan; the door keeps the last outcome."""
+    for candidate in plan.steps:
+        outcome = await _with_retries(candidate, plan.retry, attempt)
+        if (
+            not outcome.error_class
+            or outcome.relayed
+            or outcome.error_class not in plan.fallback_on
+        ):
+            return
+
+
+async def _with_retries(candidate: Candidate, retry: Retry, attempt: Attempt) -> Outcome:
+    for tried in range(1, retry.attempts + 1):
+        outcome = await attempt(candidate)
+        over = not outcome.error_class or outcome.relayed or outcome.error_class not in retry.on
+        if over or tried == retry.attempts:
+            break
+        pause = max(retry.backoff_seconds * 2 ** (tried - 1), outcome.retry_after_seconds or 0.0)
+        await asyncio.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+    return outcome
