@@ -1,15 +1,13 @@
 """Entries as people read them."""
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.urls import reverse
 
-from audit.log.kinds import KINDS
-from audit.log.models import Entry, Leaf
+from audit.log.read import Line
 from controlplane.kernel.ids import call_name
 
 _ACTORS = {
@@ -18,13 +16,12 @@ _ACTORS = {
     "cli": "on the command line",
     "job": "the system",
     "worker": "a worker",
-    "anonymous": "nobody known",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """One line of the explorer. `index` is None until the sequencer has taken the entry."""
+    """One line of the explorer. `index` is None until the sequencer has placed the entry."""
 
     id: UUID
     at: datetime
@@ -38,7 +35,6 @@ class EntryRow:
     index: int | None
     url: str
     pretty: str
-    size: int
 
     @property
     def call_name(self) -> str:
@@ -46,37 +42,20 @@ class EntryRow:
         return call_name(self.call) if self.call else ""
 
 
-def rows_of(entries: Sequence[Entry], query: str = "") -> list[EntryRow]:
-    """The lines for these entries, with their places in the tree; `query` is kept in their addresses."""
-    places = {
-        leaf.entry: leaf.index for leaf in Leaf.objects.filter(entry__in=[e.id for e in entries])
-    }
-    return [_row(entry, places.get(entry.id), query) for entry in entries]
-
-
-def data_of(entry: Entry) -> Mapping[str, object]:
-    """The `data` of an entry's body."""
-    found: Mapping[str, object] = json.loads(bytes(entry.body)).get("data", {})
-    return found
-
-
-def _row(entry: Entry, index: int | None, query: str) -> EntryRow:
-    raw = bytes(entry.body)
-    body = json.loads(raw)
-    kind, _, name = str(body.get("actor", "")).partition(":")
-    known = KINDS.get(entry.kind)
+def row_of(line: Line, query: str = "") -> EntryRow:
+    """The line for an entry; `query` is kept in its address."""
+    kind, _, name = line.actor.partition(":")
     return EntryRow(
-        id=entry.id,
-        at=entry.recorded_at,
-        kind=entry.kind,
-        title=known.title if known else entry.kind,
+        id=line.id,
+        at=line.recorded_at,
+        kind=line.kind.name,
+        title=line.kind.title,
         who=name or kind,
         who_kind=_ACTORS.get(kind, kind),
-        tenant=entry.tenant,
-        subject=str(body.get("subject", "")),
-        call=entry.call,
-        index=index,
-        url=reverse("log-entry", args=[entry.id.hex]) + query,
-        pretty=json.dumps(body.get("data", {}), indent=2, ensure_ascii=False),
-        size=len(raw),
+        tenant=line.tenant,
+        subject=line.subject,
+        call=line.call,
+        index=line.index,
+        url=reverse("log-entry", args=[line.id.hex]) + query,
+        pretty=json.dumps(line.data, indent=2, ensure_ascii=False),
     )

@@ -76,19 +76,29 @@ def page_of(
     rows: QuerySet[Table],
     shown: Callable[[Sequence[Table]], Sequence[Row]],
 ) -> Page[Row]:
-    """The newest rows before `?before=<id>`, by id. A cursor that is no id is ignored."""
-    before = _uuid(request.GET.get("before", ""))
+    """The newest rows before `?before=<id>`, by id."""
+    before = cursor(request)
     if before is not None:
         rows = rows.filter(id__lt=before)
     found = list(rows.order_by("-id")[: PAGE_ROWS + 1])
+    older = found[PAGE_ROWS - 1].pk if len(found) > PAGE_ROWS else None
+    return linked(request, shown(found[:PAGE_ROWS]), older)
+
+
+def linked(request: HttpRequest, rows: Sequence[Row], next_before: UUID | None) -> Page[Row]:
+    """A page with the addresses of the first and the next one; the filters stay."""
     kept = request.GET.copy()
     kept.pop("before", None)
-    newer = f"?{kept.urlencode()}" if before is not None else ""
-    older = ""
-    if len(found) > PAGE_ROWS:
-        kept["before"] = str(found[PAGE_ROWS - 1].pk)
-        older = f"?{kept.urlencode()}"
-    return Page(tuple(shown(found[:PAGE_ROWS])), newer, older)
+    newer = f"{request.path}?{kept.urlencode()}" if cursor(request) is not None else ""
+    if next_before is None:
+        return Page(tuple(rows), newer)
+    kept["before"] = str(next_before)
+    return Page(tuple(rows), newer, f"{request.path}?{kept.urlencode()}")
+
+
+def cursor(request: HttpRequest) -> UUID | None:
+    """The id after which the page begins; one that is no id is ignored."""
+    return _uuid(request.GET.get("before", ""))
 
 
 def _uuid(text: str) -> UUID | None:

@@ -1,0 +1,370 @@
+"""Check the whole log against its signatures, and name what is wrong: every column of every table of the log counts.
+
+1. Each checkpoint's note is signed by the log's key and says what the row says. 2. The leaves up to its size are dense;
+each has its entry, whose bytes hash to it and whose columns repeat them. 3. Full tiles and the root follow from the
+leaves. 4. The seal covers transaction ids, times and horizon. 5. The sequencer's state follows from all that.
+6. Nothing lies beside the tree, and no entry older than a minute is outside it.
+
+What it cannot see: an owner of the database *and* the key who rewrites everything. An older checkpoint can.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from audit.log import signing
+from audit.log.agreement import Placed, disagreement
+from audit.log.tiles import Cursor, TileReader
+from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
+from audit.merkle.note import BadNote, VerifierKey, open_note
+from audit.merkle.tree import HASH_BYTES, BadTree, FullTile, Tree
+from controlplane.kernel.ids import uuid7_floor
+
+MOST_FINDINGS = 20
+OUTSIDE_AFTER = timedelta(seconds=60)
+_CHUNK = 2000
+Progress = Callable[[int, int], None]
+"""Called with (leaves checked, leaves in all), about twice a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: of which table (`outside`: an entry without a place), at which index, and what."""
+
+    what: str
+    index: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check found. `first` and `size` bound the leaves it went through; `late` ones were brought in by the sweep."""
+
+    log: int
+    origin: str
+    first: int
+    size: int
+    checkpoints: int
+    root: str
+    late: int
+    seconds: float
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look, and whom to trust. Tests and other installations bring their own."""
+
+    cursor: Cursor
+    key: VerifierKey
+    log: int = 1
+
+
+def verify(
+    from_checkpoint: int | None = None,
+    *,
+    source: Source | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Check the log from its beginning, or from a checkpoint's `seq` on. Raises signing.NoLogKey.
+
+    Reads in chunks, in constant memory, holding no snapshot; what is appended meanwhile is left for the next time.
+    """
+    if source is not None:
+        return _Check(source, progress).run(from_checkpoint)
+    key = signing.trusted_key(settings.MANDATE_KEYS_DIR)
+    with connection.cursor() as cursor:
+        return _Check(Source(cursor, key), progress).run(from_checkpoint)
+
+
+class _Enough(Exception):
+    """Stop looking."""
+
+
+class _Head(NamedTuple):
+    seq: int
+    size: int
+    horizon: int
+    signed_at: datetime
+    root: bytes
+    seal: bytes
+    note: str
+
+
+_HEADS = "SELECT seq, size, horizon::text::bigint, signed_at, root, seal, note FROM audit_checkpoint WHERE log = %s"
+_LEAVES = """
+SELECT l.index, l.entry, l.xid::text::bigint, l.recorded_at, l.hash,
+       e.log, e.xid::text::bigint, e.recorded_at, e.kind, e.call, e.tenant, e.body
+FROM audit_leaf l LEFT JOIN audit_entry e ON e.id = l.entry
+WHERE l.log = %s AND l.index >= %s AND l.index < %s ORDER BY l.index
+"""
+
+
+class _Check:
+    def __init__(self, source: Source, progress: Progress | None) -> None:
+        self._cursor, self._key, self._log = source.cursor, source.key, source.log
+        self._progress = progress
+        self._tiles = TileReader(source.cursor, source.log)
+        self._findings: list[Finding] = []
+        self._tree = Tree()
+        self._late = self._heads = self._end = 0
+        self._roots_follow = self._rows_known = True
+        self._said_at = time.monotonic()
+        self._leaves: Iterator[Placed] = iter(())
+        self._next: Placed | None = None
+
+    def run(self, from_checkpoint: int | None) -> Verification:
+        started, first = time.monotonic(), 0
+        try:
+            newest = self._newest()
+            first = self._walk(from_checkpoint, newest)
+            self._state(newest)
+            self._beside(everything=from_checkpoint is None)
+        except _Enough:
+            pass
+        return Verification(
+            log=self._log,
+            origin=self._key.name,
+            first=first,
+            size=self._tree.size,
+            checkpoints=self._heads,
+            root=self._tree.root().hex(),
+            late=self._late,
+            seconds=round(time.monotonic() - started, 3),
+            findings=tuple(self._findings),
+        )
+
+    def _find(self, what: str, index: int | None, message: str) -> None:
+        self._findings.append(Finding(what, index, message))
+        if len(self._findings) >= MOST_FINDINGS:
+            raise _Enough
+
+    def _walk(self, from_checkpoint: int | None, newest: _Head | None) -> int:
+        """Go through checkpoints and leaves; return the index of the first leaf looked at."""
+        before = None
+        if from_checkpoint is not None:
+            before = self._start(from_checkpoint)
+            if before is None:
+                return 0
+        if newest is None:
+            return self._tree.size
+        first = self._tree.size
+        self._end = newest.size
+        self._leaves = self._read_leaves(first)
+        self._next = next(self._leaves, None)
+        for head in self._read_heads(before.seq + 1 if before else 0, newest.seq):
+            self._head(head, before)
+            before = head
+        self._tell(force=True)
+        return first
+
+    def _start(self, seq: int) -> _Head | None:
+        """Take up the tree at a checkpoint, from tiles whose root it signed."""
+        rows = self._all(f"{_HEADS} AND seq = %s", seq)
+        if not rows:
+            self._find("checkpoint", seq, "there is no such checkpoint to start from")
+            return None
+        head = _Head(*rows[0])
+        if not self._note(head):
+            return None
+        try:
+            self._tree = Tree(head.size, self._tiles.open_tiles(head.size))
+        except BadTree:
+            self._find("tile", None, f"the tiles of size {head.size} are incomplete")
+            return None
+        if self._tree.root() != head.root:
+            self._find("tile", None, f"the tiles do not lead to the root of checkpoint {seq}")
+            return None
+        return head
+
+    def _head(self, head: _Head, before: _Head | None) -> None:
+        """Check one checkpoint and the leaves that it added."""
+        expected, size, horizon = (
+            (before.seq + 1, before.size, before.horizon) if before else (0, 0, 0)
+        )
+        self._heads += 1
+        if head.seq != expected:
+            self._find("checkpoint", expected, "the checkpoint is missing")
+            self._rows_known = False
+        if not self._note(head):
+            self._rows_known = False
+            return
+        if head.size < size or head.horizon < horizon:
+            self._find("checkpoint", head.seq, "it goes back behind the one before")
+        rows = self._rows(head, before.horizon if before else 0)
+        if self._roots_follow and self._tree.root() != head.root:
+            self._roots_follow = False
+            self._find("checkpoint", head.seq, f"the leaves below {head.size} lead to another root")
+        if self._rows_known:
+            self._seal(head, rows)
+        self._rows_known = True
+
+    def _note(self, head: _Head) -> bool:
+        """Check the public note: only a signed size is worth walking to."""
+        try:
+            said = Checkpoint.parse(open_note(head.note, [self._key]).text)
+        except (BadNote, BadCheckpoint) as error:
+            self._find("checkpoint", head.seq, f"its note: {error}")
+            return False
+        if said != Checkpoint(self._key.name, head.size, bytes(head.root)):
+            self._find("checkpoint", head.seq, "its note says another origin, size or root")
+            return False
+        return True
+
+    def _seal(self, head: _Head, rows: bytes) -> None:
+        sealed = signing.Head(
+            self._log, head.seq, head.size, head.horizon, head.signed_at, bytes(head.root), rows
+        )
+        try:
+            self._key.check(sealed.seal_text(), bytes(head.seal))
+        except BadNote:
+            self._find(
+                "checkpoint",
+                head.seq,
+                "its seal does not fit its horizon, its time, or the times and transactions of its leaves",
+            )
+
+    def _rows(self, head: _Head, horizon: int) -> bytes:
+        """Check the leaves up to a checkpoint; return the digest that its seal covers."""
+        digest, last = sha256(), (0, UUID(int=0))
+        while self._tree.size < head.size:
+            leaf = self._leaf(self._tree.size)
+            if leaf is None:
+                continue
+            digest.update(signing.row_bytes(leaf.xid, leaf.recorded_at))
+            if (leaf.xid, leaf.id) <= last:
+                self._find("leaf", leaf.place, "it is out of order (transaction, id)")
+            last = (leaf.xid, leaf.id)
+            if leaf.xid < horizon:
+                self._late += 1
+            elif leaf.xid >= head.horizon:
+                self._find(
+                    "leaf", leaf.place, "its transaction lies above the checkpoint's horizon"
+                )
+        return digest.digest()
+
+    def _leaf(self, index: int) -> Placed | None:
+        """Check one leaf with its entry and add it to the tree; None when it is missing."""
+        leaf = self._next
+        if leaf is None or leaf.place != index:
+            self._find("leaf", index, "the leaf is missing")
+            self._grow(bytes(HASH_BYTES))
+            return None
+        self._next = next(self._leaves, None)
+        wrong = disagreement(leaf, self._log)
+        if wrong:
+            self._find("entry", index, f"entry {leaf.id}: {wrong}")
+        self._grow(bytes(leaf.hash))
+        return leaf
+
+    def _grow(self, value: bytes) -> None:
+        for tile in self._tree.extend([value]):
+            self._tile(tile)
+        if self._tree.size % 512 == 0:
+            self._tell()
+
+    def _tile(self, tile: FullTile) -> None:
+        stored = self._tiles.full(tile.level, tile.index)
+        if stored == tile.hashes:
+            return
+        name = f"tile {tile.level}/{tile.index}"
+        what = "is missing" if stored is None else "does not follow from the leaves"
+        self._find("tile", tile.index, f"{name} {what}")
+
+    def _state(self, newest: _Head | None) -> None:
+        """Check the sequencer's place against the newest checkpoint, unless it went on meanwhile."""
+        rows = self._all(
+            """
+            SELECT size, seq, horizon::text::bigint, open_tiles,
+                   (SELECT max(seq) FROM audit_checkpoint c WHERE c.log = s.log)
+            FROM audit_tree_state s WHERE log = %s
+            """
+        )
+        if not rows:
+            self._find("tree_state", None, f"the state of log {self._log} is missing")
+            return
+        size, seq, horizon, open_tiles, last = rows[0]
+        if last is not None and newest is not None and last > newest.seq:
+            return
+        wanted = (newest.size, newest.seq, newest.horizon) if newest else (0, -1, 0)
+        if (size, seq, horizon) != wanted:
+            self._find("tree_state", None, "size, seq or horizon differ from the newest checkpoint")
+        if self._tree.size == wanted[0] and bytes(open_tiles) != self._tree.open_tiles:
+            self._find("tree_state", None, "the open tiles do not follow from the leaves")
+
+    def _beside(self, *, everything: bool) -> None:
+        """Look for rows that no checkpoint covers, and for entries that have no place."""
+        head = "(SELECT max(size) FROM audit_checkpoint WHERE log = %s)"
+        for table, beside in (
+            ("leaf", f"log <> %s OR index >= coalesce({head}, 0)"),
+            ("tile", f"log <> %s OR index >= coalesce({head}, 0) >> (8 * (level + 1))"),
+            ("checkpoint", f"log <> %s AND coalesce({head}, 0) >= 0"),
+            ("tree_state", f"log <> %s AND coalesce({head}, 0) >= 0"),
+        ):
+            count = f"SELECT count(*) FROM audit_{table} WHERE {beside}"  # noqa: S608 - names of ours
+            found = self._all(count, self._log)[0][0]
+            if found:
+                self._find(table, None, f"{found} rows lie beside the tree")
+        since = UUID(int=0) if everything else uuid7_floor(self._now() - timedelta(hours=3))
+        self._cursor.execute(
+            """
+            SELECT id, recorded_at FROM audit_entry e
+            WHERE id >= %s AND recorded_at < clock_timestamp() - %s
+              AND NOT EXISTS (SELECT FROM audit_leaf WHERE entry = e.id)
+            ORDER BY id LIMIT 20
+            """,
+            [since, OUTSIDE_AFTER],
+        )
+        for identity, recorded_at in self._cursor.fetchall():
+            self._find(
+                "outside", None, f"entry {identity} of {recorded_at} has no place in the tree"
+            )
+
+    def _newest(self) -> _Head | None:
+        rows = self._all(f"{_HEADS} ORDER BY seq DESC LIMIT 1")
+        return _Head(*rows[0]) if rows else None
+
+    def _read_heads(self, first: int, last: int) -> Iterator[_Head]:
+        while first <= last:
+            rows = self._all(
+                f"{_HEADS} AND seq >= %s AND seq <= %s ORDER BY seq LIMIT 500", first, last
+            )
+            yield from (_Head(*row) for row in rows)
+            if len(rows) < 500:
+                return
+            first = rows[-1][0] + 1
+
+    def _read_leaves(self, first: int) -> Iterator[Placed]:
+        while first < self._end:
+            yield from (Placed(*row) for row in self._all(_LEAVES, first, first + _CHUNK))
+            first += _CHUNK
+
+    def _all(self, query: str, *values: object) -> list[Any]:
+        self._cursor.execute(query, [self._log, *values])
+        return self._cursor.fetchall()
+
+    def _now(self) -> datetime:
+        self._cursor.execute("SELECT clock_timestamp()")
+        now: datetime = self._cursor.fetchone()[0]
+        return now
+
+    def _tell(self, *, force: bool = False) -> None:
+        if self._progress and (force or time.monotonic() - self._said_at > 0.5):
+            self._said_at = time.monotonic()
+            self._progress(self._tree.size, self._end)
