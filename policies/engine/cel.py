@@ -23,6 +23,7 @@ _NATIVE_ORDER: Final = frozenset(
 )
 _ORDER: Final = {"_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">="}
 _TEXT: Final = {
+    "_+_": "{0} + {1}",
     "contains": "{1} in {0}",
     "startsWith": "{0}.startswith({1})",
     "endsWith": "{0}.endswith({1})",
@@ -83,6 +84,7 @@ def compile_expression(
 
 
 _HELPERS: Final[Mapping[str, Any]] = {
+    "fail": functions.fail,
     "field": functions.field,
     "has": functions.has,
     "both": functions.both,
@@ -114,6 +116,10 @@ class _Writer:
         self.constants[name] = value
         return name
 
+    def failing(self, message: str) -> Code:
+        """A part that is an error whenever it is reached; the checker leaves none, an unchecked expression may."""
+        return Code(f"_fail({self.constant(message)})", fallible=True)
+
     def type_of(self, node: Node) -> CelType:
         return self.checked.type_of(node)
 
@@ -128,7 +134,7 @@ class _Writer:
             return Code(self.variables[name].code, fallible=False)
         if name in _TYPES:
             return Code(self.constant(TypeName(name)), fallible=False)
-        raise NotCompilable(f'"{name}" is not a variable')
+        return self.failing(f'undeclared reference to "{name}"')
 
     def _select(self, node: Node, scope: Scope) -> Code:
         return Code(
@@ -165,7 +171,7 @@ class _Writer:
         if native:
             return Code(native, any(p.fallible for p in parts))
         if node.name not in FUNCTIONS:
-            raise NotCompilable(f'the function "{node.name}" is not part of the language here')
+            return self.failing(f"no such overload: {node.name}")
         safe = node.name in _SAFE_CALLS and (
             node.name != "size" or self.type_of(node.parts[0]) != DYN
         )
@@ -183,12 +189,8 @@ class _Writer:
             return f"({parts[0].text} {node.name[1:3]} {parts[1].text})"
         if node.name in _ORDER and same and types[0] in _NATIVE_ORDER:
             return f"({parts[0].text} {_ORDER[node.name]} {parts[1].text})"
-        if node.name == "@in" and types[0] in _PLAIN and types[1] == ("list", types[0]):
+        if node.name == "@in" and _hashed_alike(types):
             return f"({parts[0].text} in {parts[1].text})"
-        if node.name == "@in" and types == [("string",), ("map", ("string",), *types[1][2:])]:
-            return f"({parts[0].text} in {parts[1].text})"
-        if node.name == "_+_" and types == [("string",), ("string",)]:
-            return f"({parts[0].text} + {parts[1].text})"
         if node.name in _TEXT and types == [("string",), ("string",)]:
             return "(" + _TEXT[node.name].format(parts[0].text, parts[1].text) + ")"
         return f"len({parts[0].text})" if node.name == "size" and types[0] != DYN else ""
@@ -328,6 +330,14 @@ def _macro(node: Node) -> _Macro:
             return _Macro("exists_one", test)
         return _Macro("map", test, then.parts[1].parts[0])
     raise NotCompilable("this comprehension is not part of the language here")
+
+
+def _hashed_alike(types: list[CelType]) -> bool:
+    """Whether Python's `in` is CEL's: an item in a list of its own type, or a text in a map of texts."""
+    item, container = types
+    if container[:2] == ("map", ("string",)):
+        return item == ("string",)
+    return item in _PLAIN and container == ("list", item)
 
 
 def _is(node: Node, name: str) -> bool:

@@ -38,8 +38,12 @@ _SCALARS: Final[Mapping[str, cel.Type]] = {
 def check(documents: Iterable[Document]) -> CheckedForms:
     """The checked form of every condition of the documents. Raises InvalidDocuments with every error."""
     forms: dict[str, Form] = {}
+    places: dict[str, tuple[str, int]] = {}
     problems: list[Problem] = []
     for document in documents:
+        if document.kind == "Permission":
+            place = document.position("spec.when")
+            places[form_key(document.identity, "")] = (document.file, place.line)
         for condition in document.conditions:
             found = check_condition(document, condition)
             if isinstance(found, Form):
@@ -48,9 +52,8 @@ def check(documents: Iterable[Document]) -> CheckedForms:
                 problems += found
     if problems:
         raise InvalidDocuments(problems)
-    return CheckedForms(
-        f"cel-expr-python {version('cel-expr-python')}", dict(sorted(forms.items()))
-    )
+    checker = f"cel-expr-python {version('cel-expr-python')}"
+    return CheckedForms(checker, dict(sorted(forms.items())), dict(sorted(places.items())))
 
 
 def check_condition(document: Document, condition: Condition) -> Form | list[Problem]:

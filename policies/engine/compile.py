@@ -26,7 +26,7 @@ from policies.engine.bundle import (
 )
 from policies.engine.cel import NotCompilable
 from policies.engine.decision import ENGINE, Obligations, PriceRef, Retry
-from policies.engine.forms import CheckedForms, Form, decode, form_key
+from policies.engine.forms import CheckedForms, decode, form_key
 from policies.engine.rules import Expression, Rule, expression
 from policies.engine.wire import NotReadable
 
@@ -101,6 +101,7 @@ class _Maker:
         self.documents = documents
         self.organisation = organisation
         self.forms = checked.forms
+        self.places = checked.places
 
     def of(self, kind: str) -> list[Governed]:
         return [d for d in self.documents.values() if d.kind == kind]
@@ -134,6 +135,9 @@ class _Maker:
         spec = document.spec
         when = None if spec["when"] == "true" else self.expression(document, "spec.when")
         owed = spec["obligations"]
+        place = self.places.get(
+            form_key((document.kind, document.tenant, document.name), ""), ("", 0)
+        )
         return Rule(
             tenant=document.tenant,
             name=document.name,
@@ -141,7 +145,8 @@ class _Maker:
             level=spec["level"],
             on=spec["on"],
             owner=document.owner,
-            line=self._line(document),
+            file=place[0],
+            line=place[1],
             when=when,
             message=self.expression(document, "spec.message") if spec["message"] else None,
             obligations=owed
@@ -152,12 +157,6 @@ class _Maker:
                 hold=owed["hold"],
             ),
         )
-
-    def _line(self, document: Governed) -> int:
-        form: Form | None = self.forms.get(
-            form_key((document.kind, document.tenant, document.name), "spec.when")
-        )
-        return form.line if form else 0
 
     def model(self, document: Governed) -> ModelView:
         spec, tenant = document.spec, document.tenant

@@ -41,6 +41,11 @@ def no_overload(name: str) -> CelError:
     return CelError(f"no such overload: {name}")
 
 
+def fail(message: str) -> Value:
+    """An error where an expression is reached that cannot have a value."""
+    raise CelError(message)
+
+
 def ranged(value: int, like: Value) -> int:
     """A result of integer arithmetic, kept in the 64 bits of its operands."""
     if isinstance(like, UInt):

@@ -96,6 +96,7 @@ class Rule:
     level: str
     on: str
     owner: str
+    file: str
     line: int
     when: Expression | None
     message: Expression | None

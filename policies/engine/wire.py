@@ -1,5 +1,7 @@
 """A checked expression (`google.protobuf.Any` of `cel.expr.CheckedExpr`) read from its bytes, without protobuf.
 
+A `ParsedExpr`, which has no types, is read too.
+
 Field numbers are those of cel-spec's `checked.proto` and `syntax.proto`.
 """
 
@@ -58,13 +60,14 @@ Fields = list[tuple[int, Raw]]
 def read(data: bytes) -> Checked:
     """The checked expression of the bytes. Raises NotReadable."""
     try:
-        inner = _first(_fields(data), 2, b"")
-        fields = _fields(inner)
-        source = _fields(_first(fields, 5, b""))
+        envelope = _fields(data)
+        fields = _fields(_first(envelope, 2, b""))
+        parsed_only = _first(envelope, 1, b"").endswith(b"ParsedExpr")
+        source = _fields(_first(fields, 3 if parsed_only else 5, b""))
         pairs = [_fields(entry) for number, entry in source if number == 4]
-        types = [_fields(entry) for number, entry in fields if number == 3]
+        types = [_fields(entry) for number, entry in fields if number == 3 and not parsed_only]
         return Checked(
-            root=_node(_first(fields, 4, b"")),
+            root=_node(_first(fields, 2 if parsed_only else 4, b"")),
             types={_first(t, 1, 0): _type(_first(t, 2, b"")) for t in types},
             positions={_first(p, 1, 0): _first(p, 2, 0) for p in pairs},
         )
