@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from audit.log.entry import Entry
@@ -107,7 +107,12 @@ def grace_of(found: Found) -> float:
 async def sweep_find(db: Database, *, limit: int = BATCH) -> list[Found]:
     """Open calls without a worker, with a lost one, or past their deadline; oldest first, no lock taken."""
     rows = await ask_all(db, questions.SWEEP_FIND, (seconds(GRACE_SECONDS), limit))
-    return [Found(*row[:13], open_nos=tuple(row[13]), open_states=tuple(row[14])) for row in rows]
+    return [_found(*row) for row in rows]
+
+
+def _found(*columns: Any) -> Found:  # noqa: ANN401 - a row of sweep_find
+    *plain, nos, states = columns
+    return Found(*plain, tuple(nos), tuple(states))
 
 
 async def sweep_call(db: Database, sweep: Sweep) -> bool:

@@ -14,7 +14,10 @@ from routing.ledger.windows import Period, window_of
 
 MAX_CACHED = 20_000
 
-_OPEN = "SELECT place, id, rank FROM open_windows(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::smallint[])"
+_OPEN = (
+    "SELECT place, id, rank FROM open_windows(%s::text[], %s::text[], %s::text[], "
+    "%s::timestamptz[], %s::timestamptz[], %s::smallint[])"
+)
 _READ = (
     "SELECT id, limit_nano, posted_nano, pending_nano, overrun_nano "
     "FROM routing_ledger_window WHERE id = ANY(%s::bigint[])"

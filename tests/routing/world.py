@@ -28,6 +28,7 @@ from routing.calls.commands import (
     WindowRef,
 )
 from routing.calls.pool import ask, ask_all
+from routing.ledger.balances import Windows
 
 KEY_HASH = hashlib.sha256(b"key").digest()
 FACTS = b'{"facts":1}'
@@ -144,8 +145,6 @@ class World:
     async def windows(
         self, claims: Sequence[BudgetClaim], now: datetime | None = None
     ) -> list[WindowRef]:
-        from routing.ledger.balances import Windows  # noqa: PLC0415 - the world serves tests below the ledger too
-
         return await Windows(self.db).claims_to_windows(claims, now or system_clock())
 
     async def money(self, window: int) -> tuple[int, int, int]:

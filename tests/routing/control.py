@@ -1,0 +1,36 @@
+"""Publish and stop as the policies app does them, without documents: the exclusive order lock first, then the entry."""
+
+from audit.log import entry
+from controlplane.kernel.clock import system_clock
+from controlplane.kernel.ids import IdSource
+from routing.calls.pool import Database
+
+IDS = IdSource()
+
+
+async def publish(db: Database) -> int:
+    """The next revision, committed with its entry."""
+    return await _move(db, "revision", "bundle.activated")
+
+
+async def set_stop(db: Database) -> int:
+    """The next stop epoch, committed with its entry."""
+    return await _move(db, "stop_epoch", "stop.set")
+
+
+async def _move(db: Database, column: str, kind: str) -> int:
+    async with db.connection() as connection, connection.transaction():
+        await connection.execute("SELECT order_exclusive()")
+        cursor = await connection.execute(
+            f"UPDATE policies_control SET {column} = {column} + 1 WHERE id = 1 RETURNING {column}"
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        moved: int = row[0]
+        built = entry.build(
+            kind, id=IDS.new(), at=system_clock(), actor="cli:test", data={column: moved}
+        )
+        await connection.execute(
+            "SELECT audit_append(%s, %s, NULL, '', %b)", (built.id, built.kind, built.body)
+        )
+    return moved
