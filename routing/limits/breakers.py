@@ -7,7 +7,8 @@ past that moment is tried by one call a second and process until a call succeeds
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import cast
 
 import redis.asyncio
 
@@ -63,10 +64,10 @@ class Breakers:
             return
         if circuit.until is None:
             self._others.pop(model, None)
-            await self._tell("closed", self._redis.zrem(KEY, model))
+            await self._shared.ask("breakers", self._redis.zrem(KEY, model))
         else:
             self._others[model] = circuit.until
-            await self._tell("opened", self._redis.zadd(KEY, {model: circuit.until}))
+            await self._shared.ask("breakers", self._redis.zadd(KEY, {model: circuit.until}))
 
     async def close(self) -> None:
         """End the refresh that may be under way."""
@@ -101,7 +102,11 @@ class Breakers:
             return
         floor = self._clock() - FORGOTTEN_SECONDS
         found = await self._shared.ask(
-            "breakers", self._redis.zrange(KEY, floor, "+inf", byscore=True, withscores=True)
+            "breakers",
+            cast(
+                "Awaitable[list[tuple[bytes, float]]]",
+                self._redis.zrange(KEY, floor, "+inf", byscore=True, withscores=True),
+            ),
         )
         if found is None:
             return
@@ -112,6 +117,3 @@ class Breakers:
             if name not in self._others and self._clock() >= circuit.until:
                 # another process tried it and closed it, or Redis forgot: both mean try again
                 del self._circuits[name]
-
-    async def _tell(self, what: str, command: object) -> None:
-        await self._shared.ask(what, command)  # type: ignore[arg-type]  # redis-py types sync and async alike

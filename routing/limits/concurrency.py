@@ -8,10 +8,8 @@ process counts for itself, up to the whole limit: the provider's own 429 is then
 
 import asyncio
 import time
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import cast
 
 import redis.asyncio
 
@@ -101,14 +99,20 @@ class Concurrency:
         if self._keeper is not None:
             self._keeper.cancel()
         for provider in self._shares:
-            gone = cast("Awaitable[int]", self._redis.hdel(KEY + provider, self._process))
+            gone = self._redis.hdel(KEY + provider, self._process)
             await self._shared.ask("concurrency", gone)
         self._shares.clear()
 
     async def _ask(self, provider: str, share: _Share, wanted: int) -> None:
         granted = None
         if not self._shared.away:
-            arguments = [self._process, share.used, wanted, share.limit, int(TTL_SECONDS * 1000)]
+            arguments: list[str | int] = [
+                self._process,
+                share.used,
+                wanted,
+                share.limit,
+                int(TTL_SECONDS * 1000),
+            ]
             granted = await self._shared.ask(
                 "concurrency", self._grant(keys=[KEY + provider], args=arguments)
             )

@@ -16,7 +16,7 @@ import httpx2
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from policies.secrets.hosts import BadAddress, address_of
+from policies.secrets.hosts import DEFAULT_PORTS, BadAddress, address_of
 from routing.providers.guard import AddressRefused, Guard, GuardedResolver, GuardedSockets
 
 CONNECTIONS = 4_000
@@ -38,7 +38,10 @@ class EncodedError(httpx2.DecodingError):
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """One provider account's connections. Made in a running loop and used in that one only."""
+    """One provider account's connections, all in one event loop.
+
+    Making one raises RefusedError when the address may not be called as it is written.
+    """
 
     def __init__(
         self,
@@ -50,9 +53,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         try:
             self._address = address_of(base_url)
-        except BadAddress as error:
+            self._guard = Guard(hosts)
+            self._guard.check_host(self._address)
+        except (BadAddress, AddressRefused) as error:
             raise RefusedError(str(error)) from None
-        self._guard = Guard(hosts)
         self._resolver = resolver
         self._largest = largest_answer
         self._session: aiohttp.ClientSession | None = None
@@ -89,16 +93,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             await self._session.close()
 
     def _check(self, request: httpx2.Request) -> None:
-        """The SDK may only go to the account's own origin, and only if that may be called."""
-        url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        here = self._address
-        if (url.scheme, port) != (here.scheme, here.port) or url.host != here.host:
+        """The SDK may only go to the account's own origin, which was checked when this was made."""
+        url, here = request.url, self._address
+        port = url.port or DEFAULT_PORTS.get(url.scheme)
+        if url.host != here.host or port != here.port or url.scheme != here.scheme:
             raise RefusedError("the request leaves the account's own address")
-        try:
-            self._guard.check_host(here)
-        except AddressRefused as error:
-            raise RefusedError(str(error)) from None
 
     def _open(self) -> aiohttp.ClientSession:
         scheme = self._address.scheme

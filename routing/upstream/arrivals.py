@@ -17,7 +17,7 @@ TRIES_KEPT = 50_000
 NOTED_HEADERS = (b"anthropic-beta", b"anthropic-version", b"user-agent")
 
 
-class Arrival(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Arrival(msgspec.Struct, kw_only=True):
     """One request. `ended`: open, answered, failed, cut, or gone (the client left first).
 
     `committed`: whether `attempt.started` was committed when it arrived; None when not checked.

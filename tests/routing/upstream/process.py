@@ -35,11 +35,7 @@ class Upstream:
 
     def arrivals(self, call: str) -> list[dict[str, Any]]:
         """What arrived for one call (hex)."""
-        return [
-            found
-            for found in self.report()["arrivals"]
-            if found.get("attempt", "").startswith(call)
-        ]
+        return [found for found in self.report()["arrivals"] if found["attempt"].startswith(call)]
 
     def reset(self) -> None:
         httpx2.post(f"{self.url}/_sandbox/reset", timeout=5).raise_for_status()
