@@ -8,7 +8,13 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging
+from celery.signals import (
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.conf import settings
 
 from controlplane import env
@@ -48,6 +54,11 @@ app.conf.update(
     worker_enable_remote_control=False,
     timezone="UTC",
     beat_schedule={
+        "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
+        "expire-idempotency": {
+            "task": "routing.expire_idempotency",
+            "schedule": crontab(minute="23"),
+        },
         "months-ahead": {
             "task": "controlplane.months_ahead",
             "schedule": crontab(minute="17", hour="*/6"),
@@ -61,3 +72,17 @@ app.autodiscover_tasks()
 def _our_logs(**_: object) -> None:
     """Celery would otherwise lay its own format over ours; settings have configured logging already."""
     _ = settings.LOGGING
+
+
+def _carry_calls(**_: object) -> None:
+    """Give a calls worker its loop, and tie the loop's end to the worker's."""
+    from controlplane.calls_half import Life  # noqa: PLC0415 - only a calls worker loads it, and only when Django is up
+
+    life = Life()
+    worker_process_init.connect(lambda **_: life.begin(), weak=False)
+    worker_shutting_down.connect(lambda **_: life.told(), weak=False)
+    worker_shutdown.connect(lambda **_: life.end(), weak=False)
+
+
+if env.text("MANDATE_ROLE") == "calls":
+    worker_init.connect(_carry_calls, weak=False)

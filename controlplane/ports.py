@@ -95,6 +95,8 @@ def command_of(pid: int) -> str:
         line = (
             Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         )
-        return (line.strip() or Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip())[:120]
+        return (
+            " ".join(line.split()) or Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+        )[:120]
     except OSError:
         return "ended"

@@ -1,0 +1,85 @@
+"""What the web process holds for /v1: opened when it starts, closed after its last answer."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis.asyncio
+from django.conf import settings
+
+from audit.vault.store import KeyStore
+from controlplane import bell
+from controlplane.kernel.clock import system_clock
+from controlplane.kernel.ids import IdSource
+from policies.bundles.snapshot import Snapshots
+from policies.identity import credentials
+from policies.identity.authentication import Keys
+from routing import wire
+from routing.admission import Desk
+from routing.calls.pool import Database, open_pool
+from routing.dispatch import Dispatcher
+from routing.gateway import Web
+from routing.ledger.balances import Windows
+from routing.limits.breakers import Breakers
+from routing.relay import Replies
+
+POOL_SIZE = 8
+KEY_STORE = "store"
+App = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+
+
+@dataclass(slots=True)
+class WebHalf:
+    """The app at /v1 and what must be closed behind it."""
+
+    app: App
+    web: Web
+    db: Database
+    redis: redis.asyncio.Redis
+    reading: asyncio.Task[None]
+
+    async def close(self) -> None:
+        """End the reader, then the connections."""
+        self.reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.reading
+        await self.redis.aclose()
+        await self.db.close(timeout=1)
+
+
+async def open_web() -> WebHalf:
+    """Open it all on the running loop; neither PostgreSQL nor Redis needs to be there yet."""
+    db = await open_pool(settings.DATABASE_URL, POOL_SIZE)
+    client = bell.client()
+    ids = IdSource()
+    this_process = ids.new()
+    replies = Replies(client, this_process)
+    desk = Desk(
+        db=db,
+        snapshots=Snapshots(db),
+        key_store=KeyStore(settings.MANDATE_KEYS_DIR / KEY_STORE),
+        windows=Windows(db),
+        breakers=Breakers(client),
+        new_id=ids.new,
+        clock=system_clock,
+        web=this_process,
+    )
+    web = Web(
+        db=db,
+        desk=desk,
+        keys=Keys(db, credentials.read_pepper(settings.MANDATE_KEYS_DIR)),
+        dispatcher=Dispatcher(client),
+        replies=replies,
+        clock=system_clock,
+    )
+    reading = asyncio.create_task(replies.run(), name="replies")
+    return WebHalf(app=wire.build(web), web=web, db=db, redis=client, reading=reading)
