@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from django.db import connection
 
 from audit.log import signing
 from audit.log.agreement import Placed, disagreement
+from audit.log.effect import out_of_order
 from audit.log.tiles import Cursor, TileReader
 from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
 from audit.merkle.note import BadNote, VerifierKey, open_note
@@ -91,6 +93,19 @@ def verify(
     key = signing.trusted_key(settings.MANDATE_KEYS_DIR)
     with connection.cursor() as cursor:
         return _Check(Source(cursor, key), progress).run(from_checkpoint)
+
+
+def order_of_effect(source: Source | None = None) -> tuple[Finding, ...]:
+    """Check that every decision was made under the revision and stop epoch in force (`audit.log.effect`).
+
+    Returns the first things that are wrong; a finding's index is unknown, since unsequenced entries count too.
+    """
+    if source is None:
+        with connection.cursor() as cursor:
+            wrong = list(islice(out_of_order(cursor, 1), MOST_FINDINGS))
+    else:
+        wrong = list(islice(out_of_order(source.cursor, source.log), MOST_FINDINGS))
+    return tuple(Finding("entry", None, message) for message in wrong)
 
 
 class _Enough(Exception):

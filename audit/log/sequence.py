@@ -153,7 +153,8 @@ class Sequencer:
             """,
             self._log,
         )
-        return bool(found)
+        # no state at all is no rest: the tick that follows refuses
+        return found is None or bool(found)
 
     def _begin(self) -> int | None:
         """Return the horizon; None when another sequencer is at work."""

@@ -31,7 +31,7 @@ def test_the_published_example_verifies() -> None:
     known = VerifierKey.parse(EXAMPLE_KEY)
     assert str(known) == EXAMPLE_KEY
     note = open_note(EXAMPLE, [known])
-    assert note.text == EXAMPLE.split("\n\n")[0] + "\n"
+    assert note.text == EXAMPLE.partition("\n\n")[0] + "\n"
     assert note.signed_by == (known,)
 
 

@@ -147,7 +147,7 @@ def test_every_byte_of_a_proof_file_counts(key: SignerKey) -> None:
     text = str(proof_file(key)).encode()
     for at in range(len(text)):
         changed = text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :]
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             ProofFile.parse(changed.decode()).verify(b"4", [key.verifier])
 
 

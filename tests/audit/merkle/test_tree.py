@@ -77,14 +77,6 @@ def test_full_tiles_over_three_levels(size: int) -> None:
     assert [tile.index for tile in tiles if tile.level == 0] == list(range(size // 256))
 
 
-def test_a_copy_grows_by_itself() -> None:
-    tree = Tree()
-    tree.extend(leaves(3))
-    other = tree.copy()
-    other.extend(leaves(1))
-    assert (tree.size, other.size) == (3, 4)
-
-
 @pytest.mark.parametrize(("size", "open_tiles"), [(1, b""), (0, b"x" * 32), (256, b""), (3, b"y")])
 def test_open_tiles_that_do_not_fit_the_size_are_refused(size: int, open_tiles: bytes) -> None:
     with pytest.raises(BadTree):

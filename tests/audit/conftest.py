@@ -1,0 +1,118 @@
+"""A log in a database of its own, so that whole-log facts (its size, nothing outside) are a test's own."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+
+from audit.log.entry import Entry, build
+from audit.log.running import connect
+from audit.log.sequence import Sequencer
+from audit.merkle.note import SignerKey
+from audit.verify import Source, Verification, verify
+from controlplane import env
+from controlplane.kernel.ids import IdSource
+
+AUDIT = Path(settings.BASE_DIR) / "audit"
+SQL_FILES = (
+    "sql/base.sql",
+    "log/sql/tables.sql",
+    "log/sql/functions.sql",
+    "vault/sql/tables.sql",
+    "vault/sql/functions.sql",
+)
+OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
+APP_ROLE = str(settings.DATABASES["default"]["USER"])
+IDS = IdSource()
+APPEND = "SELECT audit_append(%s, %s, %s, %s, %s)"
+
+
+def an_entry(kind: str = "key.created", **fields: Any) -> Entry:
+    """An entry made now by Ada; `data` and the rest may be given."""
+    given = {"id": IDS.new(), "at": datetime.now(tz=UTC), "actor": "member:ada@acme.example"}
+    return build(kind, **{"data": {}, **given, **fields})
+
+
+def row_of(entry: Entry) -> tuple[UUID, str, UUID | None, str, bytes]:
+    return (entry.id, entry.kind, entry.call, entry.tenant, entry.body)
+
+
+@dataclass
+class LogDatabase:
+    """A database with the app's tables, and the key that signs its log."""
+
+    app_dsn: str
+    owner_dsn: str
+    key: SignerKey = field(default_factory=lambda: SignerKey.generate("log.example/1"))
+
+    def app(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.app_dsn, autocommit=True, **options)
+
+    def owner(self) -> psycopg.Connection[Any]:
+        db = psycopg.connect(self.owner_dsn, autocommit=True)
+        db.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER_ROLE)))
+        return db
+
+    def one(self, query: str, *values: object) -> Any:
+        """The first column of the first row."""
+        with self.app() as db:
+            row = db.execute(query.encode(), values).fetchone()
+            assert row is not None
+            return row[0]
+
+    def append(self, count: int, **fields: Any) -> list[Entry]:
+        """So many entries, five to a transaction."""
+        entries = [an_entry(**fields) for _ in range(count)]
+        with self.app() as db:
+            for at in range(0, count, 5):
+                with db.transaction():
+                    for entry in entries[at : at + 5]:
+                        db.execute(APPEND, row_of(entry))
+        return entries
+
+    def sequence(self) -> None:
+        """Everything that is there. Open transactions of other databases can hold it back for a while."""
+        with connect(self.app_dsn) as db:
+            sequencer = Sequencer(db, self.key)
+            deadline = datetime.now(tz=UTC).timestamp() + 20
+            while sequencer.tick().more or sequencer.lag_seconds():
+                assert datetime.now(tz=UTC).timestamp() < deadline, "the horizon is held back"
+
+    def verify(self, from_checkpoint: int | None = None, **options: Any) -> Verification:
+        with self.app() as db, db.cursor() as cursor:
+            return verify(from_checkpoint, source=Source(cursor, self.key.verifier), **options)
+
+
+def with_name(dsn: str, name: str) -> str:
+    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture
+def log_db() -> Iterator[LogDatabase]:
+    name = f"test_log_{secrets.token_hex(6)}"
+    database = sql.Identifier(name)
+    role = sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER_ROLE))
+    with psycopg.connect(env.database_owner_url(), autocommit=True) as db:
+        db.execute(role)
+        db.execute(sql.SQL("CREATE DATABASE {}").format(database))
+        made = LogDatabase(
+            with_name(env.database_url(), name), with_name(env.database_owner_url(), name)
+        )
+        try:
+            with made.owner() as owner:
+                for file in SQL_FILES:
+                    text = (AUDIT / file).read_text(encoding="utf-8")
+                    owner.execute(text.replace(':"app"', f'"{APP_ROLE}"').encode())
+                owner.execute("SELECT make_months(1)")
+            yield made
+        finally:
+            db.execute(sql.SQL("DROP DATABASE {}").format(database))
