@@ -5,6 +5,7 @@ a caller sent: a message is content until proven otherwise.
 """
 
 import logging.config
+import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
@@ -15,13 +16,22 @@ import structlog
 from redis.exceptions import RedisError
 
 _FRAMES = 12
+_ABOUT_ITSELF = {"08", "40", "53", "55", "57", "58"}
+"""Classes of PostgreSQL's errors: connections, rollbacks, resources, locks, operators, the system."""
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def safe_message(error: BaseException) -> str:
-    """What may be said about an error: PostgreSQL's primary line without its detail, the system's and Redis's own."""
+    """What may be said about an error: the system's, Redis' and PostgreSQL's words about themselves, never about a value.
+
+    PostgreSQL quotes values even in its first line ("invalid input syntax for type integer: …").
+    """
     if isinstance(error, psycopg.Error):
-        return f"{error.sqlstate or ''} {error.diag.message_primary or ''}".strip()
+        state = error.sqlstate or ""
+        about_itself = state[:2] in _ABOUT_ITSELF or (
+            not state and isinstance(error, psycopg.OperationalError)
+        )
+        return f"{state} {error.diag.message_primary or error if about_itself else ''}".strip()
     if isinstance(error, OSError | RedisError | ImportError):
         return str(error)
     return ""
@@ -43,6 +53,8 @@ def places(
 
 
 def _error_of(found: object) -> BaseException | None:
+    if found is True:
+        found = sys.exc_info()
     if isinstance(found, BaseException):
         return found
     if isinstance(found, tuple) and len(found) == 3 and isinstance(found[1], BaseException):
