@@ -29,7 +29,7 @@ _BY_STATUS: Final = {
     401: Kind("authentication_error", "authentication_error"),
     403: Kind("permission_error", "permission_error"),
     404: Kind("invalid_request_error", "not_found_error"),
-    409: Kind("conflict_error", "conflict_error"),
+    409: Kind("conflict_error", "invalid_request_error"),
     413: Kind("invalid_request_error", "invalid_request_error"),
     422: Kind("invalid_request_error", "invalid_request_error"),
     429: Kind("rate_limit_error", "rate_limit_error"),

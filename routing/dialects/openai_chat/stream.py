@@ -1,5 +1,6 @@
 """A stream of chat completion chunks: read, passed on, or written."""
 
+import re
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from routing.exchange import Chunk, ToolDelta, UnreadableAnswer, Usage
 WHAT: Final = "a chunk of the upstream's stream"
 DONE: Final = b"[DONE]"
 DONE_EVENT: Final = b"data: [DONE]\n\n"
-_NO_USAGE: Final = b',"usage":null}'
+# the chunk's own member, never one inside it: the last brace closes the chunk, and nothing opens before it
+_NO_USAGE: Final = re.compile(rb',"usage":null((?:,"obfuscation":"[^"\\]*")?\})\Z').search
 
 
 class _Function(msgspec.Struct):
@@ -150,9 +152,9 @@ class Splicer:
         return DONE_EVENT
 
     def _replaced(self, data: bytes) -> bytes:
-        if not self._include_usage and data.endswith(_NO_USAGE):
-            # the last brace closes the chunk itself, so this member is the chunk's own
-            data = data[: -len(_NO_USAGE)] + b"}"
+        empty = None if self._include_usage else _NO_USAGE(data)
+        if empty is not None:
+            data = data[: empty.start()] + empty[1]
         hidden = not self._include_usage and b'"usage"' in data
         if self._head and not hidden and data.startswith(self._head):
             return self._new_head + data[len(self._head) :]
