@@ -222,12 +222,13 @@ class _Check:
             return
         if head.size < size or head.horizon < horizon:
             self._find("checkpoint", head.seq, "it goes back behind the one before")
-        rows = self._rows(head, before.horizon if before else 0)
+        rows, above = self._rows(head, before.horizon if before else 0)
         if self._roots_follow and self._tree.root() != head.root:
             self._roots_follow = False
             self._find("checkpoint", head.seq, f"the leaves below {head.size} lead to another root")
-        if self._rows_known:
-            self._seal(head, rows)
+        # a horizon is only worth holding against the leaves where it is the signed one
+        if self._rows_known and self._seal(head, rows) and above is not None:
+            self._find("leaf", above, "its transaction lies above the checkpoint's horizon")
         self._rows_known = True
 
     def _note(self, head: _Head) -> bool:
@@ -242,7 +243,7 @@ class _Check:
             return False
         return True
 
-    def _seal(self, head: _Head, rows: bytes) -> None:
+    def _seal(self, head: _Head, rows: bytes) -> bool:
         sealed = signing.Head(
             self._log, head.seq, head.size, head.horizon, head.signed_at, bytes(head.root), rows
         )
@@ -254,10 +255,12 @@ class _Check:
                 head.seq,
                 "its seal does not fit its horizon, its time, or the times and transactions of its leaves",
             )
+            return False
+        return True
 
-    def _rows(self, head: _Head, horizon: int) -> bytes:
-        """Check the leaves up to a checkpoint; return the digest that its seal covers."""
-        digest, last = sha256(), (0, UUID(int=0))
+    def _rows(self, head: _Head, horizon: int) -> tuple[bytes, int | None]:
+        """Check the leaves up to a checkpoint; return the digest for its seal, and the first leaf above its horizon."""
+        digest, last, above = sha256(), (0, UUID(int=0)), None
         while self._tree.size < head.size:
             leaf = self._leaf(self._tree.size)
             if leaf is None:
@@ -268,11 +271,9 @@ class _Check:
             last = (leaf.xid, leaf.id)
             if leaf.xid < horizon:
                 self._late += 1
-            elif leaf.xid >= head.horizon:
-                self._find(
-                    "leaf", leaf.place, "its transaction lies above the checkpoint's horizon"
-                )
-        return digest.digest()
+            elif leaf.xid >= head.horizon and above is None:
+                above = leaf.place
+        return digest.digest(), above
 
     def _leaf(self, index: int) -> Placed | None:
         """Check one leaf with its entry and add it to the tree; None when it is missing."""
