@@ -1,0 +1,11 @@
+"""Celery entry points of policies: jobs that ring a command."""
+
+from celery import shared_task
+
+from policies.stops.commands import lift_expired
+
+
+@shared_task(name="policies.lift_expired", ignore_result=True)
+def lift_expired_stops() -> None:
+    """Lift the stops whose end has passed; every few seconds, since they stay on until then."""
+    lift_expired()
