@@ -73,7 +73,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     block = "\n" in value and all(c.isprintable() or c == "\n" for c in value)
-    style = "|" if block else None if is_plain_text(value) else '"'
+    plain = value.isprintable() and is_plain_text(value)
+    style = "|" if block else None if plain else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
