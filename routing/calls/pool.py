@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, DatabaseError, InterfaceError, OperationalError
 from psycopg.rows import TupleRow
-from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Database = AsyncConnectionPool[AsyncConnection[TupleRow]]
@@ -31,6 +31,8 @@ class LostRace(Exception):
 
 async def _configure(connection: AsyncConnection[TupleRow]) -> None:
     # one width for every integer, else each magnitude would prepare a statement of its own
+    # (both forms: lists are sent as text, and psycopg keeps the width of the first list it meets)
+    connection.adapters.register_dumper(int, Int8Dumper)
     connection.adapters.register_dumper(int, Int8BinaryDumper)
     connection.prepare_threshold = 0
 
