@@ -33,9 +33,10 @@ def class_of(status: int) -> ErrorClass:
     exact = _EXACT.get(status)
     if exact is not None:
         return exact
-    if 400 <= status < 500:
-        return "refused_request"
-    return "server_error"
+    if status < 400:
+        # a redirect, which is never followed: the account's address is wrong
+        return "refused_account"
+    return "refused_request" if status < 500 else "server_error"
 
 
 def retry_after(headers: dict[str, str], now: datetime) -> float | None:

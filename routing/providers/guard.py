@@ -19,8 +19,12 @@ from aiohttp.resolver import ThreadedResolver
 from policies.secrets.hosts import Address, listed
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# public by its number, but every machine of that cloud reaches its host's control channel there
-_METADATA = frozenset({IPv4Address("168.63.129.16")})
+_METADATA = (
+    # public by its number, but every machine of that cloud reaches its host's control channel there
+    ipaddress.ip_network("168.63.129.16/32"),
+    # another cloud's metadata lies in it, and not every Python calls it private
+    ipaddress.ip_network("192.0.0.0/24"),
+)
 _LAST_LABEL_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)", re.ASCII | re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 
@@ -64,7 +68,9 @@ def is_private(ip: IPv4Address | IPv6Address) -> bool:
         inner = _embedded(ip)
         if inner is not None:
             return is_private(inner)
-    return not ip.is_global or ip.is_multicast or ip.is_reserved or ip in _METADATA
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return True
+    return any(ip in network for network in _METADATA)
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:

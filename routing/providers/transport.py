@@ -82,7 +82,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise EncodedError("the answer is compressed although identity was asked for")
         return httpx2.Response(
             response.status,
-            headers=list(response.raw_headers),
+            # httpx would keep cookies and send them with the next caller's request
+            headers=[pair for pair in response.raw_headers if pair[0].lower() != b"set-cookie"],
             stream=_Body(response, self._largest),
             request=request,
         )

@@ -30,7 +30,9 @@ class Upstream:
         return self.url.removeprefix("http://")
 
     def report(self) -> dict[str, Any]:
-        found: dict[str, Any] = httpx2.get(f"{self.url}/_sandbox/arrivals", timeout=5).json()
+        found: dict[str, Any] = httpx2.get(
+            f"{self.url}/_sandbox/arrivals", timeout=5, trust_env=False
+        ).json()
         return found
 
     def arrivals(self, call: str) -> list[dict[str, Any]]:
