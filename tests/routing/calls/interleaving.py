@@ -335,8 +335,8 @@ class Interleaving:
     async def revoke(self, _r: Random) -> None:
         """Revoke the key, be refused, and let it stand again."""
         await self._key_stands(stands=False)
-        await self.admit(Random(1))
-        await self.deny(Random(1))
+        await self.admit(Random(1))  # noqa: S311 - draws of a test
+        await self.deny(Random(1))  # noqa: S311 - draws of a test
         await self._key_stands(stands=True)
 
     async def _key_stands(self, *, stands: bool) -> None:
@@ -374,7 +374,7 @@ class Interleaving:
             c.late = CallState(c.state) not in TERMINAL
         await self._let_deadlines_pass()
         self.found.clear()
-        await self.sweep_find(Random(0))
+        await self.sweep_find(Random(0))  # noqa: S311 - draws of a test
         for f in self.found:
             judgement = commands.judge(f)
             assert self.model.sweep(f.call, f.worker, judgement.verdict, f.open_nos)
