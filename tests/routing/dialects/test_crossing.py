@@ -1,0 +1,233 @@
+"""Requests that cross dialects: each claim of the table is tried, and no field of either SDK is without one."""
+
+import json
+from typing import Any, get_type_hints
+
+import pytest
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+
+from controlplane.kernel.errors import InvalidRequest
+from routing.dialects import Dialect, dialect
+from tests.routing.dialects import support
+from tests.routing.dialects.material import (
+    CHAT,
+    HELLO,
+    MESSAGES,
+    chat_body,
+    messages_body,
+    said_in_chat,
+    said_in_messages,
+    to_claude,
+    to_openai,
+)
+
+PAIRS: dict[str, tuple[Dialect, Any, str]] = {
+    "openai.chat": (MESSAGES, chat_body, "claude"),
+    "anthropic.messages": (CHAT, messages_body, "gpt"),
+}
+ROWS = [(caller, row) for caller, rows in support.rows().items() for row in rows]
+
+
+def name_of(case: object) -> str:
+    return case if isinstance(case, str) else f"{case['field']} {case.get('about', '')}"  # type: ignore[index]  # a row
+
+
+def contains(found: Any, part: Any) -> bool:
+    if isinstance(part, dict):
+        return isinstance(found, dict) and all(
+            k in found and contains(found[k], v) for k, v in part.items()
+        )
+    if isinstance(part, list):
+        same = isinstance(found, list) and len(found) == len(part)
+        return same and all(contains(f, p) for f, p in zip(found, part, strict=True))
+    return bool(found == part)
+
+
+@pytest.mark.parametrize(("caller", "row"), ROWS, ids=name_of)
+def test_the_claim_holds(caller: str, row: dict[str, Any]) -> None:
+    theirs, body, model = PAIRS[caller]
+    ours = dialect(caller)
+    raw = body(**row["send"])
+    if row["claim"] == "refused":
+        with pytest.raises(InvalidRequest) as caught:
+            ours.conversation(ours.parse_request(raw, {}, ""))
+        assert row["named"] in caught.value.message
+        return
+    request = ours.parse_request(raw, {}, "")
+    said = ours.conversation(request)
+    cannot, left = theirs.cannot_carry(said), theirs.left_out(said)
+    if row["claim"] == "routed around":
+        assert [words for words in cannot if words.startswith(row["named"])] == cannot != []
+        return
+    assert cannot == []
+    assert left == ([row["named"]] if row["claim"] == "left out" else [])
+    limit = request.outline.output_tokens_asked or 50
+    sent = json.loads(
+        theirs.encode_request(said, model=model, max_output_tokens=limit, stream=request.stream)
+    )
+    assert contains(sent, row.get("becomes", {}))
+    assert theirs.request_headers(said) == row.get("headers", {})
+
+
+@pytest.mark.parametrize(("caller", "row"), ROWS, ids=name_of)
+def test_the_same_dialect_carries_it_byte_for_byte(caller: str, row: dict[str, Any]) -> None:
+    ours = dialect(caller)
+    raw = PAIRS[caller][1](**{"stream_options": {"include_usage": True}} | row["send"])
+    request = ours.parse_request(raw, {}, "")
+    assert ours.splice_request(request, model="triage", max_output_tokens=None) == raw
+    if row["claim"] != "refused":
+        said = ours.conversation(request)
+        assert (ours.cannot_carry(said), ours.left_out(said)) == ([], [])
+
+
+def test_every_cell_is_filled_and_every_field_of_the_sdks_is_in_the_table() -> None:
+    for rows in support.rows().values():
+        assert [row for row in rows if row["claim"] not in support.CLAIMS] == []
+        assert [row for row in rows if row["claim"] == "carried" and "becomes" not in row] == []
+        assert [row for row in rows if row["claim"] != "carried" and not row.get("named")] == []
+    for caller, params in (
+        ("openai.chat", CompletionCreateParamsStreaming),
+        ("anthropic.messages", MessageCreateParamsStreaming),
+    ):
+        fields = {row["field"] for row in support.rows()[caller]}
+        assert set(get_type_hints(params)) - fields == set()
+
+
+def test_the_page_is_the_table() -> None:
+    assert support.PAGE.read_text() == support.page()
+
+
+def test_a_whole_chat_request_becomes_a_messages_request() -> None:
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "look", "arguments": '{"q": "ß"}'},
+    }
+    assert to_claude(
+        messages=[
+            {"role": "system", "content": "be kind"},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "a"}, {"type": "text", "text": ""}],
+            },
+            {"role": "assistant", "content": "b", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": ""},
+            {"role": "user", "content": "c"},
+        ],
+        tools=[{"type": "function", "function": {"name": "look"}}],
+        temperature=0,
+        stop=["END"],
+        user="ada",
+    ) == {
+        "model": "claude",
+        "max_tokens": 50,
+        "system": [{"type": "text", "text": "be kind"}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a"}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "text", "text": "b"},
+                    {"type": "tool_use", "id": "call_1", "name": "look", "input": {"q": "ß"}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "call_1"},
+                    {"type": "text", "text": "c"},
+                ],
+            },
+        ],
+        "tools": [{"name": "look", "input_schema": {"type": "object", "properties": {}}}],
+        "stop_sequences": ["END"],
+        "temperature": 0,
+        "metadata": {"user_id": "ada"},
+    }
+
+
+def test_a_whole_messages_request_becomes_a_chat_request() -> None:
+    assert to_openai(
+        system="be kind", messages=[*HELLO, {"role": "assistant", "content": ""}, *HELLO], top_p=0.5
+    ) == {
+        "model": "gpt",
+        "messages": [
+            {"role": "system", "content": "be kind"},
+            *HELLO,
+            {"role": "assistant", "content": ""},
+            *HELLO,
+        ],
+        "max_completion_tokens": 50,
+        "top_p": 0.5,
+    }
+
+
+def test_an_older_server_gets_the_limit_under_its_name() -> None:
+    said = said_in_messages()
+    body = CHAT.encode_request(
+        said, model="llama", max_output_tokens=5, stream=False, limit_field="max_tokens"
+    )
+    assert json.loads(body)["max_tokens"] == 5
+
+
+def test_sampling_needs_the_api_version_that_has_it_and_nothing_else_does() -> None:
+    assert MESSAGES.request_headers(said_in_chat(temperature=0)) == {
+        "anthropic-version": "2023-06-01"
+    }
+    assert MESSAGES.request_headers(said_in_chat()) == {}
+    assert CHAT.request_headers(said_in_messages(temperature=0)) == {}
+
+
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+ARGUMENTS = st.dictionaries(TEXTS, st.integers(-9, 9) | TEXTS, max_size=3)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        [{"role": "system", "content": draw(TEXTS)}] if draw(st.booleans()) else []
+    )
+    for turn in range(draw(st.integers(1, 3))):
+        found.append({"role": "user", "content": draw(TEXTS)})
+        calls = draw(st.lists(ARGUMENTS, max_size=2))
+        answer: dict[str, Any] = {"role": "assistant", "content": draw(TEXTS)}
+        if calls:
+            answer["tool_calls"] = [
+                {
+                    "id": f"call_{turn}_{at}",
+                    "type": "function",
+                    "function": {
+                        "name": "look",
+                        "arguments": json.dumps(given, separators=(",", ":"), ensure_ascii=False),
+                    },
+                }
+                for at, given in enumerate(calls)
+            ]
+        found.append(answer)
+        found += [
+            {"role": "tool", "tool_call_id": f"call_{turn}_{at}", "content": draw(TEXTS)}
+            for at in range(len(calls))
+        ]
+    return [*found, {"role": "user", "content": draw(TEXTS)}]
+
+
+@given(conversations())
+def test_a_conversation_comes_back_from_claude_as_it_went(messages: list[dict[str, Any]]) -> None:
+    said = said_in_chat(messages=messages)
+    sent = MESSAGES.encode_request(said, model="claude", max_output_tokens=50, stream=False)
+    there = MESSAGES.conversation(MESSAGES.parse_request(sent, {}, ""))
+    assert CHAT.cannot_carry(there) == []
+    back = CHAT.encode_request(there, model="triage", max_output_tokens=50, stream=False)
+    assert json.loads(back)["messages"] == messages
+
+
+@given(conversations())
+def test_a_conversation_is_written_as_it_was_read(messages: list[dict[str, Any]]) -> None:
+    said = said_in_chat(messages=messages, seed=7, n=2, logprobs=True, metadata={"a": "b"})
+    again = CHAT.encode_request(said, model="triage", max_output_tokens=50, stream=False)
+    body = json.loads(again)
+    assert body["messages"] == messages
+    assert (body["seed"], body["n"], body["logprobs"], body["metadata"]) == (7, 2, True, {"a": "b"})
