@@ -108,11 +108,13 @@ def prepare(base: Published, edits: Edits) -> Candidate:
     """Check and compile what the edits would make, writing nothing. Raises InvalidDocuments with every problem."""
     documents = lay_over(base.documents, edits.put, edits.delete)
     forms = checked(documents)
-    raise_if(refusals(documents))
+    found = difference(base.documents, documents)
+    # what is published already was let in: a secret that an operator took away must not hold up a forbid
+    raise_if(refusals([*found.created, *found.changed]))
     return Candidate(
         base=base,
         documents=tuple(documents),
-        difference=difference(base.documents, documents),
+        difference=found,
         forms=forms,
         bundle=compile_bundle(base.revision + 1, documents, forms),
         flagged=_alone(base.documents or documents),
@@ -137,7 +139,7 @@ def checked(documents: Sequence[Document]) -> CheckedForms:
 def refusals(documents: Iterable[Document]) -> list[Problem]:
     """Why documents that are right may not be published here: what is not yet executed, and where secrets may not be sent."""
     found = list(documents)
-    return [*not_yet_executed(found), *_four_eyes(found), *_secrets(found)]
+    return sorted([*not_yet_executed(found), *_four_eyes(found), *_secrets(found)])
 
 
 def _at(document: Document, problem: Problem) -> Problem:

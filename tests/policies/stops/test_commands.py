@@ -48,7 +48,11 @@ def test_an_admin_sets_a_stop_and_the_epoch_moves_with_its_entry() -> None:
         (_model(name=""), True, InvalidRequest),
         (_model(kind="planet"), True, InvalidRequest),
         (_model(kind="everything"), True, InvalidRequest),
-        (_model(kind="tenant", tenant="stopped-tenant", name="stopped-tenant"), True, InvalidRequest),
+        (
+            _model(kind="tenant", tenant="stopped-tenant", name="stopped-tenant"),
+            True,
+            InvalidRequest,
+        ),
         (_model(until=datetime(2026, 1, 1, tzinfo=UTC)), True, InvalidRequest),
         (_model(), False, NotFound),
     ],
