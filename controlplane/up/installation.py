@@ -30,8 +30,8 @@ class Installation:
 
     home: Path
     port: int
-    demo: bool
-    """Seed and serve the demo; otherwise an empty organisation for real use."""
+    demo: str
+    """When to seed the demo: `never`, `empty` (into an empty database) or `always`."""
     own_postgres: bool
     own_valkey: bool
 
@@ -57,10 +57,16 @@ def from_environment(*, demo_asked: bool) -> Installation:
     return Installation(
         home=env.home(),
         port=env.number("PORT", 8000, least=1, most=65535),
-        demo=demo_asked or (env.flag("MANDATE_DEMO", default=True) and own_postgres),
+        demo=_when_to_seed(own_postgres=own_postgres, asked=demo_asked),
         own_postgres=own_postgres,
         own_valkey=not env.text("REDIS_URL"),
     )
+
+
+def _when_to_seed(*, own_postgres: bool, asked: bool) -> str:
+    if asked:
+        return "always"
+    return "empty" if own_postgres and env.flag("MANDATE_DEMO", default=True) else "never"
 
 
 def ensure_keys(folder: Path) -> None:

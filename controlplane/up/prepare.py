@@ -1,8 +1,9 @@
 """Make the database ready, in one process: migrate as the owner, `init`, and seed the demo where it belongs.
 
-    python -m controlplane.up.prepare ANSWER [--demo]
+    python -m controlplane.up.prepare ANSWER never|empty|always
 
-Everything may run twice. Progress lines begin with "- "; what seeding told is written to the file ANSWER as JSON.
+The second word says when to seed the demo; a seeding that was cut is taken up again. Everything may run twice. Progress
+lines begin with "- "; what was told (people, keys, …) and `demo`, whether this is a demo now, go to ANSWER as JSON.
 """
 
 import io
@@ -11,10 +12,14 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import connections
 
+from controlplane import env
 from controlplane.places import write_private
+from controlplane.up.installation import remember
+
+DEMO, SEEDING, SEEDED = "demo", "seeding", "seeded"
 
 
 def say(line: str) -> None:
@@ -38,11 +43,13 @@ def is_empty() -> bool:
         return bool(cursor.fetchone()[0] == 0)
 
 
+def state() -> str:
+    """Whether this home is a demo: `seeding`, `seeded`, or not."""
+    return env.services().get(DEMO, "")
+
+
 def told_by(name: str, *arguments: str) -> dict[str, object]:
     """Run a command with `--json`; the object in the last line that it prints."""
-    if name not in get_commands():
-        say(f"there is no `manage.py {name}` yet")
-        return {}
     heard = io.StringIO()
     call_command(name, *arguments, "--json", stdout=heard)
     lines = [line for line in heard.getvalue().splitlines() if line.startswith("{")]
@@ -55,14 +62,20 @@ def main(argv: list[str]) -> int:
     django.setup()
     say("migrating the database")
     migrate()
+    answer, when = Path(argv[0]), argv[1]
+    empty = is_empty()
+    seeding = when == "always" or (when == "empty" and (empty or state() == SEEDING))
+    if seeding:
+        remember(env.home(), **{DEMO: SEEDING})
     told: dict[str, object] = {}
-    if is_empty():
+    if empty:
         say("creating the organisation")
         told |= told_by("init")
-    if "--demo" in argv:
+    if seeding:
         say("seeding the demo")
         told |= told_by("demo", "seed")
-    write_private(Path(argv[0]), json.dumps(told))
+        remember(env.home(), **{DEMO: SEEDED})
+    write_private(answer, json.dumps({**told, DEMO: bool(state())}))
     return 0
 
 

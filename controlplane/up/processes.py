@@ -6,8 +6,7 @@ needed until now. Then Valkey, then PostgreSQL (`controlplane/embedded.py`).
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from controlplane import env
 from controlplane.supervisor import Spec
@@ -23,12 +22,12 @@ def processes_per_kind() -> int:
     return env.number("MANDATE_PROCESSES", max(1, (os.cpu_count() or 2) // 2), least=1, most=64)
 
 
-def environment(place: Installation) -> dict[str, str]:
+def environment(place: Installation, *, demo: bool) -> dict[str, str]:
     """What every child finds in its environment."""
     return {
         "DJANGO_SETTINGS_MODULE": "controlplane.settings",
         "MANDATE_HOME": str(place.home),
-        "MANDATE_DEMO": "1" if place.demo else "0",
+        "MANDATE_DEMO": "1" if demo else "0",
         "MANDATE_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "PORT": str(place.port),
         "PYTHONUNBUFFERED": "1",
@@ -36,63 +35,65 @@ def environment(place: Installation) -> dict[str, str]:
     }
 
 
-def specs(place: Installation, listening: int, facts: Mapping[str, str]) -> list[Spec]:
-    """Every process of ours, in the order of their start."""
-    each = range(1, processes_per_kind() + 1)
-    return [
-        *(
-            [_manage(place, "sandbox", "sandbox", "--port", facts["sandbox_port"])]
-            if place.demo
-            else []
-        ),
-        *[_web(place, number, listening) for number in each],
-        *[_calls(place, number) for number in each],
-        _manage(place, "sequencer", "sequencer"),
-        _jobs(place),
-        _beat(place),
-    ]
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Every process of ours for one `up`. `sandbox_port` is empty outside a demo."""
 
+    place: Installation
+    listening: int
+    sandbox_port: str
 
-def _web(place: Installation, number: int, listening: int) -> Spec:
-    spec = _python(place, f"web-{number}", "-m", "controlplane.web", "--fd", str(listening))
-    return replace(spec, env={**spec.env, "MANDATE_ROLE": "web"}, fds=(listening,))
+    def specs(self) -> list[Spec]:
+        """In the order of their start."""
+        each = range(1, processes_per_kind() + 1)
+        return [
+            *([self._sandbox()] if self.sandbox_port else []),
+            *[self._web(number) for number in each],
+            *[self._calls(number) for number in each],
+            self._manage("sequencer", "sequencer"),
+            self._jobs(),
+            self._beat(),
+        ]
 
+    def _sandbox(self) -> Spec:
+        return self._manage("sandbox", "sandbox", "--port", self.sandbox_port)
 
-def _calls(place: Installation, number: int) -> Spec:
-    arguments = ("worker", "-P", "solo", "-Q", "calls", "-n", f"calls-{number}@%h", *_QUIET)
-    return _celery(place, f"calls-{number}", "calls", arguments)
+    def _web(self, number: int) -> Spec:
+        spec = self._python(f"web-{number}", "-m", "controlplane.web", "--fd", str(self.listening))
+        return replace(spec, env={**spec.env, "MANDATE_ROLE": "web"}, fds=(self.listening,))
 
+    def _calls(self, number: int) -> Spec:
+        name = f"calls-{number}"
+        return self._worker(name, "calls", "-P", "solo", "-Q", "calls")
 
-def _jobs(place: Installation) -> Spec:
-    arguments = ("worker", "-P", "prefork", "-c", "1", "-Q", "jobs", "-n", "jobs@%h", *_QUIET)
-    return _celery(place, "jobs", "jobs", arguments)
+    def _jobs(self) -> Spec:
+        return self._worker("jobs", "jobs", "-P", "prefork", "-c", "1", "-Q", "jobs")
 
+    def _worker(self, name: str, role: str, *arguments: str) -> Spec:
+        return self._celery(name, role, "worker", "-n", f"{name}@%h", *arguments, *_QUIET)
 
-def _beat(place: Installation) -> Spec:
-    folder = place.home / "beat"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arguments = ("beat", "--schedule", str(folder / "schedule"), "--pidfile", "", *_QUIET[3:])
-    return _celery(place, "beat", "jobs", arguments)
+    def _beat(self) -> Spec:
+        folder = self.place.home / "beat"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        schedule = str(folder / "schedule")
+        return self._celery("beat", "jobs", "beat", "--schedule", schedule, "--pidfile", "")
 
+    def _celery(self, name: str, role: str, *arguments: str) -> Spec:
+        spec = self._python(name, "-m", "celery", "-A", "controlplane.celery:app", *arguments)
+        # its own checks would load every page of the console into each worker
+        return replace(spec, env={**spec.env, "MANDATE_ROLE": role, "CELERY_SKIP_CHECKS": "1"})
 
-def _celery(place: Installation, name: str, role: str, arguments: Sequence[str]) -> Spec:
-    spec = _python(place, name, "-m", "celery", "-A", "controlplane.celery:app", *arguments)
-    # its own checks would load every page of the console into each worker
-    return replace(spec, env={**spec.env, "MANDATE_ROLE": role, "CELERY_SKIP_CHECKS": "1"})
+    def _manage(self, name: str, *arguments: str) -> Spec:
+        """A command that lives as long as we do; stopped once the drained workers need it no more."""
+        return replace(self._python(name, "manage.py", *arguments), stage=STAGE_WRITERS)
 
-
-def _manage(place: Installation, name: str, *arguments: str) -> Spec:
-    """A command that lives as long as we do; stopped once the drained workers need it no more."""
-    return replace(_python(place, name, "manage.py", *arguments), stage=STAGE_WRITERS)
-
-
-def _python(place: Installation, name: str, *arguments: str) -> Spec:
-    """One process of this interpreter, started in the checkout."""
-    return Spec(
-        name=name,
-        argv=(sys.executable, *arguments),
-        log=place.home / "log" / f"{name}.log",
-        stage=STAGE_CALLERS,
-        env=environment(place),
-        cwd=env.ROOT,
-    )
+    def _python(self, name: str, *arguments: str) -> Spec:
+        """One process of this interpreter, started in the checkout."""
+        return Spec(
+            name=name,
+            argv=(sys.executable, *arguments),
+            log=self.place.home / "log" / f"{name}.log",
+            stage=STAGE_CALLERS,
+            env=environment(self.place, demo=bool(self.sandbox_port)),
+            cwd=env.ROOT,
+        )

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
 from types import FrameType
+from typing import Any
 
 from controlplane import embedded, env
 from controlplane.ports import free_port, listen
@@ -35,7 +36,7 @@ from controlplane.up.installation import (
 )
 from controlplane.up.parent import Parent
 
-READY_SECONDS = 90.0
+READY_SECONDS = 120.0
 PREPARE_SECONDS = 180.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _BUDGETS = {
@@ -60,6 +61,7 @@ class Up:
         self._asked_at = float(env.text("MANDATE_STARTED", str(self._began)))
         self._parent = Parent()
         self._told_to_stop = False
+        self._missing = "no answer"
         self.supervisor = Supervisor(self.say)
 
     def say(self, line: str) -> None:
@@ -102,10 +104,12 @@ class Up:
         _fresh_folder(place.home / "metrics")
         self._services()
         told = self._prepare()
-        for spec in processes.specs(place, link.fileno(), env.services(place.home)):
+        demo = bool(told.pop("demo"))
+        sandbox_port = env.services(place.home)["sandbox_port"] if demo else ""
+        for spec in processes.Fleet(place, link.fileno(), sandbox_port).specs():
             self.supervisor.start(spec)
         self.say("starting " + ", ".join(child.spec.name for child in self.supervisor.children))
-        self._wait(self._ready, READY_SECONDS, "/readyz")
+        self._wait(self._healthy, READY_SECONDS, "the installation")
         facts = welcome.compose(place.console, {**(welcome.read(place.home) or {}), **told})
         welcome.write(place.home, facts)
         self._out(welcome.render(facts, time.time() - self._asked_at))
@@ -136,11 +140,11 @@ class Up:
             Spec(
                 name="prepare",
                 argv=(
-                    *(sys.executable, "-m", "controlplane.up.prepare", str(answer)),
-                    *(("--demo",) if place.demo else ()),
+                    *(sys.executable, "-m", "controlplane.up.prepare"),
+                    *(str(answer), place.demo),
                 ),
                 log=place.home / "log" / "prepare.log",
-                env=processes.environment(place),
+                env=processes.environment(place, demo=place.demo != "never"),
                 cwd=env.ROOT,
             )
         )
@@ -166,17 +170,21 @@ class Up:
                 raise Stopped
             if time.monotonic() > until:
                 raise ChildFailed(
-                    f"{what} was not ready after {seconds:.0f} s; see {self.place.home / 'log'}"
+                    f"{what} was not ready after {seconds:.0f} s: {self._missing}; see {self.place.home / 'log'}"
                 )
             self.supervisor.revive()
             time.sleep(POLL_SECONDS)
 
-    def _ready(self) -> bool:
+    def _healthy(self) -> bool:
+        """Whether everything answers: web, workers, the sequencer's first signature."""
         try:
-            with urllib.request.urlopen(f"{self.place.console}/readyz", timeout=2) as answer:  # noqa: S310 - our own address
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+            with urllib.request.urlopen(f"{self.place.console}/readyz", timeout=5) as answer:  # noqa: S310 - our own address
+                self._missing = _not_ok(json.load(answer))
+        except urllib.error.HTTPError as unready:
+            self._missing = _not_ok(json.load(unready))
+        except (OSError, ValueError) as away:
+            self._missing = f"web ({type(away).__name__})"
+        return not self._missing
 
     def _stop(self) -> None:
         self.say("stopping: running calls end first")
@@ -190,6 +198,12 @@ def _fresh_folder(folder: Path) -> None:
     """Figures of processes that are gone are nobody's."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
+
+
+def _not_ok(said: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{check['name']} ({check['detail']})" for check in said["checks"] if not check["ok"]
+    )
 
 
 class Progress:

@@ -1,0 +1,230 @@
+"""`make up` as people use it: one start that is asked many questions, since a start costs half a minute on two cores."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlplane import env
+from tests.controlplane.machines import Machine, Running, folder, free_port, get, running
+
+pytestmark = [pytest.mark.machines, pytest.mark.slow]
+
+PEOPLE_FIELDS = {"name", "email", "password", "roles"}
+EVERYONE = {"web-1", "calls-1", "jobs", "beat", "sequencer", "sandbox", "valkey", "postgres"}
+PARTS = {
+    "web-1": "controlplane.web --fd",
+    "calls-1": "-Q calls",
+    "jobs": "-Q jobs",
+    "beat": " beat ",
+    "sequencer": "manage.py sequencer",
+    "sandbox": "manage.py sandbox",
+    "valkey": "valkey-server",
+    "postgres": "bin/postgres",
+}
+
+
+@pytest.fixture(scope="module")
+def long_path() -> Iterator[Path]:
+    """A home of more than 150 characters, with spaces, that only its owner may enter."""
+    with folder(mode=0o700) as parent:
+        home = parent / ("a long path " * 11).strip() / "home"
+        assert len(str(home)) > 150
+        yield home
+
+
+@pytest.fixture(scope="module")
+def up(long_path: Path) -> Iterator[Running]:
+    """`make up`, itself, on that home."""
+    machine = Machine(home=long_path, port=free_port(), command=("make", "up"))
+    with running(machine) as it:
+        it.wait_for("Ready after", 150)
+        yield it
+
+
+def welcome(up: Running) -> dict[str, object]:
+    return json.loads((up.machine.home / "welcome.json").read_text())
+
+
+def test_it_says_what_it_does_and_how_long_it_took(up: Running) -> None:
+    said = up.said()
+    steps = [
+        "starting PostgreSQL",
+        "starting Valkey",
+        "migrating the database",
+        "seeding the demo",
+        "Ready after",
+    ]
+    places = [said.index(step) for step in steps]
+    assert places == sorted(places)
+    assert f"http://127.0.0.1:{up.machine.port}" in said
+
+
+def test_welcome_holds_exactly_the_promised_facts(up: Running) -> None:
+    path = up.machine.home / "welcome.json"
+    facts = welcome(up)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(facts) == ["console", "api", "anthropic_api", "route", "keys", "people", "tokens"]
+    console = f"http://127.0.0.1:{up.machine.port}"
+    assert (facts["console"], facts["api"], facts["anthropic_api"]) == (
+        console,
+        f"{console}/v1",
+        console,
+    )
+    assert all("/" in owner and key.startswith("mdt_") for owner, key in facts["keys"].items())
+    assert all(set(person) == PEOPLE_FIELDS for person in facts["people"])
+    assert all(token.startswith("mdp_") for token in facts["tokens"].values())
+    printed = up.said()
+    assert next(iter(facts["keys"].values())) in printed
+    assert all(person["password"] in printed for person in facts["people"])
+
+
+def test_every_process_runs_in_our_session_and_celery_is_named(up: Running) -> None:
+    lines = up.children()
+    for name, part in PARTS.items():
+        assert [line for line in lines.values() if part in line], f"{name} is not there: {lines}"
+    celery = [
+        line
+        for line in lines.values()
+        if "-Q calls" in line or "-Q jobs" in line or " beat " in line
+    ]
+    assert celery
+    assert all("celery" in line for line in celery)
+
+
+def test_web_listens_on_loopback_alone(up: Running) -> None:
+    table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    wanted = f":{up.machine.port:04X}"
+    places = {
+        line.split()[1]
+        for line in table
+        if line.split()[1].endswith(wanted) and line.split()[3] == "0A"
+    }
+    assert places == {f"0100007F{wanted}"}
+
+
+def test_everything_is_healthy_and_its_figures_are_there(up: Running) -> None:
+    told = get(up.machine.port, "/readyz")
+    assert (told["ready"], told["healthy"]) == (True, True)
+    with urllib.request.urlopen(f"http://127.0.0.1:{up.machine.port}/metrics", timeout=5) as answer:
+        figures = answer.read().decode()
+    assert "mandate_worker_calls" in figures  # counted in another process than the one that answers
+
+
+def printed_lines(up: Running) -> tuple[str, str]:
+    said = up.said().splitlines()
+    curl = next(line.strip() for line in said if line.strip().startswith("curl "))
+    first = next(number for number, line in enumerate(said) if line.startswith("from openai"))
+    return curl, "\n".join(said[first : first + 5])
+
+
+def test_the_printed_curl_line_works_as_printed(up: Running) -> None:
+    curl, _ = printed_lines(up)
+    told = subprocess.run(
+        ["sh", "-c", curl], capture_output=True, text=True, timeout=60, check=True
+    )
+    answer = json.loads(told.stdout)
+    assert answer["object"] == "chat.completion", answer
+    assert answer["choices"][0]["message"]["content"]
+
+
+def test_the_printed_python_lines_work_as_printed(up: Running) -> None:
+    _, lines = printed_lines(up)
+    assert len(lines.splitlines()) == 5
+    told = subprocess.run(
+        [sys.executable, "-c", lines], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.strip()
+
+
+def test_a_second_up_of_the_same_home_says_who_runs_it(up: Running) -> None:
+    second = Machine(home=up.machine.home, port=free_port())
+    with running(second) as it:
+        it.process.wait(30)
+        assert it.process.returncode == 1
+        assert f"already runs from {up.machine.home}" in it.said()
+
+
+def test_a_taken_port_says_by_whom_and_suggests_another(up: Running) -> None:
+    with folder() as other:
+        with running(Machine(home=other / "home", port=up.machine.port)) as it:
+            it.process.wait(30)
+            assert it.process.returncode == 1
+            said = it.said()
+        assert f"port {up.machine.port} is taken by process " in said
+        assert "controlplane.web" in said or "manage.py up" in said
+        assert "PORT=" in said
+        assert not (other / "home" / "postgres").exists()
+
+
+def test_every_command_finds_the_services_of_its_home(up: Running) -> None:
+    told = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy"],
+        cwd=env.ROOT,
+        env=up.machine.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "mandate.E" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["web-1", "calls-1", "sequencer", "valkey", "jobs", "beat", "postgres"]
+)
+def test_what_dies_is_started_again_within_a_second(up: Running, name: str) -> None:
+    before = up.pid_of(PARTS[name])
+    os.kill(before, signal.SIGKILL)
+    died = time.monotonic()
+    until = died + 15
+    while up.process.poll() is None and time.monotonic() < until:
+        if f"{name} ended (SIGKILL); started again" in up.said():
+            break
+        time.sleep(0.02)
+    took = time.monotonic() - died
+    assert f"{name} ended (SIGKILL); started again" in up.said()
+    assert took < 1.5 if name != "postgres" else 12
+
+
+def test_it_is_healthy_again_after_all_that(up: Running) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            if get(up.machine.port, "/readyz")["healthy"]:
+                break
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.3)
+    assert get(up.machine.port, "/readyz")["healthy"] is True
+    assert len({pid for pid, line in up.children().items() if "-Q calls" in line}) == 1
+
+
+def test_sigterm_to_makes_own_pid_ends_everything_within_ten_seconds(up: Running) -> None:
+    assert up.stop(signal.SIGTERM) <= 10.0
+    assert "killed after its time was up" not in up.said()
+    assert "stopped" in up.said().splitlines()[-1] or "stopped" in up.said()
+
+
+def test_a_second_start_reuses_the_data_and_sigint_to_make_ends_it(up: Running) -> None:
+    """`make` keeps SIGINT to itself; the second start is stopped by that."""
+    before = welcome(up)
+    assert up.children() == {}
+    with running(Machine(home=up.machine.home, port=free_port(), command=("make", "up"))) as it:
+        said = it.wait_for("Ready after", 150)
+        assert "seeding the demo" not in said
+        after = welcome(it)
+        assert (after["keys"], after["people"]) == (before["keys"], before["people"])
+        assert after["console"] == f"http://127.0.0.1:{it.machine.port}"
+        assert it.stop(signal.SIGINT) <= 10.0
