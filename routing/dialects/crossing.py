@@ -1,9 +1,11 @@
 """What both dialects need to read a request as a `Conversation`: nothing of it may be dropped unseen."""
 
+import json
 from collections.abc import Container
 from typing import Any, NoReturn
 
 from controlplane.kernel.errors import InvalidRequest
+from routing.dialects.spliced import ENCODER
 from routing.exchange import Conversation
 
 EMPTY: Container[object] = (None, "", [], {})
@@ -45,6 +47,31 @@ class Unplaced:
     def hints(self) -> tuple[str, ...]:
         """In the order found."""
         return tuple(self._hints)
+
+
+def loaded(raw: bytes) -> dict[str, Any]:
+    """A received body as values. Raises InvalidRequest for a number that no one could write again."""
+    found: dict[str, Any] = json.loads(raw, parse_float=_finite)
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        raise InvalidRequest(
+            f"the number {text[:20]} is too large to be carried to another dialect"
+        )
+    return value
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """A request as JSON. Raises InvalidRequest for a whole number of more than 64 bits."""
+    try:
+        return ENCODER.encode(body)
+    except OverflowError:
+        raise InvalidRequest(
+            "a whole number of more than 64 bits cannot be carried to another dialect"
+        ) from None
 
 
 def wrong(where: str, expected: str) -> NoReturn:

@@ -181,7 +181,7 @@ def objects(values: Mapping[str, Any], name: str, most: int) -> list[dict[str, A
     if value is None:
         return []
     if type(value) is not list or any(type(item) is not dict for item in value):
-        raise InvalidRequest(f'"{name}" is {_shown(value)}; send a list of objects')
+        raise InvalidRequest(f'"{name}" is {_kind(value)}; send a list of objects')
     if len(value) > most:
         raise InvalidRequest(f'"{name}" has {len(value)} items; at most {most} are accepted')
     return value
@@ -193,7 +193,7 @@ def mapping(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     if value is None:
         return {}
     if type(value) is not dict:
-        raise InvalidRequest(f'"{name}" is {_shown(value)}; send an object')
+        raise InvalidRequest(f'"{name}" is {_kind(value)}; send an object')
     return value
 
 
@@ -245,9 +245,15 @@ def bounds(raw: bytes, weight: Weight) -> tuple[int, int]:
 
 
 def _shown(value: object) -> str:
-    """A value as JSON, short: quoted back to the caller who sent it."""
-    if isinstance(value, str):
-        value = value[:40]
+    """A setting as JSON, short: quoted back to the caller who sent it."""
     if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    return json.dumps(value)[:60]
+        return _kind(value)
+    return json.dumps(value[:40] if isinstance(value, str) else value)[:60]
+
+
+def _kind(value: object) -> str:
+    """What may be content is named by its kind only: no message of ours carries a prompt."""
+    if isinstance(value, list):
+        return "a list with something else" if value else "an empty list"
+    kinds = {dict: "an object", str: "a string", bool: "true or false"}
+    return kinds.get(type(value), "a number")

@@ -1,6 +1,5 @@
 """A message: passed on with only id and model replaced, or read into and written from an `Answer`."""
 
-import json
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,6 +45,7 @@ class _Message(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Message)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_finish(reason: str | None) -> Finish:
@@ -129,7 +129,7 @@ def encode_answer(answer: Answer, *, call: UUID, model: str) -> bytes:
     content: list[dict[str, Any]] = []
     for part in choice.parts:
         if isinstance(part, ToolCall):
-            if choice.finish == "length" and not _is_object(part.arguments):
+            if choice.finish == "length" and not is_object(part.arguments):
                 continue  # cut off in the middle: there is nothing to call
             content.append(_tool_use(part))
         elif part.text:
@@ -152,17 +152,24 @@ def message_head(call: UUID, model: str) -> dict[str, Any]:
 
 
 def _tool_use(call: ToolCall) -> dict[str, Any]:
-    if not _is_object(call.arguments):
+    if not is_object(call.arguments):
         raise UnreadableAnswer(
             "the model called a tool with arguments that are not a JSON object",
             error_class="server_error",
         )
-    given = json.loads(call.arguments or "{}")
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": given}
+    return tool_use(call, call.id)
 
 
-def _is_object(arguments: str) -> bool:
+def tool_use(call: ToolCall, call_id: str) -> dict[str, Any]:
+    """A tool call as a block; the arguments stay as the model wrote them. Only for arguments that `is_object`."""
+    given = msgspec.Raw(call.arguments.strip().encode() or b"{}")
+    return {"type": "tool_use", "id": call_id, "name": call.name, "input": given}
+
+
+def is_object(arguments: str) -> bool:
+    """Whether a tool call's arguments are a JSON object; none at all are an empty one."""
     try:
-        return isinstance(json.loads(arguments or "{}"), dict)
-    except (ValueError, RecursionError):
+        _OBJECT.decode(arguments.strip() or "{}")
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return False
+    return True

@@ -1,11 +1,9 @@
 """A messages request read as a `Conversation`, for a model that speaks another dialect."""
 
-import json
 from typing import Any, Final, Literal
 
-from routing.dialects.crossing import Unplaced, list_of, text_of, wrong
+from routing.dialects.crossing import Unplaced, encoded, list_of, loaded, text_of, wrong
 from routing.dialects.received import flag, mapping, number, objects, string, whole
-from routing.dialects.spliced import ENCODER
 from routing.exchange import (
     CallRequest,
     Conversation,
@@ -55,7 +53,7 @@ _CHOICES: Final[dict[object, Literal["auto", "none", "required"]]] = {
 
 def conversation(request: CallRequest) -> Conversation:
     """The request as a value. Raises InvalidRequest where its form is not the dialect's."""
-    values = json.loads(request.raw)
+    values = loaded(request.raw)
     unplaced = Unplaced()
     neutral = {name for name, meant in _NEUTRAL.items() if values.get(name) in meant}
     unplaced.rest(values, "", _KNOWN | neutral, _CACHE)
@@ -161,7 +159,7 @@ def _tool_use(block: dict[str, Any], where: str, unplaced: Unplaced) -> ToolCall
     direct = {"caller"} if block.get("caller") == {"type": "direct"} else set()
     known = {"type", "id", "name", "input"} | direct
     unplaced.rest(block, "messages.content.tool_use.", known, _CACHE)
-    arguments = ENCODER.encode(mapping(block, "input")).decode()
+    arguments = encoded(mapping(block, "input")).decode()
     return ToolCall(text_of(block, "id", where), text_of(block, "name", where), arguments)
 
 

@@ -9,8 +9,7 @@ from controlplane.kernel.ids import call_name
 from routing.dialects.anthropic_messages.answer import read_finish, read_usage
 from routing.dialects.base import Event
 from routing.dialects.errors import stream_failed
-from routing.dialects.scan import PLAIN, scan_object
-from routing.dialects.spliced import Upstream, as_event, decode, edited, scan_upstream, with_strings
+from routing.dialects.spliced import as_event, decode, edited, scan_upstream, with_strings
 from routing.dialects.sse import EventReader
 from routing.exchange import Chunk, ToolDelta, UnreadableAnswer, Usage
 
@@ -171,8 +170,7 @@ class Splicer:
         if place is None or not isinstance(upstream.values["message"], dict):
             raise UnreadableAnswer(f"{WHAT} has no message", error_class="server_error")
         inner = upstream.text[place.start : place.end]
-        message = Upstream(inner, scan_object(inner, PLAIN))
-        new = with_strings(message, self._fields).decode()
+        new = with_strings(scan_upstream(inner.encode(), WHAT), self._fields).decode()
         return edited(upstream.text, [(place.start, place.end, new)]).encode()
 
 

@@ -1,11 +1,10 @@
 """A `Conversation` written as a messages request, and what has no place in one."""
 
-import json
 import re
 from typing import Any, Final
 
-from routing.dialects.crossing import number_refusals
-from routing.dialects.spliced import ENCODER
+from routing.dialects.anthropic_messages.answer import is_object, tool_use
+from routing.dialects.crossing import encoded, number_refusals
 from routing.exchange import (
     Conversation,
     Image,
@@ -56,18 +55,11 @@ def cannot_carry(conversation: Conversation) -> list[str]:
 def _parts_refused(conversation: Conversation) -> list[str]:
     found: dict[str, None] = {}
     for part in (part for message in conversation.messages for part in message.parts):
-        if isinstance(part, ToolCall) and not _is_object(part.arguments):
+        if isinstance(part, ToolCall) and not is_object(part.arguments):
             found["tool call arguments that are not a JSON object"] = None
         if isinstance(part, Image) and part.data and part.media_type not in _PICTURES:
             found[f"an image of type {part.media_type[:40]}"] = None
     return list(found)
-
-
-def _is_object(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments or "{}"), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def left_out(conversation: Conversation) -> list[str]:
@@ -109,7 +101,7 @@ def encode_request(
         "metadata": None if conversation.user is None else {"user_id": conversation.user},
         "stream": stream or None,
     }
-    return ENCODER.encode({name: value for name, value in found.items() if value is not None})
+    return encoded({name: value for name, value in found.items() if value is not None})
 
 
 def _split(
@@ -142,8 +134,7 @@ def _block(part: Part) -> dict[str, Any]:
         case Image():
             return {"type": "image", "source": _source(part)}
         case ToolCall():
-            given = json.loads(part.arguments or "{}")
-            return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": given}
+            return tool_use(part, _id(part.id))
         case ToolResult():
             block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(part.call_id)}
             content = _blocks(part.parts)

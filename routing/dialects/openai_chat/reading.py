@@ -1,9 +1,8 @@
 """A chat completions request read as a `Conversation`, for a model that speaks another dialect."""
 
-import json
 from typing import Any, Final
 
-from routing.dialects.crossing import EMPTY, Unplaced, list_of, text_of, wrong
+from routing.dialects.crossing import EMPTY, Unplaced, list_of, loaded, text_of, wrong
 from routing.dialects.received import flag, mapping, number, objects, string, whole
 from routing.exchange import (
     CallRequest,
@@ -58,7 +57,7 @@ _MARK: Final = frozenset({"prompt_cache_breakpoint"})
 
 def conversation(request: CallRequest) -> Conversation:
     """The request as a value. Raises InvalidRequest where its form is not the dialect's."""
-    values = json.loads(request.raw)
+    values = loaded(request.raw)
     unplaced = Unplaced()
     neutral = {name for name, meant in _NEUTRAL.items() if values.get(name) in meant}
     unplaced.rest(values, "", _KNOWN | neutral, _HINTS)

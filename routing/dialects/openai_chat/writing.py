@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from routing.dialects.spliced import ENCODER
+from routing.dialects.crossing import encoded
 from routing.exchange import (
     Conversation,
     Image,
@@ -66,7 +66,7 @@ def encode_request(
         body["response_format"] = _response_format(conversation.output_format)
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return ENCODER.encode(body)
+    return encoded(body)
 
 
 def _options(conversation: Conversation) -> dict[str, Any]:

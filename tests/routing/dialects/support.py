@@ -23,7 +23,7 @@ When dialects are crossed, each field has one of four fates. None is dropped in 
 | carried | the other dialect says the same |
 | left out | a hint that changes no answer's meaning; it is not sent, and that is reported |
 | routed around | the other dialect has no place for it: its models are passed over; a call that has no other model is refused |
-| refused | it is not understood in any dialect: 400 |
+| refused | its form is not the dialect's own: 400 where it would have to cross; a model of the same dialect gets it as it is |
 
 An answer crosses with its text, tool calls, finish and usage. Thinking blocks of one vendor are signed for that vendor and
 stay out. Sampling controls (`temperature`, `top_p`) were removed from Anthropic's API version 2026-10-21: a crossing request
@@ -48,8 +48,7 @@ def page() -> str:
         parts.append(f"| field | to `{caller}` | to `{model}` |\n| --- | --- | --- |")
         for row in rows()[caller]:
             about = f": {row['about']}" if "about" in row else ""
-            same = "refused" if row["claim"] == "refused" else "carried"
-            parts.append(f"| `{row['field']}`{about} | {same} | {row['claim']} |")
+            parts.append(f"| `{row['field']}`{about} | carried | {row['claim']} |")
     return "\n".join(parts) + "\n"
 
 

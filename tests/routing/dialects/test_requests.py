@@ -120,7 +120,7 @@ REFUSED_BY_BOTH: list[tuple[dict[str, Any], str]] = [
     ({"model": 7}, '"model" is 7; send a string'),
     ({"model": "x" * 257}, '"model" has 257 characters; at most 256 are accepted'),
     ({"messages": []}, '"messages" is missing or empty; send at least one message'),
-    ({"messages": "hi"}, '"messages" is "hi"; send a list of objects'),
+    ({"messages": "hi"}, '"messages" is a string; send a list of objects'),
     ({"messages": HELLO * 2049}, '"messages" has 2049 items; at most 2048 are accepted'),
     ({"stream": "yes"}, '"stream" is "yes"; send true or false'),
     ({"max_tokens": 0}, '"max_tokens" is 0; send a whole number from 1 to 10000000'),
@@ -152,7 +152,7 @@ def test_what_only_one_dialect_refuses() -> None:
         chat(n=0)
     with pytest.raises(InvalidRequest, match=r'"tools\[0\]" has no name'):
         chat(tools=[{"type": "function"}])
-    with pytest.raises(InvalidRequest, match='"stream_options" is a list; send an object'):
+    with pytest.raises(InvalidRequest, match='"stream_options" is an empty list; send an object'):
         chat(stream_options=[])
     with pytest.raises(InvalidRequest, match='"max_tokens" is missing'):
         messages(max_tokens=None)
