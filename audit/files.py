@@ -9,7 +9,7 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 def write_new(path: Path, data: bytes) -> bool:
     """Write a file of mode 0600 that was not there; False when it is, which then stays as it is."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, _FLAGS, 0o600)
@@ -25,6 +25,15 @@ def write_new(path: Path, data: bytes) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, readable by their owner only."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
