@@ -3,11 +3,15 @@
 import base64
 import json
 
+import httpx2
 import pytest
 
 from routing.dialects import dialect
+from routing.providers.anthropic import AnthropicAccount
 from routing.providers.base import ProviderError
+from routing.providers.openai import OpenAIAccount
 from routing.providers.registry import Providers
+from routing.providers.transport import GuardedTransport
 from tests.routing.providers.asking import KEY, answer, request, streamed, target
 from tests.routing.upstream.process import Upstream
 
@@ -94,3 +98,37 @@ async def test_nothing_shows_the_key(providers: Providers, upstream: Upstream) -
     adapter = providers.provider(at)
     shown = repr(adapter) + repr(vars(providers)) + repr(at) + json.dumps(upstream.report())
     assert KEY not in shown
+
+
+async def test_the_typed_clients_work_over_the_guarded_transport(upstream: Upstream) -> None:
+    """Should an SDK change how it sends or reads, this says so before a call does."""
+    way = GuardedTransport(upstream.openai, frozenset({upstream.host}))
+    account = OpenAIAccount(upstream.openai, KEY, way)
+    chat = await account._client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": 'x [[sandbox say="Yes."]]'}]
+    )
+    assert chat.choices[0].message.content == "Yes."
+    await account.close()
+    way = GuardedTransport(upstream.url, frozenset({upstream.host}))
+    claude = AnthropicAccount(upstream.url, KEY, way)
+    message = await claude._client.messages.create(
+        model="m",
+        max_tokens=9,
+        messages=[{"role": "user", "content": 'x [[sandbox say="Yes."]]'}],
+    )
+    assert message.content[0].to_dict()["text"] == "Yes."
+    await claude.close()
+
+
+async def test_the_client_is_set_up_out_loud(upstream: Upstream) -> None:
+    way = GuardedTransport(upstream.openai, frozenset({upstream.host}))
+    for account in (
+        OpenAIAccount(upstream.openai, KEY, way),
+        AnthropicAccount(upstream.url, KEY, way),
+    ):
+        client = account._client
+        assert client.max_retries == 0
+        assert client.timeout == httpx2.Timeout(None)
+        assert client._client.follow_redirects is False
+        assert client._client.trust_env is False
+        await account.close()
