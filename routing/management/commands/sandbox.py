@@ -56,5 +56,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(4096)
     except OSError as error:
+        listener.close()
         raise CommandError(f"{host}:{port} cannot be used: {error.strerror}") from None
     return listener
