@@ -47,7 +47,12 @@ def run_verification(principal: Principal) -> Verified:
                 id=_ids.new(),
                 at=system_clock(),
                 actor=principal.actor,
-                data={"ok": found.ok, "size": found.size, "root": found.root, "findings": len(found.findings)},
+                data={
+                    "ok": found.ok,
+                    "size": found.size,
+                    "root": found.root,
+                    "findings": len(found.findings),
+                },
             )
         )
     return _in_words(found)
@@ -60,7 +65,9 @@ def _in_words(found: verify.Verification) -> Verified:
         f"root {found.root[:12]}…"
     )
     if found.ok:
-        return Verified(True, f"Verified in {took}: nothing is wrong", f"{work}. This check is an entry itself.")
+        return Verified(
+            True, f"Verified in {took}: nothing is wrong", f"{work}. This check is an entry itself."
+        )
     things = len(found.findings)
     return Verified(
         False,

@@ -48,9 +48,7 @@ class Filters:
 Choices = Sequence[tuple[str, str]]
 
 
-def read_filters(
-    request: HttpRequest, named: Sequence[tuple[str, str, str, Choices]]
-) -> Filters:
+def read_filters(request: HttpRequest, named: Sequence[tuple[str, str, str, Choices]]) -> Filters:
     """Read (name, label, word for any, choices) from the address; a value that is no choice counts as any."""
     selects, values = [], {}
     for name, label, any_word, choices in named:

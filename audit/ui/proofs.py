@@ -104,7 +104,9 @@ def _checks(proven: Proven, proof: ProofFile, head: Checkpoint) -> tuple[Check, 
             base64.b64encode(head.root).decode(),
             _included(leaf, proof, head),
         ),
-        Check("Signature of the log", f"{signer}, Ed25519", "valid" if signed else "invalid", signed),
+        Check(
+            "Signature of the log", f"{signer}, Ed25519", "valid" if signed else "invalid", signed
+        ),
     )
 
 

@@ -22,8 +22,17 @@ from controlplane.kernel.errors import NotFound
 from controlplane.kernel.ids import parse_call_name
 from controlplane.kernel.principal import Principal
 
-_SPANS = {"hour": ("the last hour", 1), "day": ("the last 24 hours", 24), "week": ("the last 7 days", 168)}
-_ACTORS = (("member", "people"), ("key", "API keys"), ("cli", "command line"), ("job", "the system"))
+_SPANS = {
+    "hour": ("the last hour", 1),
+    "day": ("the last 24 hours", 24),
+    "week": ("the last 7 days", 168),
+}
+_ACTORS = (
+    ("member", "people"),
+    ("key", "API keys"),
+    ("cli", "command line"),
+    ("job", "the system"),
+)
 
 
 @require_safe
@@ -86,7 +95,10 @@ def receipt_file(text: str, name: UUID) -> HttpResponse:
 
 def _explorer(request: HttpRequest, principal: Principal, **more: object) -> HttpResponse:
     tenants = sorted(
-        access.readable(principal).exclude(tenant="").values_list("tenant", flat=True).distinct()[:50]
+        access.readable(principal)
+        .exclude(tenant="")
+        .values_list("tenant", flat=True)
+        .distinct()[:50]
     )
     filters = read_filters(request, _choices(tenants))
     context = {
@@ -113,7 +125,9 @@ def _page(request: HttpRequest, principal: Principal, filters: Filters) -> Page[
     values = filters.values
     tenants = principal.tenants_with(*access.READERS)
     if "tenant" in values:
-        tenants = frozenset({values["tenant"]}) & (tenants if tenants is not None else {values["tenant"]})
+        tenants = frozenset({values["tenant"]}) & (
+            tenants if tenants is not None else {values["tenant"]}
+        )
     hours = _SPANS[values["time"]][1] if "time" in values else None
     found = read.page(
         read.Filter(
@@ -140,7 +154,9 @@ def _call(text: str) -> UUID | None:
 def _state(principal: Principal) -> dict[str, object]:
     """How the log is doing; the count of entries is the organisation's affair."""
     found = read.state()
-    head = Checkpoint.parse(found.checkpoint.partition("\n\n")[0] + "\n") if found.checkpoint else None
+    head = (
+        Checkpoint.parse(found.checkpoint.partition("\n\n")[0] + "\n") if found.checkpoint else None
+    )
     return {
         "log": found,
         "root": head.root.hex() if head else "",

@@ -24,6 +24,14 @@ def money(amount_nano: int, currency: str) -> str:
     return f"{sign}{symbol}{whole}.{places.rstrip('0').ljust(2, '0')}"
 
 
+def rough(amount_nano: int, currency: str) -> str:
+    """For key figures: two places from a cent on, below that as `money`."""
+    if abs(amount_nano) < NANO // 100:
+        return money(amount_nano, currency)
+    cents = Decimal(amount_nano) / NANO
+    return f"{_SYMBOLS.get(currency, f'{currency} ')}{cents.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+
+
 def count(number: int) -> str:
     """`7,402,118`."""
     return f"{number:,}"
@@ -34,6 +42,8 @@ def share(part: int, whole: int) -> str:
     if whole <= 0:
         return "0 %"
     percent = Decimal(part) * 100 / Decimal(whole)
+    if 0 < percent < Decimal("0.01"):
+        return "under 0.01 %"
     if percent >= 10 or percent == 0:
         return f"{percent.quantize(Decimal(1), ROUND_HALF_UP)} %"
     return f"{percent.quantize(Decimal('0.01'), ROUND_HALF_UP)} %"
@@ -53,6 +63,12 @@ def minute(at: datetime) -> str:
     """`Mon 23 Nov, 14:20 CET`."""
     here = _here(at)
     return f"{here:%a} {here.day} {here:%b, %H:%M %Z}"
+
+
+def second(at: datetime) -> str:
+    """`Mon 23 Nov, 14:20:07 CET`: for lists."""
+    here = _here(at)
+    return f"{here:%a} {here.day} {here:%b, %H:%M:%S %Z}"
 
 
 def clock(at: datetime) -> str:
@@ -97,7 +113,8 @@ def ago(at: datetime, now: datetime) -> str:
 def short(digest: str | bytes) -> str:
     """`4f3a2c79…01f1`: enough to compare by eye."""
     text = digest.hex() if isinstance(digest, bytes) else digest
-    return text if len(text) <= 16 else f"{text[:8]}…{text[-4:]}"
+    kept = 13 if text.startswith("call_") else 8
+    return text if len(text) <= 16 else f"{text[:kept]}…{text[-4:]}"
 
 
 def listed(names: list[str], joiner: str = "and") -> str:

@@ -1,0 +1,100 @@
+"""What stands around every page: the menu a member's roles can use, the organisation's name, the revision, the log's last signature."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from controlplane.kernel.principal import Principal
+
+LOG_ROLES = ("auditor", "approver", "admin")
+MONEY_ROLES = ("finance", "admin", "auditor", "developer")
+STOP_ROLES = ("admin", "approver", "auditor")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the menu. A number always means work."""
+
+    name: str
+    icon: str
+    url: str
+    here: bool
+    number: int = 0
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines under one heading; the first group has none."""
+
+    name: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """`request.console`, for `templates/base.html`."""
+
+    organisation: str
+    roles: str = ""
+    menu: tuple[Group, ...] = ()
+    revision: int = 0
+    signed_at: datetime | None = None
+    query: str = ""
+
+
+_MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] = (
+    ("", (("Overview", "overview", "overview", ()), ("Calls", "calls", "calls", ()))),
+    (
+        "Policy",
+        (
+            ("Documents", "document", "documents", ()),
+            ("Models", "model", "models", ()),
+            ("Stops", "hand", "stops", STOP_ROLES),
+        ),
+    ),
+    ("Money", (("Budgets", "budget", "budgets", MONEY_ROLES),)),
+    ("Proof", (("Audit log", "log", "log", LOG_ROLES),)),
+    ("Access", (("Settings", "settings", "settings", ()),)),
+)
+
+
+def held_anywhere(principal: Principal, roles: tuple[str, ...]) -> bool:
+    """Whether any of the roles is held in any place; no roles named means everybody."""
+    return not roles or principal.tenants_with(*roles) != frozenset()
+
+
+def menu_for(principal: Principal, path: str, stops_on: int) -> tuple[Group, ...]:
+    """The groups with at least one line; the line whose address begins the path is marked."""
+    groups = []
+    for name, lines in _MENU:
+        items = tuple(
+            Item(
+                name=title,
+                icon=icon,
+                url=reverse(page),
+                here=_is_here(reverse(page), path),
+                number=stops_on if page == "stops" else 0,
+                urgent=page == "stops",
+            )
+            for title, icon, page, roles in lines
+            if held_anywhere(principal, roles)
+        )
+        if items:
+            groups.append(Group(name, items))
+    return tuple(groups)
+
+
+def _is_here(url: str, path: str) -> bool:
+    return path == url if url.count("/") < 2 else path.startswith(url)
+
+
+def roles_in_words(principal: Principal) -> str:
+    """`admin, author`, `developer in insurance`, or `no role yet`."""
+    parts = [
+        ", ".join(sorted(held)) + (f" in {tenant}" if tenant else "")
+        for tenant, held in sorted(principal.roles.items())
+        if held
+    ]
+    return "; ".join(parts) or "no role yet"

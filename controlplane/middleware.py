@@ -1,0 +1,159 @@
+"""What every page and API request passes: a request id, security headers, and the Principal of who signed in.
+
+Only here a member's row meets the published RoleGrants. Pages need a signed-in member; `/api/` answers for itself.
+"""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from audit.log.models import Checkpoint
+from controlplane.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    MandateError,
+    NotFound,
+    Unauthenticated,
+)
+from controlplane.kernel.principal import Principal
+from controlplane.menu import LOG_ROLES, STOP_ROLES, Shell, held_anywhere, menu_for, roles_in_words
+from policies.bundles.principals import principal_for
+from policies.bundles.published import Published, published
+from policies.identity.models import User
+from policies.stops.read import active
+from policies.stops.visible import visible
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": CSP,
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_PLAIN = ("/static/", "/healthz", "/readyz", "/metrics")
+_OPEN = "/account/login/"
+_ACCOUNT = (_OPEN, "/account/logout/", "/account/password/change/")
+_API = "/api/"
+_PAGES = ((NotFound, 404), (Forbidden, 403), (Conflict, 409), (InvalidRequest, 400))
+
+
+def request_id(get_response: Handler) -> Handler:
+    """Name every request; the name stands in the logs, in the answer, and on error pages."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        name = uuid4().hex
+        request.request_id = name  # type: ignore[attr-defined]
+        with structlog.contextvars.bound_contextvars(request_id=name):
+            response = get_response(request)
+        response["x-request-id"] = name
+        return response
+
+    return middleware
+
+
+def security_headers(get_response: Handler) -> Handler:
+    """Set what a view has not set itself; only the API reference page has a policy of its own."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in _HEADERS.items():
+            response.setdefault(name, value)
+        if not request.path.startswith("/static/"):
+            response.setdefault("cache-control", "no-store")
+        return response
+
+    return middleware
+
+
+class Console:
+    """Puts `principal` and `console` on the request, sends strangers to the sign-in page, and shows errors as pages."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Let the request through when it may pass."""
+        if request.path.startswith(_PLAIN):
+            return self._get_response(request)
+        found = published()
+        principal = _principal(request, found)
+        request.principal = principal  # type: ignore[attr-defined]
+        if request.path.startswith(_API):
+            return self._get_response(request)
+        request.console = _shell(request, found, principal)  # type: ignore[attr-defined]
+        if principal is None and request.path != _OPEN:
+            return _to_sign_in(request)
+        if request.path.startswith("/account/") and request.path not in _ACCOUNT:
+            # allauth brings more pages than the console has: no sign-up, no e-mail addresses to manage
+            return _trouble(request, NotFound("the console has no such page"), 404)
+        with timezone.override(found.zone):
+            return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A refusal becomes a page in the reader's words; everything else is Django's affair."""
+        if request.path.startswith(_API) or not isinstance(error, MandateError):
+            return None
+        if isinstance(error, Unauthenticated):
+            return _to_sign_in(request)
+        for kind, status in _PAGES:
+            if isinstance(error, kind):
+                return _trouble(request, error, status)
+        return _trouble(request, error, error.status)
+
+
+def _principal(request: HttpRequest, found: Published) -> Principal | None:
+    user = request.user
+    return principal_for(user, found) if isinstance(user, User) and user.is_active else None
+
+
+def _shell(request: HttpRequest, found: Published, principal: Principal | None) -> Shell:
+    if principal is None:
+        return Shell(organisation=found.organisation_name)
+    stops = (
+        active().filter(visible(principal)).count() if held_anywhere(principal, STOP_ROLES) else 0
+    )
+    signed_at = None
+    if held_anywhere(principal, LOG_ROLES):
+        newest = Checkpoint.objects.order_by("-log", "-seq").values_list("signed_at", flat=True)
+        signed_at = newest.first()
+    return Shell(
+        organisation=found.organisation_name,
+        roles=roles_in_words(principal),
+        menu=menu_for(principal, request.path, stops),
+        revision=found.revision,
+        signed_at=signed_at,
+        query=request.GET.get("q", ""),
+    )
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("hx-request") == "true":
+        answer = HttpResponse(status=401)
+        answer["hx-redirect"] = reverse("account_login")
+        return answer
+    return redirect_to_login(request.get_full_path(), reverse("account_login"))
+
+
+def _trouble(request: HttpRequest, error: MandateError, status: int) -> HttpResponse:
+    headlines = {403: "Not for your roles", 404: "There is nothing here", 503: "Not just now"}
+    message = error.message[:1].upper() + error.message[1:]
+    context = {
+        "headline": headlines.get(status, "That could not be done"),
+        "detail": message if message.endswith(".") else f"{message}.",
+    }
+    return render(request, "trouble.html", context, status=status)

@@ -1,0 +1,54 @@
+// What HTML cannot do by itself: remember the theme, copy, go to the search field, say when a request failed.
+(() => {
+  const say = (text) => {
+    const place = document.getElementById("live");
+    if (place) place.textContent = text;
+  };
+
+  document.addEventListener("click", async (event) => {
+    const theme = event.target.closest("[data-theme-toggle]");
+    if (theme) {
+      const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+      document.documentElement.dataset.theme = next;
+      try { localStorage.setItem("mandate-theme", next); } catch { /* not remembered */ }
+      say(next === "dark" ? "Dark theme" : "Light theme");
+      return;
+    }
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      const source = document.getElementById(copy.dataset.copy);
+      await navigator.clipboard.writeText(source.textContent.trim());
+      const label = copy.querySelector("span") || copy;
+      const before = label.textContent;
+      label.textContent = "Copied";
+      say("Copied");
+      setTimeout(() => { label.textContent = before; }, 1500);
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
+      const field = document.getElementById("search");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+    }
+  });
+
+  const failed = (text) => {
+    const place = document.getElementById("messages");
+    if (!place) return;
+    const note = document.createElement("div");
+    note.className = "callout callout-bad";
+    note.setAttribute("role", "alert");
+    const words = document.createElement("p");
+    words.className = "callout-words";
+    words.textContent = text;
+    note.append(document.createElement("span"), words);
+    place.replaceChildren(note);
+    place.scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("htmx:sendError", () => failed("The server could not be reached. Nothing was changed by this request as far as this page knows; try again."));
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    failed(status === 403 ? "This is not allowed, or your session has ended. Reload the page and try again." : `The server answered ${status}. Try again, or look at the log with the request id.`);
+  });
+})();

@@ -1,0 +1,48 @@
+"""Who may read money: finance, admins and auditors; a developer that of the own teams."""
+
+from django.db.models import Q
+
+from controlplane.kernel.errors import Forbidden
+from controlplane.kernel.principal import Principal
+
+READERS = ("finance", "admin", "auditor")
+
+
+def may_read_money(principal: Principal) -> bool:
+    """Whether any money page is open."""
+    return principal.tenants_with(*READERS, "developer") != frozenset()
+
+
+def require_money(principal: Principal) -> None:
+    """Raises Forbidden unless a money page is open."""
+    if not may_read_money(principal):
+        raise Forbidden(
+            f"budgets are read by finance, admins, auditors and developers; {principal.name} is none of them"
+        )
+
+
+def spend_of(principal: Principal) -> Q:
+    """The condition on calls whose cost counts for this reader."""
+    tenants = principal.tenants_with(*READERS)
+    if tenants is None:
+        return Q()
+    condition = Q(pk__in=[])
+    if tenants:
+        condition |= Q(tenant__in=tenants)
+    for tenant, team in principal.teams:
+        if principal.holds("developer", tenant):
+            condition |= Q(tenant=tenant, team=team)
+    return condition
+
+
+def sees_budget(principal: Principal, scope: dict[str, object], tenant: str) -> bool:
+    """Whether a budget of this scope is the reader's affair. `tenant` is the budget document's own."""
+    place = str(scope.get("tenant") or tenant)
+    tenants = principal.tenants_with(*READERS)
+    if tenants is None or (place and place in tenants):
+        return True
+    team = str(scope.get("team", ""))
+    own = {pair for pair in principal.teams if principal.holds("developer", pair[0])}
+    if place and team:
+        return (place, team) in own
+    return bool(team) and not place and any(name == team for _, name in own)

@@ -1,0 +1,99 @@
+"""Open a call's prompt and answer, for whoever may, with a reason; the view is an entry before anything is shown."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import msgspec
+from django.conf import settings
+from django.db import connection, transaction
+
+from audit.log import append
+from audit.log.entry import build
+from audit.vault.keys import Erased
+from audit.vault.read import open_content
+from audit.vault.seal import Tampered
+from audit.vault.store import KeyStore
+from controlplane.kernel.clock import system_clock
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.principal import Principal
+from policies.order.ids import new_id
+from routing.calls.access import require_open
+from routing.calls.models import Call
+from routing.exchange import decode_request
+
+FIELDS = (("request", "Prompt"), ("answer", "Answer"))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One field of the vault: its text, or why there is none."""
+
+    name: str
+    note: str
+    text: str
+    empty: str = ""
+
+
+@cache
+def _store() -> KeyStore:
+    return KeyStore(settings.MANDATE_KEYS_DIR / "store")
+
+
+def open_call(principal: Principal, call: Call, reason: str) -> list[Opened]:
+    """Decrypt both fields. Raises Forbidden, and InvalidRequest without a reason; then nothing is decrypted."""
+    require_open(principal, call)
+    if not reason.strip():
+        raise InvalidRequest("say why you look: the reason stands in the log")
+    with transaction.atomic():
+        append.append(
+            build(
+                "content.viewed",
+                id=new_id(),
+                at=system_clock(),
+                actor=principal.actor,
+                tenant=call.tenant,
+                call=call.id,
+                subject=call.route,
+                data={"fields": [field for field, _ in FIELDS], "reason": reason.strip()},
+            )
+        )
+    return [_open(call, field, name) for field, name in FIELDS]
+
+
+def _open(call: Call, field: str, name: str) -> Opened:
+    try:
+        with connection.cursor() as cursor:
+            found = open_content(_store(), cursor, call.id, field)
+    except Erased:
+        return Opened(
+            name,
+            "erased",
+            "",
+            "Its keys were destroyed: nobody can read it again. The proofs still hold.",
+        )
+    except Tampered:
+        return Opened(name, "unreadable", "", "What is stored does not decrypt: it was changed.")
+    if found is None:
+        return Opened(
+            name,
+            "none",
+            "",
+            "Nothing is stored: a denied request's content never is, and a failed call has no answer.",
+        )
+    text = _readable(field, found)
+    return Opened(name, f"{len(found):,} bytes, decrypted just now", text)
+
+
+def _readable(field: str, found: bytes) -> str:
+    raw = found
+    if field == "request":
+        try:
+            raw = decode_request(found).raw
+        except (msgspec.MsgspecError, ValueError):
+            raw = found
+    text = raw.decode("utf-8", "replace")
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text

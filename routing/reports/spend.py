@@ -1,0 +1,104 @@
+"""Spend by day and provider, from the attempts; the same figures that budgets and calls show."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+
+from controlplane.kernel.ids import uuid7_floor
+from routing.calls.models import Attempt, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A span of time in four figures. `spent_nano` is posted plus overrun."""
+
+    calls: int
+    denied: int
+    held: int
+    failed: int
+    running: int
+    spent_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """Nano units by day, then provider; days without spend are there with nothing."""
+
+    days: tuple[date, ...]
+    providers: tuple[str, ...]
+    nano: Mapping[tuple[date, str], int]
+
+    def total(self, day: date) -> int:
+        """All providers of a day."""
+        return sum(self.nano.get((day, provider), 0) for provider in self.providers)
+
+
+def month_start(now: datetime, zone: ZoneInfo) -> datetime:
+    """The first moment of the calendar month, there."""
+    here = now.astimezone(zone)
+    return here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
+    """The calls that were asked for from a moment on; by id, so that old months are not read."""
+    return calls.filter(pk__gte=uuid7_floor(starts))
+
+
+def totals(calls: QuerySet[Call]) -> Totals:
+    """Counts by state and the sum of costs, in one query."""
+    row = calls.aggregate(
+        calls=Count("pk"),
+        denied=Count("pk", filter=Q(state="denied")),
+        held=Count("pk", filter=Q(state="held")),
+        failed=Count("pk", filter=Q(state="failed")),
+        running=Count("pk", filter=Q(state__in=("admitted", "running"))),
+        spent=Sum("cost_nano"),
+    )
+    return Totals(
+        calls=row["calls"],
+        denied=row["denied"],
+        held=row["held"],
+        failed=row["failed"],
+        running=row["running"],
+        spent_nano=row["spent"] or 0,
+    )
+
+
+def daily(condition: Q, starts: datetime, until: datetime, zone: ZoneInfo) -> Daily:
+    """What the attempts of these calls cost, by the day on which the call was asked for."""
+    calls = since(Call.objects.filter(condition), starts)
+    rows = (
+        Attempt.objects.filter(call__in=calls)
+        .annotate(day=TruncDate("call__admitted_at", tzinfo=zone))
+        .values("day", "provider")
+        .annotate(nano=Sum(F("posted_nano") + F("overrun_nano")))
+    )
+    nano: dict[tuple[date, str], int] = defaultdict(int)
+    for row in rows:
+        nano[row["day"], row["provider"]] += row["nano"] or 0
+    first, last = starts.astimezone(zone).date(), until.astimezone(zone).date()
+    days = tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+    return Daily(days, _by_size(nano), dict(nano))
+
+
+def _by_size(nano: Mapping[tuple[date, str], int]) -> tuple[str, ...]:
+    sums: dict[str, int] = defaultdict(int)
+    for (_, provider), amount in nano.items():
+        sums[provider] += amount
+    return tuple(sorted((p for p, amount in sums.items() if amount), key=lambda p: (-sums[p], p)))
+
+
+def merged(found: Daily, most: int = 4) -> Daily:
+    """At most so many providers; the rest together as `others`."""
+    if len(found.providers) <= most:
+        return found
+    kept: Sequence[str] = found.providers[: most - 1]
+    nano: dict[tuple[date, str], int] = defaultdict(int)
+    for (day, provider), amount in found.nano.items():
+        nano[day, provider if provider in kept else "others"] += amount
+    return Daily(found.days, (*kept, "others"), dict(nano))

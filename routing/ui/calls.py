@@ -1,0 +1,186 @@
+"""The list of calls: filters in the address, pages by key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from audit.ui.filters import Filters, page_of, read_filters
+from audit.ui.request import principal_of
+from audit.ui.words import count, lasting, money
+from controlplane.kernel.ids import call_name, parse_call_name
+from controlplane.kernel.principal import Principal
+from policies.bundles.access import documents
+from policies.bundles.published import Published, published
+from policies.order.lock import mandate_now
+from routing.calls.access import visible
+from routing.calls.models import Attempt, Call
+from routing.reports.spend import since
+
+STATES = ("admitted", "running", "held", "completed", "failed", "cancelled", "denied")
+_SPANS = {
+    "hour": ("the last hour", 1),
+    "day": ("the last 24 hours", 24),
+    "week": ("the last 7 days", 168),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One line of the list."""
+
+    name: str
+    url: str
+    at: datetime
+    route: str
+    state: str
+    code: str
+    tenant: str
+    team: str
+    model: str
+    tries: int
+    took: str
+    tokens: str
+    cost: str
+
+
+@require_safe
+def calls(request: HttpRequest) -> HttpResponse:
+    """`/calls/`: what this member may see, newest first. A whole call id in `q` opens that call."""
+    principal = principal_of(request)
+    found = published()
+    filters = read_filters(request, _choices(principal, found))
+    rows = visible(principal)
+    exact = _call_id(filters.q)
+    if exact is not None and rows.filter(pk=exact).exists():
+        return redirect("call", call_name(exact))
+    page = page_of(request, _narrowed(rows, filters), lambda part: rows_of(part, found.currency))
+    context = {
+        "filters": filters,
+        "page": page,
+        "scope": scope_in_words(principal),
+        "zone": f"{timezone.localtime():%Z}",
+        "curl": first_call(request, principal, found),
+    }
+    return render(request, "routing/calls.html", context)
+
+
+def rows_of(calls: Sequence[Call], currency: str) -> list[CallRow]:
+    """The lines for these calls; their attempts are read in one query."""
+    attempts: dict[UUID, list[Attempt]] = {}
+    for attempt in Attempt.objects.filter(call__in=[c.id for c in calls]).order_by("no"):
+        attempts.setdefault(attempt.call_id, []).append(attempt)
+    return [_row(call, attempts.get(call.id, []), currency) for call in calls]
+
+
+def scope_in_words(principal: Principal) -> str:
+    """Whose calls this member sees."""
+    tenants = principal.tenants_with(
+        "admin", "author", "approver", "reviewer", "auditor", "finance"
+    )
+    if tenants is None:
+        return "all tenants"
+    names = sorted({*tenants, *(f"{tenant} / {team}" for tenant, team in principal.teams)})
+    return ", ".join(names) or "no tenant yet"
+
+
+def first_call(request: HttpRequest, principal: Principal, found: Published) -> str:
+    """The curl line that makes a first call, with a route this member's team may use."""
+    tenants = {tenant for tenant, _ in principal.teams} or {d.tenant for d in found.of("Route")}
+    route = next(
+        (d.name for d in found.of("Route") if d.tenant in tenants or not d.tenant), "your-route"
+    )
+    body = f'{{"model": "{route}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    return (
+        f"curl {request.scheme}://{request.get_host()}/v1/chat/completions \\\n"
+        '  -H "Authorization: Bearer $MANDATE_KEY" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        f"  -d '{body}'"
+    )
+
+
+def _choices(
+    principal: Principal, found: Published
+) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
+    seen = list(documents(principal, found))
+    tenants = [d.name for d in seen if d.kind == "Tenant"]
+    routes = sorted({d.name for d in seen if d.kind == "Route"})
+    models = sorted({d.name for d in seen if d.kind == "Model"})
+    offered = [
+        ("time", "Time", "all", [(key, label) for key, (label, _) in _SPANS.items()]),
+        ("tenant", "Tenant", "all", _same(tenants)),
+        ("route", "Route", "all", _same(routes)),
+        ("state", "State", "any", _same(STATES)),
+        ("model", "Model", "any", _same(models)),
+    ]
+    return [field for field in offered if len(field[3]) > 1 or field[0] != "tenant"]
+
+
+def _same(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, name) for name in names]
+
+
+def _narrowed(rows: QuerySet[Call], filters: Filters) -> QuerySet[Call]:
+    values = filters.values
+    for name in ("tenant", "route", "state"):
+        if name in values:
+            rows = rows.filter(**{name: values[name]})
+    if "time" in values:
+        rows = since(rows, mandate_now() - timedelta(hours=_SPANS[values["time"]][1]))
+    if "model" in values:
+        rows = rows.filter(
+            Exists(Attempt.objects.filter(call=OuterRef("pk"), model=values["model"]))
+        )
+    if filters.q:
+        rows = rows.filter(_text(filters.q))
+    return rows
+
+
+def _text(q: str) -> Q:
+    condition = Q(run=q) | Q(key=q) | Q(code__icontains=q) | Q(team=q) | Q(route__icontains=q)
+    condition |= Q(Exists(Attempt.objects.filter(call=OuterRef("pk"), model=q)))
+    low, high = _prefix(q)
+    return condition | Q(pk__gte=low, pk__lte=high) if low and high else condition
+
+
+def _prefix(q: str) -> tuple[UUID | None, UUID | None]:
+    """The ids that begin with these hex digits."""
+    digits = q.lower().removeprefix("call_").replace("-", "")
+    if not 6 <= len(digits) <= 32 or not set(digits) <= set("0123456789abcdef"):
+        return None, None
+    return UUID(hex=digits.ljust(32, "0")), UUID(hex=digits.ljust(32, "f"))
+
+
+def _call_id(q: str) -> UUID | None:
+    try:
+        return parse_call_name(q)
+    except ValueError:
+        return None
+
+
+def _row(call: Call, attempts: Sequence[Attempt], currency: str) -> CallRow:
+    last = attempts[-1] if attempts else None
+    tokens = sum((a.tokens_input or 0) + (a.tokens_output or 0) for a in attempts)
+    name = call_name(call.id)
+    return CallRow(
+        name=name,
+        url=reverse("call", args=[name]),
+        at=call.admitted_at,
+        route=call.route,
+        state=call.state,
+        code=call.code,
+        tenant=call.tenant,
+        team=call.team,
+        model=last.model if last else "",
+        tries=len(attempts),
+        took=lasting(call.finished_at - call.admitted_at) if call.finished_at and attempts else "",
+        tokens=count(tokens) if tokens else "",
+        cost=money(call.cost_nano, currency) if attempts else "",
+    )

@@ -1,0 +1,185 @@
+"""Charts as numbers for SVG: no script, no inline style, printable. A table with the same figures stands beside each."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from audit.ui.words import money
+from controlplane.kernel.money import NANO
+from routing.reports.spend import Daily
+
+_STEPS = (1, 2, 5)
+_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A horizontal line and its label."""
+
+    y: float
+    text_y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One provider's part of one day; `serie` counts from 1 in the order of the legend."""
+
+    serie: int
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A day's name under its bar."""
+
+    x: float
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One viewBox: the wide one for desks, the narrow one for phones."""
+
+    name: str
+    width: int
+    height: int
+    left: int
+    grid: tuple[Rule, ...]
+    bars: tuple[Bar, ...]
+    labels: tuple[Label, ...]
+
+    @property
+    def label_x(self) -> int:
+        """Where amounts end."""
+        return self.left - 8
+
+    @property
+    def label_y(self) -> int:
+        """Where days stand."""
+        return self.height - 4
+
+
+@dataclass(frozen=True, slots=True)
+class Serie:
+    """A line of the legend."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One day of the table."""
+
+    day: str
+    cells: tuple[str, ...]
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpendChart:
+    """Daily spend, drawn twice and told once."""
+
+    series: tuple[Serie, ...]
+    drawings: tuple[Drawing, ...]
+    rows: tuple[TableRow, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    name: str
+    width: int
+    height: int
+    left: int
+    every: int
+
+
+_SHAPES = (_Shape("chart-wide", 720, 250, 62, 7), _Shape("chart-narrow", 340, 210, 58, 10))
+
+
+def spend_chart(found: Daily, currency: str) -> SpendChart:
+    """The chart of daily spend by provider."""
+    top = _round_top(max((found.total(day) for day in found.days), default=0))
+    total = sum(found.total(day) for day in found.days)
+    return SpendChart(
+        series=tuple(Serie(name) for name in found.providers),
+        drawings=tuple(_draw(found, currency, top, shape) for shape in _SHAPES),
+        rows=tuple(_row(found, currency, day) for day in found.days),
+        summary=f"Daily spend, {len(found.days)} days, {money(total, currency)} in all; the table below has the figures",
+    )
+
+
+def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
+    floor, ceiling = shape.height - 24, 10
+    slot = (shape.width - shape.left) / max(1, len(found.days))
+    width = round(min(slot * 0.72, 34), 1)
+    bars: list[Bar] = []
+    labels: list[Label] = []
+    for number, day in enumerate(found.days):
+        x = round(shape.left + slot * number + (slot - width) / 2, 1)
+        bars += _stack(found, currency, day, _Box(x, width, floor, (floor - ceiling) / top))
+        if _is_named(number, len(found.days), shape.every):
+            labels.append(Label(round(x + width / 2, 1), f"{day.day} {day:%b}", "middle"))
+    grid = tuple(
+        _rule(top * n // _LINES, currency, top, round(floor - (floor - ceiling) * n / _LINES, 1))
+        for n in range(_LINES + 1)
+    )
+    return Drawing(
+        shape.name, shape.width, shape.height, shape.left, grid, tuple(bars), tuple(labels)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    x: float
+    width: float
+    floor: float
+    scale: float
+
+
+def _stack(found: Daily, currency: str, day: date, box: _Box) -> list[Bar]:
+    bars, y = [], box.floor
+    for serie, provider in enumerate(found.providers, 1):
+        amount = found.nano.get((day, provider), 0)
+        if not amount:
+            continue
+        height = max(1.0, round(amount * box.scale, 1))
+        y = round(y - height, 1)
+        title = f"{day.day} {day:%b}, {provider}: {money(amount, currency)}"
+        bars.append(Bar(serie, box.x, y, box.width, height, title))
+    return bars
+
+
+def _is_named(number: int, days: int, every: int) -> bool:
+    last = number == days - 1
+    return last or (number % every == 0 and days - 1 - number >= every // 2)
+
+
+def _rule(amount: int, currency: str, top: int, y: float) -> Rule:
+    whole = money(amount, currency)
+    if top >= _LINES * NANO and whole.endswith(".00"):
+        whole = whole[:-3]
+    return Rule(y, round(y + 4, 1), whole)
+
+
+def _round_top(amount: int) -> int:
+    """The least 1, 2 or 5 times a power of ten at or above the amount, so that a quarter of it reads well."""
+    power = 1000
+    while True:
+        for step in _STEPS:
+            if step * power * _LINES >= amount:
+                return step * power * _LINES
+        power *= 10
+
+
+def _row(found: Daily, currency: str, day: date) -> TableRow:
+    return TableRow(
+        day=f"{day:%a} {day.day} {day:%b}",
+        cells=tuple(money(found.nano.get((day, p), 0), currency) for p in found.providers),
+        total=money(found.total(day), currency),
+    )

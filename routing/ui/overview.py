@@ -1,0 +1,352 @@
+"""The overview: what needs a person first, then money and counts, then budgets near their limit and what changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from audit.log import access as log_access
+from audit.log import read as log_read
+from audit.log.kinds import Group
+from audit.log.read import Filter, Line
+from audit.ui.filters import Select
+from audit.ui.request import principal_of
+from audit.ui.words import ago, count, rough, share
+from controlplane.kernel.principal import Principal
+from policies.bundles.access import documents
+from policies.bundles.published import Governed, Published, published
+from policies.order.lock import mandate_now
+from policies.stops.read import active
+from policies.stops.visible import visible as visible_stops
+from policies.ui.people import person
+from routing.calls.access import visible
+from routing.calls.models import Attempt, Call
+from routing.reports.access import may_read_money, spend_of
+from routing.reports.balances import Balance, balances
+from routing.reports.spend import Totals, daily, merged, month_start, since, totals
+from routing.ui.budgets import row_of
+from routing.ui.calls import first_call, scope_in_words
+from routing.ui.charts import spend_chart
+
+_CHANGES_SHOWN = 5
+_VALIDATION_SOON_DAYS = 30
+_ICONS = {
+    "policy": "revision",
+    "stops": "hand",
+    "identity": "key",
+    "money": "budget",
+    "log": "shield",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that needs a person, with its one next step."""
+
+    title: str
+    text: str
+    icon: str
+    tone: str
+    url: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One key figure."""
+
+    name: str
+    figure: str
+    note: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of what happened lately."""
+
+    icon: str
+    lead: str
+    subject: str
+    at: datetime
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the page is about: who looks, at which tenant ("" all), under which revision, when."""
+
+    principal: Principal
+    found: Published
+    tenant: str
+    now: datetime
+
+    @property
+    def calls(self) -> QuerySet[Call]:
+        """This month's calls, of the chosen tenant."""
+        rows = since(visible(self.principal), month_start(self.now, self.found.zone))
+        return rows.filter(tenant=self.tenant) if self.tenant else rows
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """`/`; `?tenant=` narrows it."""
+    principal, found = principal_of(request), published()
+    tenants = [d.name for d in documents(principal, found) if d.kind == "Tenant"]
+    asked = request.GET.get("tenant", "")
+    view = _View(principal, found, asked if asked in tenants else "", mandate_now())
+    sums = totals(view.calls)
+    money_open = may_read_money(principal)
+    rows = _budgets(view) if money_open else []
+    near = [row for row in rows if row.near]
+    context = {
+        "now": view.now,
+        "scope": view.tenant or scope_in_words(principal),
+        "tenants": tenants,
+        "tenant_filter": Select(
+            "tenant", "Tenant", "all", tuple((t, t) for t in tenants), view.tenant
+        ),
+        "needs": _needs(view, near),
+        "tiles": _tiles(view, sums),
+        "no_calls": not sums.calls and not visible(principal).exists(),
+        "curl": first_call(request, principal, found),
+        "chart": _chart(view),
+        "changes": _changes(view),
+        "may_read_log": log_access.may_read(principal),
+        "may_read_budgets": money_open,
+        "near": [row_of(row, found.currency) for row in near],
+        "budget_count": len(rows),
+    }
+    return render(request, "routing/overview.html", context)
+
+
+def _budgets(view: _View) -> list[Balance]:
+    rows = balances(view.principal, view.found, view.now)
+    if not view.tenant:
+        return rows
+    return [row for row in rows if (row.scope.get("tenant") or row.tenant) == view.tenant]
+
+
+def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
+    """At most four; the log's state closes the list where it may be read."""
+    needs = [
+        *_stops(view),
+        *_unknown(view),
+        *_validations(view),
+        *_exhausted(near),
+        *_flagged(view),
+    ]
+    if not needs:
+        needs = [
+            Need(
+                "Nothing waits for you",
+                "No stop is on, no validation ends soon, no budget is exhausted.",
+                "check-circle",
+                "ok",
+            )
+        ]
+    if log_access.may_read(view.principal):
+        needs = [*needs[:3], _log(view.now)]
+    return needs[:4]
+
+
+def _stops(view: _View) -> list[Need]:
+    stops = list(active().filter(visible_stops(view.principal)))
+    if not stops:
+        return []
+    asked = [
+        stop for stop in stops if stop.lift_asked_by and stop.lift_asked_by != view.principal.actor
+    ]
+    first = asked[0] if asked else stops[-1]
+    named = first.scope["name"] or "every call"
+    if asked:
+        text = f"{person(first.lift_asked_by)} asks to lift the stop of {named}. A second person confirms."
+        return [
+            Need(
+                "A lifting waits for you",
+                text,
+                "hand",
+                "warn",
+                reverse("stops"),
+                "Look at the stops",
+            )
+        ]
+    title = f"{len(stops)} stop{'s are' if len(stops) > 1 else ' is'} on"
+    text = f"{named}: {first.reason}. Set by {person(first.actor)} {ago(first.set_at, view.now)}."
+    return [Need(title, text, "hand", "bad", reverse("stops"), "Look at the stops")]
+
+
+def _unknown(view: _View) -> list[Need]:
+    lost = Attempt.objects.filter(
+        unknown_at__isnull=False, call__in=visible(view.principal)
+    ).count()
+    if not lost:
+        return []
+    text = "What they cost is not known yet; they hold their money until the provider's usage or 72 hours settle them."
+    return [
+        Need(
+            f"{lost} attempt{'s' if lost > 1 else ''} lost",
+            text,
+            "alert",
+            "warn",
+            f"{reverse('calls')}?state=failed",
+            "Look at the calls",
+        )
+    ]
+
+
+def _validations(view: _View) -> list[Need]:
+    ending = sorted(
+        (until, document)
+        for document in documents(view.principal, view.found)
+        if document.kind == "UseCase" and (until := _valid_until(document)) is not None
+        if (until - timezone.localtime(view.now).date()).days <= _VALIDATION_SOON_DAYS
+    )
+    return [
+        _validation(until, document, timezone.localtime(view.now).date())
+        for until, document in ending[:1]
+    ]
+
+
+def _valid_until(document: Governed) -> date | None:
+    validation = document.spec.get("validation") or {}
+    until = validation.get("validUntil")
+    return date.fromisoformat(str(until)) if until else None
+
+
+def _validation(until: date, document: Governed, today: date) -> Need:
+    days = (until - today).days
+    title = f"1 validation ends in {days} days" if days >= 0 else "1 validation has ended"
+    text = f"Use case {document.name}, valid until {until.day} {until:%b %Y}. After that its calls are denied."
+    url = reverse("document", args=[document.kind, document.tenant or "-", document.name])
+    return Need(title, text, "clock", "warn" if days >= 0 else "bad", url, "Open the use case")
+
+
+def _exhausted(near: Sequence[Balance]) -> list[Need]:
+    full = [row for row in near if row.left_nano <= 0 and row.hard]
+    if not full:
+        return []
+    text = f"{full[0].name} has nothing left: its calls get “{full[0].on_exhausted}”."
+    title = f"{len(full)} budget{'s are' if len(full) > 1 else ' is'} exhausted"
+    return [Need(title, text, "budget", "bad", reverse("budgets"), "Open the budgets")]
+
+
+def _flagged(view: _View) -> list[Need]:
+    if not (view.found.flagged and view.principal.holds("admin")):
+        return []
+    text = "One person may draft, approve and publish alone; each such step is flagged in the log."
+    url = reverse("document", args=["Organisation", "-", next(view.found.of("Organisation")).name])
+    return [Need("Single-operator mode", text, "person", "warn", url, "Open the organisation")]
+
+
+def _log(now: datetime) -> Need:
+    state = log_read.state()
+    url = reverse("log")
+    if state.signed_at is None:
+        return Need(
+            "The log is not signed yet",
+            "The sequencer has not run. Calls go on; proofs wait for it.",
+            "shield",
+            "warn",
+            url,
+            "State of the log",
+        )
+    if state.outside:
+        return Need(
+            f"{state.outside} entries outside the log",
+            "They are older than a minute and have no place in the tree.",
+            "alert",
+            "bad",
+            url,
+            "State of the log",
+        )
+    text = f"{count(state.size)} entries in the tree, {count(state.waiting)} waiting; none outside."
+    return Need(
+        f"Log signed {ago(state.signed_at, now)}", text, "shield", "ok", url, "State of the log"
+    )
+
+
+def _tiles(view: _View, sums: Totals) -> list[Tile]:
+    here = timezone.localtime(view.now)
+    span = f"1 to {here.day} {here:%b}" if here.day > 1 else f"1 {here:%b}"
+    calls = reverse("calls")
+    tenant = f"&tenant={view.tenant}" if view.tenant else ""
+    return [
+        Tile(
+            f"Spend, {span}",
+            rough(sums.spent_nano, view.found.currency),
+            f"over {count(sums.calls)} calls",
+            reverse("budgets") if may_read_money(view.principal) else "",
+        ),
+        Tile(
+            f"Calls, {span}",
+            count(sums.calls),
+            f"{count(sums.running)} running, {count(sums.held)} held",
+            f"{calls}?{tenant.lstrip('&')}",
+        ),
+        Tile(
+            "Denied",
+            count(sums.denied),
+            f"{share(sums.denied, sums.calls)} of all calls",
+            f"{calls}?state=denied{tenant}",
+        ),
+        Tile(
+            "Failed",
+            count(sums.failed),
+            f"{share(sums.failed, sums.calls)} of all calls",
+            f"{calls}?state=failed{tenant}",
+        ),
+    ]
+
+
+def _chart(view: _View) -> object:
+    starts = month_start(view.now, view.found.zone)
+    if view.now - starts < timedelta(days=13):
+        starts -= timedelta(days=13) - (view.now - starts)
+        starts = starts.astimezone(view.found.zone).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
+    condition = spend_of(view.principal)
+    if view.tenant:
+        condition &= Q(tenant=view.tenant)
+    return spend_chart(
+        merged(daily(condition, starts, view.now, view.found.zone)), view.found.currency
+    )
+
+
+def _changes(view: _View) -> list[Change]:
+    if not log_access.may_read(view.principal):
+        return []
+    tenants = view.principal.tenants_with(*log_access.READERS)
+    if view.tenant:
+        tenants = frozenset({view.tenant}) if tenants is None else tenants & {view.tenant}
+    lines: list[Line] = []
+    for group in ("policy", "stops", "identity"):
+        lines += log_read.page(
+            Filter(tenants=tenants, group=Group(group)), limit=4 * _CHANGES_SHOWN
+        ).lines
+    told = (line for line in lines if not line.kind.name.startswith("token."))
+    newest = sorted(told, key=lambda line: line.id, reverse=True)[:_CHANGES_SHOWN]
+    return [_change(line) for line in newest]
+
+
+def _change(line: Line) -> Change:
+    data = line.data
+    subject = line.subject.partition(":")[2] or line.subject
+    if "revision" in data and line.kind.name == "bundle.activated":
+        subject = f"revision {data['revision']}"
+    if "scope" in data:
+        subject = str(data["scope"].get("name") or "every call")
+    return Change(
+        icon=_ICONS.get(line.kind.group.value, "info"),
+        lead=f"{person(line.actor)}: {line.kind.title}",
+        subject=subject,
+        at=line.recorded_at,
+        url=reverse("log-entry", args=[line.id.hex]),
+    )

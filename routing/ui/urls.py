@@ -1,0 +1,17 @@
+"""Addresses of the pages of calls and money."""
+
+from django.urls import path
+
+from routing.ui import budgets, call, calls, models, overview
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("calls/", calls.calls, name="calls"),
+    path("calls/<str:name>/", call.call, name="call"),
+    path("calls/<str:name>/again/", call.again, name="call-again"),
+    path("calls/<str:name>/content/", call.content, name="call-content"),
+    path("calls/<str:name>/receipt/", call.receipt, name="call-receipt"),
+    path("calls/<str:name>/cancel/", call.cancel, name="call-cancel"),
+    path("budgets/", budgets.budgets, name="budgets"),
+    path("models/", models.models, name="models"),
+]
