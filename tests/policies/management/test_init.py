@@ -1,66 +1,30 @@
 """`manage.py init`: once, the secrets, the first admin, revision 1. On a database of its own, since it must be empty."""
 
 import json
-import os
-import secrets
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
-import pytest
 
-from controlplane.env import ROOT
 from policies.documents.parse import parse_text
 from policies.identity import credentials
 from policies.management.setup import Founding, documents, make_secrets
-
-
-@pytest.fixture
-def empty(owner_dsn: str, app_dsn: str) -> Iterator[tuple[str, str]]:
-    """A migrated database in which nothing was published: the DSNs of application and migrator."""
-    name = f"init_{secrets.token_hex(4)}"
-    with psycopg.connect(owner_dsn, autocommit=True) as owner:
-        owner.execute("SET ROLE mandate_owner")
-        owner.execute(f"CREATE DATABASE {name}")
-        yield _at(app_dsn, name), _at(owner_dsn, name)
-        owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _at(dsn: str, name: str) -> str:
-    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+from tests.policies.databases import Installation, installation
 
 
 def test_init_once(
-    empty: tuple[str, str], tmp_path: Path, service_environment: dict[str, str]
+    owner_dsn: str, app_dsn: str, tmp_path: Path, service_environment: dict[str, str]
 ) -> None:
-    environment = {
-        **os.environ,
-        **service_environment,
-        "DATABASE_URL": empty[0],
-        "DATABASE_OWNER_URL": empty[1],
-        "MANDATE_HOME": str(tmp_path / "home"),
-        "LOGNAME": "tess",
-    }
+    home = tmp_path / "home"
+    with installation(owner_dsn, app_dsn, service_environment, home) as made:
+        _init(made)
 
-    def shell(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return done.stdout
 
-    shell("migrate", "--database", "owner", "--skip-checks")
+def _init(made: Installation) -> None:
+    keys = made.home / "keys"
     told = json.loads(
-        shell(
+        made.shell(
             "init", "--admin-email", "Root@acme.example", "--time-zone", "Europe/Lisbon", "--json"
         )
     )
@@ -69,13 +33,13 @@ def test_init_once(
     assert (person["name"], person["email"]) == ("Root", "root@acme.example")
     assert len(person["password"]) >= 16
     for name in ("pepper", "secret_key"):
-        assert stat.S_IMODE((tmp_path / "home" / "keys" / name).stat().st_mode) == 0o600
-    kept = (tmp_path / "home" / "keys" / "pepper").read_bytes()
-    again = json.loads(shell("init", "--admin-email", "other@acme.example", "--json"))
+        assert stat.S_IMODE((keys / name).stat().st_mode) == 0o600
+    kept = (keys / "pepper").read_bytes()
+    again = json.loads(made.shell("init", "--admin-email", "other@acme.example", "--json"))
     assert again == {"initialised": False, "revision": 1}
-    assert (tmp_path / "home" / "keys" / "pepper").read_bytes() == kept
-    with psycopg.connect(empty[0]) as db:
-        assert db.execute("SELECT current_user").fetchone() == (urlsplit(empty[0]).username,)
+    assert (keys / "pepper").read_bytes() == kept
+    with psycopg.connect(made.dsn) as db:
+        assert db.execute("SELECT current_user").fetchone() == (urlsplit(made.dsn).username,)
         rows = db.execute("SELECT kind, name, origin, actor FROM policies_document ORDER BY kind")
         assert rows.fetchall() == [
             ("Organisation", "acme", "console", "cli:tess"),

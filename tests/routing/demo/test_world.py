@@ -1,0 +1,122 @@
+"""The demo's documents: right, of four vendors, and deciding as the demo promises. Over a bundle that is never published."""
+
+import pytest
+
+from policies.documents.whole import check_whole, not_yet_executed
+from policies.engine.bundle import Bundle
+from policies.engine.check import check
+from policies.engine.compile import compile_bundle
+from policies.engine.decide import decide
+from policies.engine.decision import Decision
+from policies.engine.facts import Facts, KeyFacts, RequestFacts
+from routing.demo import world
+from routing.demo.traffic import SCRIPTS
+
+SANDBOX = "http://127.0.0.1:9001"
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    found = world.documents(SANDBOX)
+    return compile_bundle(1, found, check(found))
+
+
+def _decide(
+    bundle: Bundle, team: str, route: str, *classes: str, dialect: str = "openai.chat"
+) -> Decision:
+    tenant, name = team.split("/")
+    request = RequestFacts(
+        dialect=dialect,
+        data_classes=classes,
+        input_tokens_max=400,
+        input_tokens_estimate=100,
+        stream=True,
+    )
+    facts = Facts(
+        now="2026-11-24T09:00:00.000Z",
+        call="0" * 32,
+        tenant=tenant,
+        team=name,
+        key=KeyFacts(id="abcdefgh"),
+        route=route,
+        request=request,
+    )
+    return decide(bundle, facts)
+
+
+@pytest.mark.parametrize("vendors", [frozenset(), frozenset(world.VENDORS)])
+def test_the_documents_are_right_and_all_of_them_are_executed(vendors: frozenset[str]) -> None:
+    found = world.documents(SANDBOX, vendors)
+    assert check_whole(found) == []
+    assert not_yet_executed(found) == []
+    assert len({d.identity for d in found}) == len(found)
+
+
+def test_four_vendors_answer_from_the_sandbox(bundle: Bundle) -> None:
+    models = {k[2]: d.labels["vendor"] for k, d in bundle.documents.items() if k[0] == "Model"}
+    assert models == {
+        "gpt-mini": "openai",
+        "gpt-large": "openai",
+        "claude-small": "anthropic",
+        "claude-large": "anthropic",
+        "gemini-flash": "google",
+        "llama-small": "meta",
+        "llama-large": "meta",
+    }
+    urls = {d.spec["baseUrl"] for k, d in bundle.documents.items() if k[0] == "Provider"}
+    assert urls == {SANDBOX, f"{SANDBOX}/v1"}
+
+
+@pytest.mark.parametrize("dialect", ["openai.chat", "anthropic.messages"])
+def test_the_first_key_may_call_the_route_in_every_dialect(bundle: Bundle, dialect: str) -> None:
+    decision = _decide(bundle, world.TEAMS[0], world.ROUTE, "personal", dialect=dialect)
+    assert decision.effect == "permit"
+    assert decision.plan is not None
+    assert [c.model for c in decision.plan.steps] == ["llama-small", "claude-small"]
+    assert [(d.model, d.rule.name) for d in decision.dropped] == [
+        ("gpt-mini", "eu-data-stays-in-eu")
+    ]
+    assert decision.obligations.max_output_tokens == 4000
+    assert not decision.obligations.hold
+
+
+@pytest.mark.parametrize(
+    ("team", "route", "classes", "rules"),
+    [
+        ("retail/support", "replies", ("personal", "health"), ("health-data-is-for-insurance",)),
+        ("retail/support", "coding", ("internal",), ("no-permit",)),
+        ("insurance/claims", "claims-triage", ("personal", "secret"), ("secrets-go-nowhere",)),
+    ],
+)
+def test_what_is_denied_and_by_which_rule(
+    bundle: Bundle, team: str, route: str, classes: tuple[str, ...], rules: tuple[str, ...]
+) -> None:
+    decision = _decide(bundle, team, route, *classes)
+    assert decision.effect == "deny"
+    assert decision.denial is not None
+    assert decision.denial.rules == rules
+
+
+def test_clearance_drops_a_model(bundle: Bundle) -> None:
+    decision = _decide(bundle, "insurance/underwriting", "extraction", "personal", "health")
+    assert decision.effect == "permit"
+    assert [(d.model, d.rule.name) for d in decision.dropped] == [("gpt-large", "clearance")]
+
+
+def test_traffic_calls_what_there_is(bundle: Bundle) -> None:
+    outcomes = set()
+    for script in SCRIPTS:
+        tenant = script.team.split("/")[0]
+        route = bundle.route(tenant, script.route)
+        assert route is not None, script
+        case = bundle.find("UseCase", tenant, route.spec["useCase"])
+        assert case is not None
+        sent = script.headers.get("x-mandate-data-classes", "")
+        classes = (*case.spec["dataClasses"], *filter(None, [sent]))
+        outcomes.add(_decide(bundle, script.team, script.route, *classes).effect)
+    assert outcomes == {"permit", "deny"}
+
+
+def test_every_token_is_of_somebody_with_that_role() -> None:
+    held = {person.email: person.roles for person in world.PEOPLE}
+    assert all(role in held[email] for role, email in world.TOKENS.items())
