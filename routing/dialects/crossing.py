@@ -5,7 +5,6 @@ from collections.abc import Container
 from typing import Any, NoReturn
 
 from controlplane.kernel.errors import InvalidRequest
-from routing.dialects.spliced import ENCODER
 from routing.exchange import Conversation
 
 EMPTY: Container[object] = (None, "", [], {})
@@ -62,16 +61,6 @@ def _finite(text: str) -> float:
             f"the number {text[:20]} is too large to be carried to another dialect"
         )
     return value
-
-
-def encoded(body: dict[str, Any]) -> bytes:
-    """A request as JSON. Raises InvalidRequest for a whole number of more than 64 bits."""
-    try:
-        return ENCODER.encode(body)
-    except OverflowError:
-        raise InvalidRequest(
-            "a whole number of more than 64 bits cannot be carried to another dialect"
-        ) from None
 
 
 def wrong(where: str, expected: str) -> NoReturn:

@@ -2,8 +2,9 @@
 
 from typing import Any, Final, Literal
 
-from routing.dialects.crossing import Unplaced, encoded, list_of, loaded, text_of, wrong
+from routing.dialects.crossing import Unplaced, list_of, loaded, text_of, wrong
 from routing.dialects.received import flag, mapping, number, objects, string, whole
+from routing.dialects.spliced import ENCODER
 from routing.exchange import (
     CallRequest,
     Conversation,
@@ -159,7 +160,7 @@ def _tool_use(block: dict[str, Any], where: str, unplaced: Unplaced) -> ToolCall
     direct = {"caller"} if block.get("caller") == {"type": "direct"} else set()
     known = {"type", "id", "name", "input"} | direct
     unplaced.rest(block, "messages.content.tool_use.", known, _CACHE)
-    arguments = encoded(mapping(block, "input")).decode()
+    arguments = ENCODER.encode(mapping(block, "input")).decode()
     return ToolCall(text_of(block, "id", where), text_of(block, "name", where), arguments)
 
 

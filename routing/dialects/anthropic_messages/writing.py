@@ -4,7 +4,8 @@ import re
 from typing import Any, Final
 
 from routing.dialects.anthropic_messages.answer import is_object, tool_use
-from routing.dialects.crossing import encoded, number_refusals
+from routing.dialects.crossing import number_refusals
+from routing.dialects.spliced import ENCODER
 from routing.exchange import (
     Conversation,
     Image,
@@ -101,7 +102,7 @@ def encode_request(
         "metadata": None if conversation.user is None else {"user_id": conversation.user},
         "stream": stream or None,
     }
-    return encoded({name: value for name, value in found.items() if value is not None})
+    return ENCODER.encode({name: value for name, value in found.items() if value is not None})
 
 
 def _split(

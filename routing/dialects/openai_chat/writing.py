@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from routing.dialects.crossing import encoded
+from routing.dialects.spliced import ENCODER
 from routing.exchange import (
     Conversation,
     Image,
@@ -66,7 +66,7 @@ def encode_request(
         body["response_format"] = _response_format(conversation.output_format)
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return encoded(body)
+    return ENCODER.encode(body)
 
 
 def _options(conversation: Conversation) -> dict[str, Any]:

@@ -231,3 +231,71 @@ def test_a_conversation_is_written_as_it_was_read(messages: list[dict[str, Any]]
     body = json.loads(again)
     assert body["messages"] == messages
     assert (body["seed"], body["n"], body["logprobs"], body["metadata"]) == (7, 2, True, {"a": "b"})
+
+
+def test_a_number_that_cannot_be_written_again_is_refused() -> None:
+    tools = '"tools":[{"type":"function","function":{"name":"look","parameters":{"maximum":%s}}}]'
+    raw = chat_body(tools=[]).replace(b'"tools":[]', (tools % "1e999").encode())
+    request = CHAT.parse_request(raw, {}, "")
+    with pytest.raises(
+        InvalidRequest, match="the number 1e999 is too large to be carried to another"
+    ):
+        CHAT.conversation(request)
+    whole = {"maximum": 10**30}
+    found = to_claude(
+        tools=[{"type": "function", "function": {"name": "look", "parameters": whole}}]
+    )
+    assert found["tools"][0]["input_schema"] == whole
+
+
+def test_arguments_go_over_as_the_model_wrote_them() -> None:
+    arguments = ' {"amount": 1.50, "id": 99999999999999999999} '
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    said = said_in_chat(messages=[*HELLO, {"role": "assistant", "tool_calls": [call]}, *HELLO])
+    body = MESSAGES.encode_request(said, model="claude", max_output_tokens=5, stream=False)
+    assert b'"input":{"amount": 1.50, "id": 99999999999999999999}' in body
+
+
+@pytest.mark.parametrize("arguments", ["[1]", "{", "NaN", '{"a":NaN}', "7", '{"a":1}}'])
+def test_arguments_that_are_no_object_are_routed_around(arguments: str) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    said = said_in_chat(messages=[*HELLO, {"role": "assistant", "tool_calls": [call]}, *HELLO])
+    assert MESSAGES.cannot_carry(said) == ["tool call arguments that are not a JSON object"]
+
+
+SECRET = "my diagnosis"  # content, which no message may quote
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        SECRET,
+        [SECRET],
+        [{"role": "user", "content": {"x": SECRET}}],
+        [{"role": "user", "content": [SECRET]}],
+        [{"role": "user", "content": [{"type": "text", "text": [SECRET]}]}],
+        [{"role": "user", "content": [{"type": "image_url", "image_url": SECRET}]}],
+        [{"role": "user", "content": [{"type": "image", "source": SECRET}]}],
+        [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": f"data:{SECRET}"}}],
+            }
+        ],
+    ],
+)
+def test_no_message_of_ours_quotes_content(messages: Any) -> None:
+    said = [
+        _refusal(speaks, body(messages=messages))
+        for speaks, body in ((CHAT, chat_body), (MESSAGES, messages_body))
+    ]
+    assert [words for words in said if SECRET in words] == []
+    assert any(said)
+
+
+def _refusal(speaks: Dialect, raw: bytes) -> str:
+    try:
+        speaks.conversation(speaks.parse_request(raw, {}, ""))
+    except InvalidRequest as error:
+        return error.message
+    return ""

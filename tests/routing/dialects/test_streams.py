@@ -386,3 +386,9 @@ def test_what_is_written_is_read_again(
         assert [one.usage for one in found if one.usage] == [Usage(6, 4, 2, output)]
         assert [one.finish for one in found if one.finish] == [end[0].finish]
         assert sum(one.output_bytes for one in found) >= sum(one.output_bytes for one in chunks)
+
+
+def test_a_message_start_with_a_key_twice_is_an_error() -> None:
+    data = b'{"type":"message_start","message":{"id":"a","id":"b","model":"m"}}'
+    with pytest.raises(UnreadableAnswer, match="not a JSON object"):
+        MESSAGES.splicer(CALL, "t", include_usage=True)(Event("message_start", data))
