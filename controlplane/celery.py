@@ -54,6 +54,11 @@ app.conf.update(
     worker_enable_remote_control=False,
     timezone="UTC",
     beat_schedule={
+        "lift-expired": {
+            "task": "policies.lift_expired",
+            "schedule": 5.0,
+            "options": {"expires": 5},
+        },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
         "expire-idempotency": {
             "task": "routing.expire_idempotency",
@@ -76,7 +81,7 @@ def _our_logs(**_: object) -> None:
 
 def _carry_calls(**_: object) -> None:
     """Give a calls worker its loop, and tie the loop's end to the worker's."""
-    from controlplane.calls_half import Life  # noqa: PLC0415 - only a calls worker loads it, and only when Django is up
+    from controlplane.worker_half import Life  # noqa: PLC0415 - only a calls worker loads it, and only when Django is up
 
     life = Life()
     worker_process_init.connect(lambda **_: life.begin(), weak=False)

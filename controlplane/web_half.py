@@ -26,7 +26,6 @@ from routing.limits.breakers import Breakers
 from routing.relay import Replies
 
 POOL_SIZE = 8
-KEY_STORE = "store"
 App = Callable[
     [
         MutableMapping[str, Any],
@@ -66,7 +65,7 @@ async def open_web() -> WebHalf:
     desk = Desk(
         db=db,
         snapshots=Snapshots(db),
-        key_store=KeyStore(settings.MANDATE_KEYS_DIR / KEY_STORE),
+        key_store=KeyStore(settings.MANDATE_KEYS_DIR / "store"),
         windows=Windows(db),
         breakers=Breakers(client),
         new_id=ids.new,

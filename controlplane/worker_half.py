@@ -1,9 +1,15 @@
-"""What a calls worker process holds: opened on its own loop, closed when it is drained."""
+"""What a calls worker process holds, from its start to its drain. The web process never loads this."""
 
+import asyncio
 import os
 import socket
+import sys
+import time
 
+import structlog
 from django.conf import settings
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
 
 from audit.vault.store import KeyStore
 from controlplane import bell
@@ -11,20 +17,27 @@ from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
 from policies.secrets.store import Secrets
+from routing import worker
 from routing.calls.leases import Lease
-from routing.calls.pool import open_pool
+from routing.calls.pool import Database, open_pool
 from routing.case import Worker
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
 from routing.limits.concurrency import Concurrency
 from routing.providers.registry import Providers
 
+log = structlog.get_logger(__name__)
+
 POOL_SIZE = 8
+POSTGRES_PATIENCE_SECONDS = 30.0
+LAST_STEPS_SECONDS = 0.5
+"""How long before the end of the drain a worker gives its lease up, so that it can still say so."""
 
 
-async def open_worker() -> Worker:
-    """Open it all on the running loop; neither PostgreSQL nor Redis needs to be there yet."""
+async def build() -> Worker:
+    """Open everything; leaves the process when PostgreSQL stays away, so that its supervisor tries again."""
     db = await open_pool(settings.DATABASE_URL, POOL_SIZE)
+    await _wait_for_postgres(db)
     client = bell.client()
     ids = IdSource()
     return Worker(
@@ -38,12 +51,48 @@ async def open_worker() -> Worker:
         concurrency=Concurrency(client),
         new_id=ids.new,
         clock=system_clock,
-        lease=Lease(ids.new(), socket.gethostname(), os.getpid()),
+        lease=Lease(worker=ids.new(), host=socket.gethostname(), pid=os.getpid()),
     )
 
 
-async def close_worker(worker: Worker) -> None:
-    """Close what `open_worker` opened."""
-    await worker.providers.close()
-    await worker.redis.aclose()
-    await worker.db.close(timeout=1)
+async def _wait_for_postgres(db: Database) -> None:
+    until = time.monotonic() + POSTGRES_PATIENCE_SECONDS
+    while True:
+        try:
+            async with db.connection() as connection:
+                await connection.execute("SELECT 1")
+                return
+        except (OperationalError, PoolTimeout) as away:
+            log.warning("calls.postgres_away", error=type(away).__name__)
+            if time.monotonic() > until:
+                sys.stderr.flush()
+                os._exit(1)  # a thread cannot end its process politely
+        await asyncio.sleep(0.5)
+
+
+async def retire(held: Worker) -> None:
+    """Close what `build` opened."""
+    await held.providers.close()
+    await held.redis.aclose()
+    await held.db.close(timeout=1)
+
+
+class Life:
+    """From the start of the worker process to its drain."""
+
+    def __init__(self) -> None:
+        self._told_at: float | None = None
+
+    def begin(self) -> None:
+        """Start the loop; returns when it has its lease."""
+        worker.start(worker.CallLoop(build, retire))
+
+    def told(self) -> None:
+        """SIGTERM came: the time of the drain runs from here, though Celery needs a moment to notice."""
+        self._told_at = time.monotonic()
+
+    def end(self) -> None:
+        """Drain for what is left of MANDATE_DRAIN_SECONDS."""
+        passed = time.monotonic() - self._told_at if self._told_at is not None else 0.0
+        left = settings.MANDATE_DRAIN_SECONDS - LAST_STEPS_SECONDS - passed
+        worker.drain(max(0.0, left))
