@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from policies.documents.fields import Choice, Json, Money, Number, Ref, Secret, Whole, Words
+from policies.documents.fields import Choice, Money, Number, Ref, Secret, Whole, Words
 from policies.documents.groups import Group, ListOf
 from policies.documents.identity import CURRENCY
 from policies.documents.kind import Kind, Told, day, name
+from policies.documents.reading import Json
 
 URL: Final = r"https?://[A-Za-z0-9.\-\[\]:]+(/[^\s?#]*)?"
 PROVIDER_TYPES: Final = (

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from policies.documents.fields import Condition, Json, Reference
 from policies.documents.kind import API_VERSION
 from policies.documents.kinds import KINDS
 from policies.documents.nodes import BOOL, FLOAT, INT, NULL, SPECIAL, Position, is_plain_text
 from policies.documents.problems import Problem
+from policies.documents.reading import Condition, Json, Reference
 
 Identity = tuple[str, str, str]
 """(kind, tenant, name); an empty tenant is the organisation."""

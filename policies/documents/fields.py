@@ -7,20 +7,17 @@ exports as it was written.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from controlplane.kernel.money import parse_nano
-from policies.documents.nodes import Position, Text, scalar
-from policies.documents.problems import Problem, did_you_mean
-from policies.documents.spans import Span, spans_of
-
-Json = Any
-"""A value of JSON: None, bool, int, float, str, list or dict of them."""
+from policies.documents.nodes import scalar
+from policies.documents.problems import did_you_mean
+from policies.documents.reading import Condition, Json, Reading, Reference, entries
+from policies.documents.spans import spans_of
 
 _KINDS: Final = {
     bool: "true or false",
@@ -29,44 +26,6 @@ _KINDS: Final = {
     str: "text",
     type(None): "nothing",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A name that must exist: `kind` of document, or `team`. `within` names the tenant a team must belong to, if one is named."""
-
-    kind: str
-    name: str
-    path: str
-    position: Position
-    within: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A CEL expression in a document: the place whose variables it may use, the type it must have, and where its text stands."""
-
-    path: str
-    place: str
-    result: str
-    text: str
-    line: int
-    spans: tuple[Span, ...]
-
-
-@dataclass(slots=True)
-class Reading:
-    """One document while it is read: what was found, and where."""
-
-    text: Text
-    problems: list[Problem] = field(default_factory=list)
-    references: list[Reference] = field(default_factory=list)
-    conditions: list[Condition] = field(default_factory=list)
-    positions: dict[str, Position] = field(default_factory=dict)
-
-    def wrong(self, node: yaml.Node, path: str, message: str) -> None:
-        """Record an error at a node."""
-        self.problems.append(self.text.problem(node.start_mark, path, message))
 
 
 class Field:
@@ -383,26 +342,6 @@ class Free(Field):
             to.wrong(node, path, "is too large for JSON; write it in quotes")
             return None
         return value
-
-
-def entries(node: yaml.MappingNode, path: str, to: Reading) -> list[tuple[str, yaml.Node]]:
-    """The pairs of a mapping, their places noted; a duplicate or a key that is not text is an error."""
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        name = scalar(key) if isinstance(key, yaml.ScalarNode) else None
-        if not isinstance(name, str):
-            to.wrong(key, path, "a key must be text; put it in quotes")
-        elif name in found:
-            first = to.positions[f"{path}.{name}" if path else name].line
-            to.wrong(
-                key,
-                f"{path}.{name}" if path else name,
-                f'"{name}" is written twice, first in line {first}',
-            )
-        else:
-            found[name] = value
-            to.positions[f"{path}.{name}" if path else name] = to.text.at(key.start_mark)
-    return list(found.items())
 
 
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"

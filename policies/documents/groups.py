@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import yaml
 
-from policies.documents.fields import Field, Json, Reading, Ref, entries, filled
+from policies.documents.fields import Field, Ref, filled
 from policies.documents.nodes import scalar
 from policies.documents.problems import did_you_mean
+from policies.documents.reading import Json, Reading, entries
 
 
 class ListOf(Field):

@@ -7,9 +7,10 @@ from zoneinfo import available_timezones
 import yaml
 
 from controlplane.kernel.principal import ROLES
-from policies.documents.fields import Choice, Field, Flag, Json, Reading, Whole, Words
+from policies.documents.fields import Choice, Field, Flag, Whole, Words
 from policies.documents.groups import Group, ListOf, MapOf
 from policies.documents.kind import Kind, Told, day, email, name
+from policies.documents.reading import Json, Reading
 
 CURRENCY: Final = "[A-Z]{3}"
 _ZONES: Final = frozenset(available_timezones())

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
-from policies.documents.fields import EMAIL, NAME, Choice, Day, Field, Json, Words, filled
+from policies.documents.fields import EMAIL, NAME, Choice, Day, Field, Words, filled
 from policies.documents.groups import Group, MapOf
+from policies.documents.reading import Json
 
 API_VERSION: Final = "mandate/v1"
 Told = tuple[str, str]

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from policies.documents.accounts import Model, Provider
-from policies.documents.fields import Json
 from policies.documents.groups import Group, Tag
 from policies.documents.identity import Organisation, RoleGrant, Tenant
 from policies.documents.kind import API_VERSION, Kind, metadata
 from policies.documents.money import Budget, Notification, RateLimit
+from policies.documents.reading import Json
 from policies.documents.routes import DataSource, Route, Tool, Validator
 from policies.documents.rules import (
     EscalationRule,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from policies.documents.accounts import URL
-from policies.documents.fields import Choice, Flag, Json, Money, Ref, Secret, Whole, Words
+from policies.documents.fields import Choice, Flag, Money, Ref, Secret, Whole, Words
 from policies.documents.groups import Group, ListOf, TeamRef
 from policies.documents.kind import Kind, Told, email, labels
+from policies.documents.reading import Json
 
 
 def scope() -> Group:

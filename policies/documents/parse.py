@@ -7,11 +7,11 @@ from typing import Any, Final
 import yaml
 
 from policies.documents.document import Document, to_yaml
-from policies.documents.fields import Json, Reading
 from policies.documents.kind import API_VERSION, Kind
 from policies.documents.kinds import KINDS, shape
 from policies.documents.nodes import Text, compose, scalar
 from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
+from policies.documents.reading import Json, Reading
 
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 

@@ -4,20 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from policies.documents.accounts import URL
-from policies.documents.fields import (
-    Cel,
-    Choice,
-    Field,
-    Free,
-    Json,
-    Number,
-    Ref,
-    Secret,
-    Whole,
-    Words,
-)
+from policies.documents.fields import Cel, Choice, Field, Free, Number, Ref, Secret, Whole, Words
 from policies.documents.groups import Group, ListOf, OneOf
 from policies.documents.kind import Kind, Told, name
+from policies.documents.reading import Json
 
 ERROR_CLASSES: Final = (
     "timeout", "rate_limited", "overloaded", "server_error", "worker_lost",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from policies.documents.fields import Cel, Choice, Flag, Json, Money, Number, Ref, Whole, Words
+from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
 from policies.documents.groups import Either, Group, ListOf, TeamRef
 from policies.documents.kind import Kind, Told, day, email, name
 from policies.documents.money import scope
+from policies.documents.reading import Json
 
 
 class UseCase(Kind):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from policies.documents.document import Identity
-from policies.documents.fields import Json
+from policies.documents.reading import Json
 from policies.engine.decision import OnExhausted, PriceRef, Retry
 from policies.engine.rules import Environment, Rule
 

@@ -12,8 +12,8 @@ from typing import Final
 from cel_expr_python import cel
 
 from policies.documents.document import Document
-from policies.documents.fields import Condition
 from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
+from policies.documents.reading import Condition
 from policies.documents.spans import position_in
 from policies.engine import wire
 from policies.engine.forms import CheckedForms, Form, form_key, spans_of

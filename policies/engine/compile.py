@@ -11,8 +11,8 @@ import rfc8785
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import parse_nano
 from policies.documents.document import Document, Identity
-from policies.documents.fields import Json
 from policies.documents.kinds import KINDS
+from policies.documents.reading import Json
 from policies.documents.routes import ERROR_CLASSES, EXECUTED_STRATEGIES
 from policies.documents.whole import resolve
 from policies.engine.bundle import (

@@ -4,15 +4,23 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
-from policies.engine.calendar import offset_at
+from policies.engine.conversions import (
+    getter,
+    milliseconds,
+    to_bool,
+    to_bytes,
+    to_double,
+    to_int,
+    to_moment,
+    to_span,
+    to_string,
+    to_uint,
+    toward_zero,
+)
 from policies.engine.values import (
-    INT_MAX,
-    INT_MIN,
-    UINT_MAX,
     CelError,
     Moment,
     Span,
@@ -20,41 +28,22 @@ from policies.engine.values import (
     Value,
     at_most,
     contains,
-    double_text,
     equal,
     from_json,
     key,
     less,
-    moment,
-    moment_text,
-    span,
-    span_text,
+    no_overload,
+    ranged,
     type_of,
     unkey,
-)  # fmt: skip
+)
 
 _SECOND: Final = 10**9
-
-
-def no_overload(name: str) -> CelError:
-    """The error of an operator that these types do not have."""
-    return CelError(f"no such overload: {name}")
 
 
 def fail(message: str) -> Value:
     """An error where an expression is reached that cannot have a value."""
     raise CelError(message)
-
-
-def ranged(value: int, like: Value) -> int:
-    """A result of integer arithmetic, kept in the 64 bits of its operands."""
-    if isinstance(like, UInt):
-        if not 0 <= value <= UINT_MAX:
-            raise CelError("unsigned integer overflow")
-        return UInt(value)
-    if not INT_MIN <= value <= INT_MAX:
-        raise CelError("integer overflow")
-    return value
 
 
 def _same_number(left: Value, right: Value) -> bool:
@@ -270,146 +259,6 @@ def _matches(text: str, pattern: str) -> bool:
     return _pattern(pattern).search(text) is not None
 
 
-def to_int(value: Value) -> int:
-    """`int(value)`."""
-    if isinstance(value, bool):
-        raise no_overload("int")
-    if isinstance(value, str):
-        if not re.fullmatch(r"-?[0-9]{1,20}", value):
-            raise CelError("cannot convert string to int")
-        return ranged(int(value), 0)
-    if isinstance(value, Moment):
-        return value.ns // _SECOND
-    if isinstance(value, float):
-        if not -(2.0**63) < value < 2.0**63:
-            raise CelError("double out of int range")
-        return int(value)
-    if isinstance(value, int):
-        return ranged(int(value), 0)
-    raise no_overload("int")
-
-
-def to_uint(value: Value) -> UInt:
-    """`uint(value)`."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,20}", value):
-        return UInt(ranged(int(value), UInt(0)))
-    if isinstance(value, float) and -1 < value < 2.0**64:
-        return UInt(ranged(int(value), UInt(0)))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return UInt(ranged(int(value), UInt(0)))
-    raise CelError("cannot convert to uint")
-
-
-def to_double(value: Value) -> float:
-    """`double(value)`."""
-    if isinstance(value, str):
-        if not re.fullmatch(r"[-+]?([0-9.eE+-]+|inf|Inf|INF|infinity|Infinity|nan|NaN|NAN)", value):
-            raise CelError("cannot convert string to double")
-        try:
-            return float(value)
-        except ValueError:
-            raise CelError("cannot convert string to double") from None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise no_overload("double")
-
-
-def to_string(value: Value) -> str:
-    """`string(value)`."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise CelError("invalid UTF-8") from None
-    for kind, write in _WRITERS:
-        if isinstance(value, kind):
-            return write(value)
-    raise no_overload("string")
-
-
-_WRITERS: Final[tuple[tuple[type, Callable[[Value], str]], ...]] = (
-    (bool, lambda v: "true" if v else "false"),
-    (int, lambda v: str(int(v))),
-    (float, double_text),
-    (str, str),
-    (Moment, moment_text),
-    (Span, span_text),
-)
-
-
-def to_bytes(value: Value) -> bytes:
-    """`bytes(value)`."""
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytes):
-        return value
-    raise no_overload("bytes")
-
-
-_TRUE: Final = frozenset({"1", "t", "true", "TRUE", "True"})
-_FALSE: Final = frozenset({"0", "f", "false", "FALSE", "False"})
-
-
-def to_bool(value: Value) -> bool:
-    """`bool(value)`."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value in _TRUE | _FALSE:
-        return value in _TRUE
-    raise CelError("cannot convert to bool")
-
-
-def to_moment(value: Value) -> Moment:
-    """`timestamp(value)`."""
-    if isinstance(value, Moment):
-        return value
-    if isinstance(value, str):
-        return moment(value)
-    if type(value) is int:
-        return Moment(value * _SECOND)
-    raise no_overload("timestamp")
-
-
-def to_span(value: Value) -> Span:
-    """`duration(value)`."""
-    if isinstance(value, Span):
-        return value
-    if isinstance(value, str):
-        return span(value)
-    raise no_overload("duration")
-
-
-def _getter(
-    of_moment: Callable[[Value], int], of_span: Callable[[int], int] | None = None
-) -> Callable[..., int]:
-    def get(value: Value, zone: str = "UTC") -> int:
-        if isinstance(value, Span) and of_span is not None:
-            return of_span(value.ns)
-        if not isinstance(value, Moment):
-            raise no_overload("a part of a timestamp")
-        return of_moment(value.local(_offset(value, zone)))
-
-    return get
-
-
-def _offset(value: Moment, zone: str) -> timedelta:
-    try:
-        return offset_at(value.ns // _SECOND, zone)
-    except ValueError as error:
-        raise CelError(str(error)) from error
-
-
-def _milliseconds(value: Value, zone: str = "UTC") -> int:
-    if isinstance(value, Moment | Span):
-        _ = _offset(value, zone) if isinstance(value, Moment) else None
-        return int(math.fmod(value.ns, _SECOND)) // 10**6
-    raise no_overload("getMilliseconds")
-
-
-def _toward_zero(unit: int) -> Callable[[int], int]:
-    return lambda ns: (abs(ns) // unit) * (1 if ns >= 0 else -1)
-
-
 FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "_==_": equal,
     "_!=_": lambda a, b: not equal(a, b),
@@ -441,16 +290,16 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "duration": to_span,
     "dyn": lambda value: value,
     "type": type_of,
-    "getFullYear": _getter(lambda t: t.year),
-    "getMonth": _getter(lambda t: t.month - 1),
-    "getDate": _getter(lambda t: t.day),
-    "getDayOfMonth": _getter(lambda t: t.day - 1),
-    "getDayOfWeek": _getter(lambda t: t.isoweekday() % 7),
-    "getDayOfYear": _getter(lambda t: t.timetuple().tm_yday - 1),
-    "getHours": _getter(lambda t: t.hour, _toward_zero(3600 * _SECOND)),
-    "getMinutes": _getter(lambda t: t.minute, _toward_zero(60 * _SECOND)),
-    "getSeconds": _getter(lambda t: t.second, _toward_zero(_SECOND)),
-    "getMilliseconds": _milliseconds,
+    "getFullYear": getter(lambda t: t.year),
+    "getMonth": getter(lambda t: t.month - 1),
+    "getDate": getter(lambda t: t.day),
+    "getDayOfMonth": getter(lambda t: t.day - 1),
+    "getDayOfWeek": getter(lambda t: t.isoweekday() % 7),
+    "getDayOfYear": getter(lambda t: t.timetuple().tm_yday - 1),
+    "getHours": getter(lambda t: t.hour, toward_zero(3600 * _SECOND)),
+    "getMinutes": getter(lambda t: t.minute, toward_zero(60 * _SECOND)),
+    "getSeconds": getter(lambda t: t.second, toward_zero(_SECOND)),
+    "getMilliseconds": milliseconds,
     "from_json": from_json,
 }
 """By the name the checked expression gives them."""

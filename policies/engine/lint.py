@@ -9,6 +9,10 @@ from policies.engine.wire import Checked, Node, walk
 MAX_TEXT: Final = 4000
 MAX_NODES: Final = 400
 MAX_COMPREHENSIONS: Final = 2
+MAX_STEPS: Final = 4096
+_LENGTHS: Final = {"request.tools": 128}
+_LENGTH: Final = 32
+"""A list that is not listed has at most about so many items; texts and maps of facts are as small."""
 _ATOM: Final = re.compile(
     r"\\[dDwWsS]|\\[.^$*+?()\[\]{}|\\/-]|\[\^?(?:\\[dws.^$*+?()\[\]{}|\\/-]|[^\[\]\\\x80-\U0010ffff])+\]|[^\\\[\](){}*+?|^$]",
     re.ASCII,
@@ -24,6 +28,8 @@ def lint(checked: Checked) -> Iterator[tuple[int, str]]:
         yield 0, f"has {len(nodes)} parts, at most {MAX_NODES}; split it into several rules"
     if _depth(checked.root) > MAX_COMPREHENSIONS:
         yield 0, f"nests comprehensions deeper than {MAX_COMPREHENSIONS}"
+    elif _steps(checked.root) > MAX_STEPS:
+        yield 0, f"may take more than {MAX_STEPS} steps; do not nest comprehensions over long lists"
     for node in nodes:
         if node.kind == "call" and node.name == "matches":
             wrong = _regex(node)
@@ -33,6 +39,16 @@ def lint(checked: Checked) -> Iterator[tuple[int, str]]:
 
 def _depth(node: Node) -> int:
     return (node.kind == "fold") + max(map(_depth, node.parts), default=0)
+
+
+def _steps(node: Node) -> int:
+    """How often the innermost part of nested comprehensions may run."""
+    inner = max(map(_steps, node.parts), default=1)
+    if node.kind != "fold":
+        return inner
+    source = node.parts[0]
+    length = len(source.parts) if source.kind == "list" else _LENGTHS.get(source.name, _LENGTH)
+    return max(length, 1) * inner
 
 
 def _regex(node: Node) -> str:

@@ -30,10 +30,26 @@ class Erred:
     message: str
 
 
+def no_overload(name: str) -> CelError:
+    """The error of an operator that these types do not have."""
+    return CelError(f"no such overload: {name}")
+
+
 class UInt(int):
     """An unsigned 64-bit integer."""
 
     __slots__ = ()
+
+
+def ranged(value: int, like: Value) -> int:
+    """A result of integer arithmetic, kept in the 64 bits of its operands."""
+    if isinstance(like, UInt):
+        if not 0 <= value <= UINT_MAX:
+            raise CelError("unsigned integer overflow")
+        return UInt(value)
+    if not INT_MIN <= value <= INT_MAX:
+        raise CelError("integer overflow")
+    return value
 
 
 class BoolKey(Enum):
