@@ -168,7 +168,8 @@ def _matching_body(found: "QuerySet[Entry]", wanted: Filter) -> "QuerySet[Entry]
         found = found.filter(text__startswith=f'{{"actor":{_quoted(wanted.actor_kind + ":")[:-1]}')
     if wanted.subject:
         ending = f',"subject":{_quoted(wanted.subject)},"tenant":"'
-        found = found.filter(text__endswith=Concat(Value(ending), F("tenant"), Value('"}')))
+        whole = Concat(Value(ending), F("tenant"), Value('"}'), output_field=TextField())
+        found = found.filter(text__endswith=whole)
     return found
 
 

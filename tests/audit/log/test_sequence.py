@@ -111,16 +111,7 @@ def test_two_at_once_one_works(log_db: LogDatabase) -> None:
 def test_the_sweep_brings_in_what_the_horizon_passed_by(log_db: LogDatabase) -> None:
     log_db.append(5)
     log_db.sequence()
-    lost = an_entry()
-    with log_db.owner() as owner:
-        # as after a restore into a cluster whose transaction ids are smaller
-        owner.execute(
-            """
-            INSERT INTO audit_entry (id, kind, tenant, body, xid, recorded_at)
-            VALUES (%s, %s, %s, %s, '3', clock_timestamp() - interval '2 minutes')
-            """,
-            [lost.id, lost.kind, lost.tenant, lost.body],
-        )
+    log_db.append_behind(an_entry())
     with connect(log_db.app_dsn) as db:
         sequencer = Sequencer(db, log_db.key)
         assert sequencer.tick().outcome is Outcome.IDLE

@@ -1,0 +1,112 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from audit.log import metrics
+from audit.log.running import Due, Loop, Rhythm
+from audit.log.sequence import Refused
+from audit.merkle.note import SignerKey
+from tests.audit.conftest import LogDatabase, an_entry
+
+FAST = Rhythm(tick=0.02, sweep=0.05, report=0.0, retry=0.05)
+
+
+def run_until(loop: Loop, done: threading.Event, seconds: float = 20) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=loop.run, args=[stop])
+    thread.start()
+    happened = done.wait(seconds)
+    stop.set()
+    thread.join(10)
+    assert happened
+    assert not thread.is_alive()
+
+
+def test_it_sequences_until_it_is_told_to_stop(log_db: LogDatabase) -> None:
+    log_db.append(12)
+    said: list[str] = []
+    done = threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "size 12" in line:
+            done.set()
+
+    before = metrics.SEQUENCED._value.get()
+    run_until(Loop(log_db.app_dsn, log_db.key, say, FAST), done)
+    assert said[0] == "log log.example/1: sequencing"
+    assert metrics.SEQUENCED._value.get() - before == 12
+    assert metrics.SIZE._value.get() == 12
+    assert log_db.verify().ok
+
+
+def test_once_takes_all_that_is_there(log_db: LogDatabase) -> None:
+    log_db.append(30)
+    loop = Loop(log_db.app_dsn, log_db.key, lambda _: None)
+    size, until = 0, time.monotonic() + 20
+    while size < 30 and time.monotonic() < until:
+        size = loop.once()
+    assert size == 30
+    assert log_db.verify().ok
+
+
+def test_a_refusal_is_said_counted_and_tried_again(log_db: LogDatabase) -> None:
+    log_db.append(1)
+    log_db.sequence()
+    log_db.append(1)
+    said: list[str] = []
+    done = threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len([each for each in said if each.startswith("refusing")]) == 2:
+            done.set()
+
+    before = metrics.REFUSALS._value.get()
+    stranger = SignerKey.generate("log.example/1")
+    run_until(Loop(log_db.app_dsn, stranger, say, FAST), done)
+    assert metrics.REFUSALS._value.get() - before >= 2
+    with pytest.raises(Refused):
+        Loop(log_db.app_dsn, stranger, say).once()
+
+
+def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    said: list[str] = []
+    done = threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 2:
+            done.set()
+
+    dsn = f"postgresql://nobody@/nowhere?host={tmp_path}"
+    run_until(Loop(dsn, SignerKey.generate("log.example/1"), say, FAST), done)
+    assert {line.partition(":")[0] for line in said} == {"PostgreSQL"}
+
+
+def test_stragglers_raise_an_alarm(log_db: LogDatabase, caplog: pytest.LogCaptureFixture) -> None:
+    log_db.append(1)
+    log_db.sequence()
+    log_db.append_behind(an_entry())
+    said: list[str] = []
+    done = threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("ALARM"):
+            done.set()
+
+    before = metrics.STRAGGLERS._value.get()
+    run_until(Loop(log_db.app_dsn, log_db.key, say, FAST), done)
+    assert "ALARM: 1 entries were outside the tree and are in now" in said
+    assert metrics.STRAGGLERS._value.get() - before == 1
+    assert "look for a restore" in caplog.text
+
+
+def test_a_thing_is_due_at_once_and_then_after_its_time() -> None:
+    due = Due(0.05)
+    assert (due.now(), due.now()) == (True, False)
+    time.sleep(0.06)
+    assert due.now() is True
