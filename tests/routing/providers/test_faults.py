@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -128,9 +129,8 @@ async def test_a_compressed_answer_is_not_unpacked(kind: str) -> None:
 async def test_an_answer_without_end_is_cut(
     kind: str, status: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        transport.GuardedTransport.__init__.__kwdefaults__, "largest_answer", 100_000
-    )
+    defaults: Any = transport.GuardedTransport.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "largest_answer", 100_000)
     error = await failure(says(http(status, b" " * 200_000)), kind, stream=stream)
     assert "larger than its bound" in str(error)
     assert error.error_class == "server_error"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anthropic
 import pytest
@@ -35,16 +36,16 @@ async def client(upstream: Upstream) -> AsyncIterator[AsyncAnthropic]:
 
 
 async def ask(client: AsyncAnthropic, text: str, **more: object) -> Message:
+    # the SDK's overloads take no mapping of options
+    create: Any = client.messages.create
     options = {"model": "claude-haiku-4-5", "max_tokens": 1000, **more}
-    return await client.messages.create(
-        messages=[{"role": "user", "content": text}],
-        **options,  # type: ignore[arg-type, return-value]  # the SDK's overloads take no mapping
-    )
+    found: Message = await create(messages=[{"role": "user", "content": text}], **options)
+    return found
 
 
 async def stream(client: AsyncAnthropic, text: str, **more: object) -> list[RawMessageStreamEvent]:
-    found = await ask(client, text, stream=True, **more)
-    return [event async for event in found]  # type: ignore[attr-defined]  # a stream, as asked
+    found: Any = await ask(client, text, stream=True, **more)
+    return [event async for event in found]
 
 
 async def test_plain(client: AsyncAnthropic) -> None:
@@ -93,14 +94,15 @@ async def test_tool_call_and_its_result(client: AsyncAnthropic) -> None:
     assert block.type == "tool_use"
     assert (block.name, block.input) == ("lookup_policy", {"number": "P-200"})
     result = {"type": "tool_result", "tool_use_id": block.id, "content": "household, 2 years"}
-    after = await client.messages.create(
+    create: Any = client.messages.create
+    after: Message = await create(
         model="claude-haiku-4-5",
         max_tokens=100,
-        tools=TOOLS,  # type: ignore[arg-type]  # a plain mapping
+        tools=TOOLS,
         messages=[
             {"role": "user", "content": asked},
             {"role": "assistant", "content": [block]},
-            {"role": "user", "content": [result]},  # type: ignore[list-item, typeddict-item]  # as sent
+            {"role": "user", "content": [result]},
         ],
     )
     assert after.stop_reason == "end_turn"
