@@ -76,12 +76,12 @@ def test_everything_else_of_an_answer_stays(unknown: dict[str, Any]) -> None:
     "body", [b"", b"<html>secret</html>", b"[]", b'{"id":"secret"}', b'{"id":"\xff"}']
 )
 def test_an_unreadable_answer_says_so_and_quotes_nothing(speaks: Any, body: bytes) -> None:
-    for read in (
-        lambda: speaks.pass_answer(body, call=CALL, model="t"),
-        lambda: speaks.read_answer(body),
+    for read, options in (
+        (speaks.pass_answer, {"call": CALL, "model": "t"}),
+        (speaks.read_answer, {}),
     ):
         with pytest.raises(UnreadableAnswer) as caught:
-            read()
+            read(body, **options)
         assert "secret" not in caught.value.message
         assert caught.value.details["error_class"] == "server_error"
 

@@ -31,8 +31,8 @@ PAIRS: dict[str, tuple[Dialect, Any, str]] = {
 ROWS = [(caller, row) for caller, rows in support.rows().items() for row in rows]
 
 
-def name_of(case: object) -> str:
-    return case if isinstance(case, str) else f"{case['field']} {case.get('about', '')}"  # type: ignore[index]  # a row
+def name_of(case: Any) -> str:
+    return case if isinstance(case, str) else f"{case['field']} {case.get('about', '')}"
 
 
 def contains(found: Any, part: Any) -> bool:

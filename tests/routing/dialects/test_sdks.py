@@ -78,13 +78,13 @@ def anthropic_client(seen: Seen) -> anthropic.Anthropic:
 
 def ask_openai(seen: Seen, **options: Any) -> Any:
     with openai_client(seen) as client:
-        result = client.chat.completions.create(model="triage", messages=HELLO, **options)  # type: ignore[call-overload]  # plain dicts
+        result = client.chat.completions.create(model="triage", messages=HELLO, **options)  # type: ignore[arg-type]  # plain dicts
         return list(result) if options.get("stream") else result
 
 
 def ask_anthropic(seen: Seen, **options: Any) -> Any:
     with anthropic_client(seen) as client:
-        result = client.messages.create(model="triage", max_tokens=9, messages=HELLO, **options)  # type: ignore[call-overload]  # plain dicts
+        result = client.messages.create(model="triage", max_tokens=9, messages=HELLO, **options)  # type: ignore[arg-type]  # plain dicts
         return list(result) if options.get("stream") else result
 
 

@@ -276,7 +276,7 @@ def start() -> bytes:
         "cache_read_input_tokens",
         "output_tokens",
     )
-    message = {
+    message: dict[str, Any] = {
         "id": MSG_ID,
         "type": "message",
         "role": "assistant",
