@@ -27,10 +27,10 @@ warnings.filterwarnings(
 
 _django: App = get_asgi_application()  # type: ignore[assignment] # Django's own stub names plain dicts
 
-from django.conf import settings  # noqa: E402 - after the apps are ready
+from django.conf import settings
 
-from controlplane import health  # noqa: E402
-from controlplane.web_half import WebHalf, open_web  # noqa: E402
+from controlplane import health
+from controlplane.web_half import WebHalf, open_web
 
 LAST_WORDS_SECONDS = 0.5
 """How long before the end of the drain open answers are ended, so that their last bytes still leave."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from controlplane.places import write_private
 
@@ -52,9 +52,9 @@ def compose(console: str, told: Mapping[str, object]) -> Welcome:
         api=f"{console}/v1",
         anthropic_api=console,
         route=str(told.get("route", "")),
-        keys=told.get("keys", {}),  # type: ignore[typeddict-item] # the shape is the seeding command's contract
-        people=told.get("people", []),  # type: ignore[typeddict-item]
-        tokens=told.get("tokens", {}),  # type: ignore[typeddict-item]
+        keys=cast("Mapping[str, str]", told.get("keys", {})),
+        people=cast("Sequence[Person]", told.get("people", [])),
+        tokens=cast("Mapping[str, str]", told.get("tokens", {})),
     )
 
 
