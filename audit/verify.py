@@ -31,6 +31,7 @@ from controlplane.kernel.ids import uuid7_floor
 
 MOST_FINDINGS = 20
 OUTSIDE_AFTER = timedelta(seconds=60)
+RECENT = timedelta(minutes=10)
 _CHUNK = 2000
 Progress = Callable[[int, int], None]
 """Called with (leaves checked, leaves in all), about twice a second."""
@@ -337,7 +338,7 @@ class _Check:
             found = self._all(count, self._log)[0][0]
             if found:
                 self._find(table, None, f"{found} rows lie beside the tree")
-        since = UUID(int=0) if everything else uuid7_floor(self._now() - timedelta(hours=3))
+        since = UUID(int=0) if everything else uuid7_floor(self._now() - RECENT)
         self._cursor.execute(
             """
             SELECT id, recorded_at FROM audit_entry e

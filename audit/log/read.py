@@ -114,7 +114,7 @@ def entry(identity: UUID) -> Proven | None:
 
 
 def state() -> LogState:
-    """Return the state of the log; cheap enough for a page (the count of `outside` looks at the last three hours)."""
+    """Return the state of the log; cheap enough for a page (the count of `outside` looks at the last ten minutes)."""
     head = _newest()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -128,7 +128,7 @@ def state() -> LogState:
         cursor.execute(
             """
             SELECT count(*) FROM audit_entry e
-            WHERE id >= uuid7_floor(now() - interval '3 hours') AND recorded_at < now() - interval '1 minute'
+            WHERE id >= uuid7_floor(now() - interval '10 minutes') AND recorded_at < now() - interval '1 minute'
               AND NOT EXISTS (SELECT FROM audit_leaf WHERE entry = e.id)
             """
         )

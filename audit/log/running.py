@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from threading import Event
 
 import psycopg
@@ -79,7 +80,7 @@ class Loop:
         """Sweep all, sequence all that can be sequenced now, and return the tree's size. Raises Refused, psycopg.Error."""
         with connect(self._dsn) as db:
             sequencer = Sequencer(db, self._key)
-            self._note_stragglers(sequencer.sweep(everything=True))
+            self._note_stragglers(sequencer.sweep())
             tick = sequencer.tick()
             while tick.more:
                 tick = sequencer.tick()
@@ -87,10 +88,14 @@ class Loop:
 
     def _keep(self, sequencer: Sequencer, stop: Event) -> None:
         sweep, full = Due(self._rhythm.sweep), Due(self._rhythm.full_sweep)
-        report = Due(self._rhythm.report)
+        report, history = Due(self._rhythm.report), sequencer.history()
         while not stop.is_set():
             if sweep.now():
-                self._note_stragglers(sequencer.sweep(everything=full.now()))
+                self._note_stragglers(sequencer.sweep_recent())
+                history = sequencer.history() if full.now() else history
+            for since, until in islice(history, 1):
+                # all entries once a day, an hour of them at a time, so that no tick waits long
+                self._note_stragglers(sequencer.sweep(since, until))
             tick = sequencer.tick()
             self._note(tick, report)
             if not tick.more:

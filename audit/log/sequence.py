@@ -9,7 +9,7 @@ its own *before* the entries are.
 5. Read the entries between the two horizons. 6. Write leaves, full tiles, checkpoint, state. Commit: all or nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,13 +22,14 @@ from audit.log import signing
 from audit.merkle.checkpoint import BadCheckpoint
 from audit.merkle.note import BadNote, SignerKey
 from audit.merkle.tree import BadTree, FullTile, Tree, leaf_hash
-from controlplane.kernel.ids import uuid7_floor
+from controlplane.kernel.ids import uuid7_floor, uuid7_time
 
 LOG = 1
 BATCH = 20_000
 HEARTBEAT = timedelta(hours=1)
 OUTSIDE_AFTER = timedelta(seconds=60)
-RECENT = timedelta(hours=3)
+RECENT = timedelta(minutes=5)
+SLICE = timedelta(hours=1)
 Connection = psycopg.Connection[Any]
 
 
@@ -76,7 +77,7 @@ class State:
 
 _ROWS = "SELECT id, xid::text::bigint, recorded_at, body FROM audit_entry e WHERE log = %(log)s"
 _OUTSIDE = """
-  AND id >= %(since)s AND recorded_at < clock_timestamp() - %(age)s AND xid < %(horizon)s::text::xid8
+  AND id >= %(since)s AND id < %(until)s AND recorded_at < clock_timestamp() - %(age)s AND xid < %(horizon)s::text::xid8
   AND NOT EXISTS (SELECT FROM audit_leaf WHERE entry = e.id)
 """
 
@@ -107,24 +108,41 @@ class Sequencer:
             oldest = min((row.recorded_at for row in rows), default=now)
             return Tick(Outcome.SIGNED, len(rows), size, (now - oldest).total_seconds(), more)
 
-    def sweep(self, *, everything: bool = False) -> Tick:
+    def sweep(self, since: datetime | None = None, until: datetime | None = None) -> Tick:
         """Bring in entries that the horizon passed by, which should never be any. Raises Refused.
 
-        They can come from a restore or a promotion that set transaction ids back. `everything` looks at all entries,
-        else at those whose ids are younger than three hours.
+        They can come from a restore or a promotion that set transaction ids back. Looked at are the ids made between
+        the two moments; without them, all. The look itself takes no lock.
         """
+        ids = (
+            UUID(int=0) if since is None else uuid7_floor(since),
+            UUID(int=2**128 - 1) if until is None else uuid7_floor(until),
+        )
+        if not self._outside(self._horizon(), *ids):
+            return Tick(Outcome.IDLE)
         with self._db.transaction():
             if self._begin() is None:
                 return Tick(Outcome.STANDBY)
-            horizon = self._one(
-                "SELECT horizon::text::bigint FROM audit_tree_state WHERE log = %s", self._log
-            )
-            if not self._outside(horizon, everything=everything):
-                return Tick(Outcome.IDLE)
             state = self._locked_state()
-            rows = self._outside(state.horizon, everything=everything)
+            rows = self._outside(state.horizon, *ids)
             size = self._write(state, rows, state.horizon, self._now())
             return Tick(Outcome.SIGNED, len(rows), size, more=len(rows) == BATCH)
+
+    def sweep_recent(self) -> Tick:
+        """Sweep the ids of the last minutes, as is done every minute."""
+        return self.sweep(self._now() - RECENT)
+
+    def history(self) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the hours from the oldest entry to now, for a sweep of everything in small steps."""
+        oldest = self._one(
+            "SELECT id FROM audit_entry WHERE log = %s ORDER BY id LIMIT 1", self._log
+        )
+        if oldest is None:
+            return
+        since, now = uuid7_time(oldest), self._now()
+        while since < now:
+            yield since, since + SLICE
+            since += SLICE
 
     def size(self) -> int:
         """Return the number of leaves."""
@@ -226,9 +244,9 @@ class Sequencer:
             return [Row(*row) for row in self._db.execute(query, names)], last + 1, True
         return [row for row in found if row.xid < last], last, True
 
-    def _outside(self, horizon: int, *, everything: bool) -> list[Row]:
-        since = uuid7_floor(self._now() - RECENT) if not everything else UUID(int=0)
-        names = {"log": self._log, "since": since, "age": OUTSIDE_AFTER, "horizon": horizon}
+    def _outside(self, horizon: int, since: UUID, until: UUID) -> list[Row]:
+        names: dict[str, object] = {"log": self._log, "since": since, "until": until}
+        names |= {"age": OUTSIDE_AFTER, "horizon": horizon}
         query = f"{_ROWS}{_OUTSIDE} ORDER BY xid, id LIMIT {BATCH}"
         return [Row(*row) for row in self._db.execute(query, names)]
 
@@ -274,6 +292,10 @@ class Sequencer:
                 "INSERT INTO audit_tile (log, level, index, hashes) VALUES (%s, %s, %s, %s)",
                 [(self._log, tile.level, tile.index, tile.hashes) for tile in tiles],
             )
+
+    def _horizon(self) -> int:
+        query = "SELECT horizon::text::bigint FROM audit_tree_state WHERE log = %s"
+        return int(self._one(query, self._log) or 0)
 
     def _now(self) -> datetime:
         return self._one("SELECT clock_timestamp()")  # type: ignore[no-any-return]

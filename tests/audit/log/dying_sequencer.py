@@ -28,7 +28,7 @@ class Mortal(psycopg.Connection[Any]):
 def main(dsn: str, folder: str, statement: str) -> None:
     Mortal.left = int(statement)
     running.psycopg.connect = Mortal.connect  # type: ignore[attr-defined]
-    rhythm = running.Rhythm(tick=0.02, sweep=1.0, full_sweep=5.0)
+    rhythm = running.Rhythm(tick=0.02, sweep=0.5, full_sweep=2.0)
     running.Loop(dsn, signer(Path(folder)), lambda _: None, rhythm).run(Event())
 
 

@@ -104,7 +104,7 @@ def test_two_at_once_one_works(log_db: LogDatabase) -> None:
     with connect(log_db.app_dsn) as one, connect(log_db.app_dsn) as other, one.transaction():
         one.execute("SELECT pg_advisory_xact_lock(7001, 101)")
         assert Sequencer(other, log_db.key).tick().outcome is Outcome.STANDBY
-        assert Sequencer(other, log_db.key).sweep().outcome is Outcome.STANDBY
+        assert Sequencer(other, log_db.key).sweep_recent().outcome is Outcome.IDLE
     log_db.sequence()
 
 
@@ -116,9 +116,35 @@ def test_the_sweep_brings_in_what_the_horizon_passed_by(log_db: LogDatabase) -> 
         sequencer = Sequencer(db, log_db.key)
         assert sequencer.tick().outcome is Outcome.IDLE
         assert [finding.what for finding in log_db.verify().findings] == ["outside"]
-        assert [sequencer.sweep().sequenced for _ in range(2)] == [1, 0]
+        assert [sequencer.sweep_recent().sequenced for _ in range(2)] == [1, 0]
     found = log_db.verify()
     assert (found.size, found.late, found.findings) == (6, 1, ())
+
+
+def test_the_sweep_of_all_goes_through_every_hour_since_the_first_entry(
+    log_db: LogDatabase,
+) -> None:
+    log_db.append(1)
+    log_db.sequence()
+    with connect(log_db.app_dsn) as db:
+        sequencer = Sequencer(db, log_db.key)
+        ((since, until),) = sequencer.history()
+        first = log_db.one("SELECT recorded_at FROM audit_entry")
+        assert since <= first + timedelta(seconds=1)
+        assert until == since + timedelta(hours=1)
+        log_db.append_behind(an_entry())
+        hour = timedelta(hours=1)
+        assert sequencer.sweep(since - hour, until - hour).sequenced == 0
+        assert sequencer.sweep(since, until).sequenced == 1
+
+
+def test_two_at_once_one_sweeps(log_db: LogDatabase) -> None:
+    log_db.append(1)
+    log_db.sequence()
+    log_db.append_behind(an_entry())
+    with connect(log_db.app_dsn) as one, connect(log_db.app_dsn) as other, one.transaction():
+        one.execute("SELECT pg_advisory_xact_lock(7001, 101)")
+        assert Sequencer(other, log_db.key).sweep().outcome is Outcome.STANDBY
 
 
 def test_the_sweep_leaves_alone_what_is_young_or_in_its_place(log_db: LogDatabase) -> None:
@@ -126,7 +152,7 @@ def test_the_sweep_leaves_alone_what_is_young_or_in_its_place(log_db: LogDatabas
     log_db.sequence()
     log_db.append(5)
     with connect(log_db.app_dsn) as db:
-        assert Sequencer(db, log_db.key).sweep(everything=True).outcome is Outcome.IDLE
+        assert Sequencer(db, log_db.key).sweep().outcome is Outcome.IDLE
 
 
 @pytest.mark.parametrize(
