@@ -8,7 +8,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
@@ -72,8 +72,8 @@ class HttpProvider:
 
     async def answer(self, request: CallRequest, target: Target) -> Answered:
         """One plain call. Raises ProviderError."""
-        sent = await _unhurried(len(request.raw), lambda: self._outgoing(request, target))
         timer = Timer(target)
+        sent = await _unhurried(len(request.raw), lambda: self._outgoing(request, target))
         with _failures(target):
             async with timer.until_total():
                 response = await self._account.post(sent, connect_seconds=target.timeouts.connect)
@@ -87,38 +87,32 @@ class HttpProvider:
 
     async def stream(self, request: CallRequest, target: Target) -> AsyncGenerator[Piece]:
         """One streamed call; closing the generator cuts the upstream. Raises ProviderError."""
-        sent = await _unhurried(len(request.raw), lambda: self._outgoing(request, target))
         timer = Timer(target)
+        sent = await _unhurried(len(request.raw), lambda: self._outgoing(request, target))
         with _failures(target):
             async with timer.until_next():
                 response = await self._account.post(sent, connect_seconds=target.timeouts.connect)
         try:
             if response.status_code >= 300:
                 raise self._refused(response, response.content, request, target)
-            async with aclosing(self._pieces(response, request, target, timer)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            turn = self._translator(request, target)
+            feed, source = dialect(self._account.dialect).reader().feed, response.aiter_raw()
+            with _failures(target, turn):
+                while not turn.finished:
+                    async with timer.until_next():
+                        data = await anext(source, None)
+                    if data is None:
+                        raise errors.unreadable(target.provider, "the stream was cut off")
+                    piece = turn.take(feed(data))
+                    if piece.output_bytes or piece.finish:
+                        timer.moved()
+                    if piece.data or piece.usage or piece.finish:
+                        yield piece
+                    if turn.broken is not None:
+                        raise turn.broken
+                await _drain(source)
         finally:
             await response.aclose()
-
-    async def _pieces(
-        self, response: httpx2.Response, request: CallRequest, target: Target, timer: Timer
-    ) -> AsyncGenerator[Piece]:
-        reader = dialect(self._account.dialect).reader()
-        turn = self._translator(request, target)
-        source = response.aiter_raw()
-        with _failures(target, turn):
-            while not turn.finished:
-                async with timer.until_next():
-                    data = await anext(source, None)
-                if data is None:
-                    raise errors.unreadable(target.provider, "the stream was cut off")
-                piece = turn.take(reader.feed(data))
-                if piece.output_bytes or piece.finish:
-                    timer.moved()
-                if piece.data or piece.usage or piece.finish:
-                    yield piece
-            await _drain(source)
 
     def _outgoing(self, request: CallRequest, target: Target) -> Outgoing:
         theirs, limit = self._account.dialect, self._account.limit_field

@@ -31,12 +31,17 @@ class Until:
 
 
 class Timer:
-    """The four timers of an attempt; the caller's deadline bounds each."""
+    """The four timers of an attempt; the caller's deadline bounds each.
+
+    Making one when the deadline has passed raises ProviderError: nothing is sent.
+    """
 
     def __init__(self, target: Target) -> None:
         self._loop = asyncio.get_running_loop()
         self._target = target
         now = self._loop.time()
+        if target.deadline <= now:
+            raise self._past(sent=False)
         self._total = min(now + target.timeouts.total, target.deadline)
         self._next = now + target.timeouts.first_token
         self._what, self._seconds = "the first token", target.timeouts.first_token
@@ -59,9 +64,11 @@ class Timer:
         if self._loop.time() < self._total:
             return errors.too_late(name, self._what, self._seconds)
         if self._total == self._target.deadline:
-            return ProviderError(
-                "timeout",
-                f'provider "{name}": the caller\'s deadline passed',
-                maybe_processed=True,
-            )
+            return self._past(sent=True)
         return errors.too_late(name, "the answer", self._target.timeouts.total)
+
+    def _past(self, *, sent: bool) -> ProviderError:
+        name = self._target.provider
+        return ProviderError(
+            "timeout", f'provider "{name}": the caller\'s deadline passed', maybe_processed=sent
+        )

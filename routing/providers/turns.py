@@ -4,7 +4,7 @@ from typing import Protocol
 
 from controlplane.kernel.ids import uuid7_time
 from routing.dialects.base import Dialect, Event
-from routing.exchange import CallRequest, Usage
+from routing.exchange import CallRequest, StreamFailed, UnreadableAnswer, Usage
 from routing.providers.base import Piece, Target
 
 
@@ -18,9 +18,11 @@ class Turn(Protocol):
 
     finished: bool
     output_bytes: int
+    broken: StreamFailed | UnreadableAnswer | None
+    """What ended the stream early. What came before it is in the piece, so that it is charged."""
 
     def take(self, events: list[Event]) -> Piece:
-        """What these events mean for the caller. Raises UnreadableAnswer or StreamFailed."""
+        """What these events mean for the caller."""
         ...
 
 
@@ -35,17 +37,23 @@ class Spliced:
         self._finish: str | None = None
         self.finished = False
         self.output_bytes = 0
+        self.broken: StreamFailed | UnreadableAnswer | None = None
 
     def take(self, events: list[Event]) -> Piece:
         """The events with id and model replaced."""
         splice = self._splice
-        data = b"".join([splice(event) for event in events])
+        data = bytearray()
+        try:
+            for event in events:
+                data += splice(event)
+        except (StreamFailed, UnreadableAnswer) as error:
+            self.broken = error
         usage = splice.usage if splice.usage is not self._usage else None
         finish = splice.finish if splice.finish != self._finish else None
         grown = splice.output_bytes - self.output_bytes
         self._usage, self._finish = splice.usage, splice.finish
         self.output_bytes, self.finished = splice.output_bytes, splice.finished
-        return Piece(data, usage, finish, grown)
+        return Piece(bytes(data), usage, finish, grown)
 
 
 class Crossed:
@@ -63,6 +71,7 @@ class Crossed:
         )
         self.finished = False
         self.output_bytes = 0
+        self.broken: StreamFailed | UnreadableAnswer | None = None
 
     def take(self, events: list[Event]) -> Piece:
         """The events as the caller's dialect writes them."""
@@ -70,11 +79,13 @@ class Crossed:
         usage: Usage | None = None
         finish: str | None = None
         before = self.output_bytes
-        for event in events:
-            for chunk in self._reader.chunks(event):
+        try:
+            for chunk in (chunk for event in events for chunk in self._reader.chunks(event)):
                 data += self._write(chunk)
                 usage, finish = chunk.usage or usage, chunk.finish or finish
                 self.output_bytes += chunk.output_bytes
+        except (StreamFailed, UnreadableAnswer) as error:
+            self.broken = error
         if self._reader.finished and not self.finished:
             self.finished = True
             data += self._write.end()

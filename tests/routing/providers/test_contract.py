@@ -203,6 +203,32 @@ async def test_the_callers_deadline_bounds_an_attempt(
     assert caught.value.error_class == "timeout"
 
 
+@over_http
+@pytest.mark.parametrize("stream", [False, True])
+async def test_past_the_deadline_nothing_is_sent(
+    providers: Providers, upstream: Upstream, name: str, stream: bool, kind: str
+) -> None:
+    at = target(kind, upstream.url, deadline=asyncio.get_running_loop().time() - 0.1)
+    with pytest.raises(ProviderError, match="the caller's deadline passed") as caught:
+        await (streamed if stream else answer)(providers, request(name, "x", stream=stream), at)
+    assert (caught.value.error_class, caught.value.maybe_processed) == ("timeout", False)
+    assert upstream.arrivals(at.call.hex) == []
+
+
+@every_type
+@pytest.mark.parametrize("after", [0, 3])
+async def test_an_error_in_one_read_with_output_keeps_the_output(
+    providers: Providers, upstream: Upstream, name: str, after: int, kind: str
+) -> None:
+    asked = request(name, f"x [[sandbox tokens=9 chunks=9 error=after:{after}]]", stream=True)
+    came = Streamed()
+    with pytest.raises(ProviderError) as caught:
+        await streamed(providers, asked, target(kind, upstream.url), came)
+    assert (came.output_bytes > 0) is (after > 0)
+    if kind != "sandbox":
+        assert caught.value.maybe_processed is (after > 0)
+
+
 @every_type
 async def test_a_slow_first_token_is_a_timeout(
     providers: Providers, upstream: Upstream, kind: str, name: str
