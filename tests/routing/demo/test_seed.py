@@ -18,6 +18,8 @@ def test_seed(
         told = json.loads(made.shell("demo", "seed", "--sandbox-port", "9001", "--json"))
         _told_all(told)
         _written(made)
+        first = told["keys"]["insurance/claims"].split("_")[1]
+        made.shell("keys", "revoke", first, "--reason", "tried it")
         again = json.loads(made.shell("demo", "seed", "--sandbox-port", "9001", "--json"))
         assert again == {"route": world.ROUTE}
         assert _revision(made) == 2
