@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 
 
-class TransactionId(models.BigIntegerField):  # type: ignore[type-arg]
+class TransactionId(models.BigIntegerField):  # type: ignore[type-arg]  # the class takes no parameters at run time
     """PostgreSQL's xid8 as an `int`: orders transactions. In SQL compare `%s::text::xid8`."""
 
     def db_type(self, connection: Any) -> str:  # noqa: ANN401, ARG002 - Django's own signature

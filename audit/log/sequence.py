@@ -213,11 +213,12 @@ class Sequencer:
         ).fetchone()
         if row is None:
             raise ValueError(f"checkpoint {seq} is missing")
+        signed_at: datetime
         size, signed_horizon, signed_at, root, seal, note, before = row
         if (size, signed_horizon, root) != (tree.size, horizon, tree.root()):
             raise ValueError(f"it differs from checkpoint {seq}")
         if (seq, *row[:6]) == self._signed:
-            return signed_at  # type: ignore[no-any-return]
+            return signed_at
         added = self._db.execute(
             """
             SELECT xid::text::bigint, recorded_at FROM audit_leaf
@@ -228,7 +229,7 @@ class Sequencer:
         rows = signing.rows_digest(added)
         head = signing.Head(self._log, seq, size, horizon, signed_at, root, rows)
         signing.check(head, note, seal, self._key.verifier)
-        return signed_at  # type: ignore[no-any-return]
+        return signed_at
 
     def _rows(self, low: int, high: int) -> tuple[list[Row], int, bool]:
         """Return entries in [low, high), the horizon they reach, and whether more are waiting below `high`."""
@@ -298,7 +299,8 @@ class Sequencer:
         return int(self._one(query, self._log) or 0)
 
     def _now(self) -> datetime:
-        return self._one("SELECT clock_timestamp()")  # type: ignore[no-any-return]
+        now: datetime = self._one("SELECT clock_timestamp()")
+        return now
 
     def _one(self, query: str, *values: object) -> Any:  # noqa: ANN401 - a column of any type
         row = self._db.execute(query, values).fetchone()

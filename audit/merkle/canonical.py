@@ -20,7 +20,7 @@ class NotCanonical(ValueError):
     """The value has no canonical form that every reader would understand alike."""
 
 
-def dumps(value: object) -> bytes:
+def dumps(value: Any) -> bytes:  # noqa: ANN401 - whatever is not JSON is refused
     """The canonical bytes of None, bool, int, str, list, tuple and dict with str keys.
 
     Raises NotCanonical for anything else: floats, integers beyond ±(2^53 - 1), subclasses, lone surrogates.
@@ -28,23 +28,23 @@ def dumps(value: object) -> bytes:
     try:
         if _plain(value):
             return _ENCODER.encode(value)
-        return rfc8785.dumps(value)  # type: ignore[arg-type]
+        return rfc8785.dumps(value)
     except (TypeError, UnicodeEncodeError, rfc8785.CanonicalizationError) as error:
         raise NotCanonical(f"not canonical JSON: {error}") from error
     except RecursionError as error:
         raise NotCanonical("not canonical JSON: nested too deeply") from error
 
 
-def _plain(value: object) -> bool:
+def _plain(value: Any) -> bool:  # noqa: ANN401 - whatever is not JSON is refused
     """Refuse what may not be in it; False where msgspec's order of keys, by code point, need not be RFC 8785's."""
     kind = type(value)
     if kind is dict:
-        return _plain_members(value)  # type: ignore[arg-type]
+        return _plain_members(value)
     if kind is list or kind is tuple:
         # not all(): every item must be looked at, also after the first that is not plain
-        return sum(not _plain(item) for item in value if type(item) is not str) == 0  # type: ignore[attr-defined]
+        return sum(not _plain(item) for item in value if type(item) is not str) == 0
     if kind is int:
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise NotCanonical(f"{value} is beyond 2^53 - 1; write it as a string")
         return True
     if kind is str or value is None or value is True or value is False:
