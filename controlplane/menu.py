@@ -1,4 +1,4 @@
-"""What stands around every page: the menu a member's roles can use, the organisation's name, the revision, the log's last signature."""
+"""What stands around every page: the menu for a member's roles, the organisation, the revision, the log's last signature."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,11 +4,13 @@ Only here a member's row meets the published RoleGrants. Pages need a signed-in 
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,9 +26,14 @@ from controlplane.kernel.errors import (
 )
 from controlplane.kernel.principal import Principal
 from controlplane.menu import LOG_ROLES, STOP_ROLES, Shell, held_anywhere, menu_for, roles_in_words
-from policies.bundles.principals import principal_for
+from controlplane.problems import CONTENT_TYPE, problem
+from policies.bundles.principals import principal_for, principal_of_key
 from policies.bundles.published import Published, published
+from policies.identity.authentication import member_of_token
+from policies.identity.credentials import KEY_PREFIX
 from policies.identity.models import User
+from policies.order.entries import append_entry
+from policies.order.lock import mandate_now
 from policies.stops.read import active
 from policies.stops.visible import visible
 
@@ -66,11 +73,20 @@ def request_id(get_response: Handler) -> Handler:
     return middleware
 
 
+_DOCS = "/api/v1/docs/"
+_DOCS_CSP = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
 def security_headers(get_response: Handler) -> Handler:
     """Set what a view has not set itself; only the API reference page has a policy of its own."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
+        if request.path == _DOCS:
+            response.setdefault("content-security-policy", _DOCS_CSP)
         for name, value in _HEADERS.items():
             response.setdefault(name, value)
         if not request.path.startswith("/static/"):
@@ -91,10 +107,10 @@ class Console:
         if request.path.startswith(_PLAIN):
             return self._get_response(request)
         found = published()
+        if request.path.startswith(_API):
+            return self._api(request, found)
         principal = _principal(request, found)
         request.principal = principal  # type: ignore[attr-defined]
-        if request.path.startswith(_API):
-            return self._get_response(request)
         request.console = _shell(request, found, principal)  # type: ignore[attr-defined]
         if principal is None and request.path != _OPEN:
             return _to_sign_in(request)
@@ -102,7 +118,31 @@ class Console:
             # allauth brings more pages than the console has: no sign-up, no e-mail addresses to manage
             return _trouble(request, NotFound("the console has no such page"), 404)
         with timezone.override(found.zone):
-            return self._get_response(request)
+            response = self._get_response(request)
+        if (
+            request.path == _OPEN
+            and request.method == "POST"
+            and response.status_code == HTTPStatus.OK
+        ):
+            _note_failed_sign_in(request)
+        return response
+
+    def _api(self, request: HttpRequest, found: Published) -> HttpResponse:
+        """The API says itself what nobody gets; here it only learns who asks, and how they showed it."""
+        shown = _presented(request)
+        try:
+            principal = _by_credential(shown, found) if shown else _principal(request, found)
+        except Unauthenticated:
+            principal = None
+        request.principal = principal  # type: ignore[attr-defined]
+        request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]
+        response = self._get_response(request)
+        if response.status_code == HTTPStatus.NOT_FOUND and _is_page(response):
+            detail = f'there is no address "{request.path}"; every path ends in a slash'
+            return JsonResponse(
+                problem(404, NotFound.code, detail), status=404, content_type=CONTENT_TYPE
+            )
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A refusal becomes a page in the reader's words; everything else is Django's affair."""
@@ -119,6 +159,37 @@ class Console:
 def _principal(request: HttpRequest, found: Published) -> Principal | None:
     user = request.user
     return principal_for(user, found) if isinstance(user, User) and user.is_active else None
+
+
+def _note_failed_sign_in(request: HttpRequest) -> None:
+    """The entry names a member who exists; what else was typed is not kept."""
+    typed = request.POST.get("login", "").strip().lower()
+    known = User.objects.filter(email=typed).exists()
+    with transaction.atomic():
+        append_entry(
+            "signin.failed",
+            actor="anonymous:console",
+            at=mandate_now(),
+            subject=f"member:{typed}" if known else "",
+        )
+
+
+def _is_page(response: HttpResponse) -> bool:
+    return response.get("content-type", "").startswith("text/html")
+
+
+def _presented(request: HttpRequest) -> str:
+    """What stands in Authorization or x-api-key. Whoever shows a credential is judged by it, session or not."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    return request.headers.get("x-api-key", "").strip() or scheme
+
+
+def _by_credential(shown: str, found: Published) -> Principal:
+    if shown.startswith(f"{KEY_PREFIX}_"):
+        return principal_of_key(shown)
+    return principal_for(member_of_token(shown), found)
 
 
 def _shell(request: HttpRequest, found: Published, principal: Principal | None) -> Shell:

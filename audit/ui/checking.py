@@ -66,14 +66,16 @@ def _in_words(found: verify.Verification) -> Verified:
     )
     if found.ok:
         return Verified(
-            True, f"Verified in {took}: nothing is wrong", f"{work}. This check is an entry itself."
+            holds=True,
+            headline=f"Verified in {took}: nothing is wrong",
+            detail=f"{work}. This check is an entry itself.",
         )
     things = len(found.findings)
     return Verified(
-        False,
-        f"{things} thing{'s are' if things > 1 else ' is'} wrong with the log",
-        f"{work}, in {took}. Keep this installation as it is, and compare it with an older checkpoint.",
-        tuple(
+        holds=False,
+        headline=f"{things} thing{'s are' if things > 1 else ' is'} wrong with the log",
+        detail=f"{work}, in {took}. Keep this installation as it is, and compare it with an older checkpoint.",
+        findings=tuple(
             f"{finding.what}{'' if finding.index is None else f' {finding.index}'}: {finding.message}"
             for finding in found.findings[:_FINDINGS_SHOWN]
         ),

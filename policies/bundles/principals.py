@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings
+from django.db import connection
+
+from controlplane.kernel.errors import Unauthenticated
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Governed, Published
+from policies.identity import credentials
 from policies.identity.models import Membership, User
+
+_KEY = "SELECT hash, tenant, team FROM policies_api_key WHERE id = %s AND key_stands(id, hash)"
 
 
 def principal_for(user: User, found: Published) -> Principal:
@@ -19,6 +26,24 @@ def principal_for(user: User, found: Published) -> Principal:
                 user=user, team__archived_at=None, tenant__archived_at=None
             ).values_list("tenant__slug", "team__slug")
         ),
+    )
+
+
+def principal_of_key(presented: str) -> Principal:
+    """The Principal of an API key: no role, its own team. Raises Unauthenticated, never saying why."""
+    refused = Unauthenticated("this API key is unknown, expired or revoked; show one of your team")
+    public = credentials.public_id(presented, credentials.KEY_PREFIX)
+    if public is None:
+        raise refused
+    with connection.cursor() as cursor:
+        cursor.execute(_KEY, [public])
+        row = cursor.fetchone()
+    kept = bytes(row[0]) if row else bytes(32)
+    pepper = credentials.read_pepper(settings.MANDATE_KEYS_DIR)
+    if not credentials.matches(pepper, presented, kept) or row is None:
+        raise refused
+    return Principal(
+        kind="key", id=public, name=f"key {public}", teams=frozenset({(row[1], row[2])})
     )
 
 

@@ -1,6 +1,6 @@
 """Decide again: what the stored facts and the bundle's own text come to, in a process that knows nothing else.
 
-As a program (`python -m policies.decisions.again`) it reads one msgpack map from standard input and writes JSON. It loads no Django, no
+As a program (`python -m policies.decisions.again`) it reads one msgpack map and writes JSON. It loads no Django, no
 database and no configuration: only the engine, the bundle's bytes and the facts.
 """
 

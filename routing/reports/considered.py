@@ -1,19 +1,20 @@
 """The rules and the models that a decision considered, as lines that say what became of each. Pure."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from policies.engine.decision import BUILT_IN, Decision, RuleRef
-from policies.engine.deliberation import Considered, Deliberation
-from policies.engine.rules import Outcome, Rule
-from policies.engine.values import Erred
+from policies.engine.explain import Atom, Choosing, Considering, Trace
 
 NO_MATCH = "no match"
+_ATOMS_SHOWN = 4
+_VALUE_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """One rule. `line` is that of the deciding part, else of its condition; 0 for a built-in rule."""
+    """One rule. `line` is that of the deciding part, 0 for a built-in rule; `saw` what it looked at, with the values."""
 
     outcome: str
     kind: str
@@ -28,48 +29,39 @@ class RuleLine:
 
 @dataclass(frozen=True, slots=True)
 class CandidateLine:
-    """One model of the route: `result` is planned or dropped; `why` in words; its rules by name."""
+    """One model of the route: `result` is planned, dropped or not reached; `why` in words."""
 
     model: str
     result: str
     why: str
-    rules: tuple[str, ...] = ()
 
 
-def rules_of(found: Deliberation, decision: Decision) -> list[RuleLine]:
-    """Every rule that was held against the call: those that determine the result first, in each group."""
-    lines = [_built_in(ref, words, decision) for ref, words in found.refusals]
-    lines += [_of_call(rule, outcome, decision) for rule, outcome in found.outcomes]
-    lines += _of_models(found.considered, decision)
-    lines += [
-        _built_in(ref, "no permission matches", decision)
-        for ref in decision.determining
-        if ref.kind == BUILT_IN and ref.name == "no-permit"
-    ]
+def rules_of(found: Trace) -> list[RuleLine]:
+    """Every rule that was held against the call: those that determine the result first, those without a match last."""
+    lines = [*_built_in(found.decision), *_permissions(found)]
     return sorted(lines, key=lambda line: (not line.determining, line.outcome == NO_MATCH))
 
 
-def candidates_of(found: Deliberation) -> list[CandidateLine]:
-    """Every model of the route in the order in which it would be tried."""
-    return [_candidate(number, one) for number, one in enumerate(_ranked(found.considered), 1)]
-
-
-def _ranked(considered: Sequence[Considered]) -> list[Considered]:
-    return [one for one in considered if not one.reasons] + [
-        one for one in considered if one.reasons
+def candidates_of(found: Trace) -> list[CandidateLine]:
+    """Every model of the route: the plan in its order, then those that were dropped."""
+    planned = [one for one in found.models if not one.reasons]
+    dropped = [one for one in found.models if one.reasons]
+    return [
+        *(_planned(number, one) for number, one in enumerate(planned, 1)),
+        *(_dropped(one) for one in dropped),
     ]
 
 
-def _candidate(number: int, one: Considered) -> CandidateLine:
-    if one.reasons:
-        return CandidateLine(
-            model=one.model.label,
-            result="dropped",
-            why="; ".join(f"{_named(reason.rule)}: {reason.message}" for reason in one.reasons),
-            rules=tuple(reason.rule.name for reason in one.reasons),
-        )
-    words = f"number {number} of the plan" if one.candidate else "no candidate was made of it"
-    return CandidateLine(one.model.label, "planned", words)
+def _planned(number: int, one: Choosing) -> CandidateLine:
+    words = (
+        f"number {number} of the plan" if one.fate == "planned" else "the call was denied before"
+    )
+    return CandidateLine(one.model, one.fate, words)
+
+
+def _dropped(one: Choosing) -> CandidateLine:
+    reasons = (f"{_named(reason.rule)}: {reason.message}" for reason in one.reasons)
+    return CandidateLine(one.model, "dropped", "; ".join(reasons))
 
 
 def _named(ref: RuleRef) -> str:
@@ -78,83 +70,80 @@ def _named(ref: RuleRef) -> str:
     return f"{ref.name}, line {ref.line}" if ref.line else ref.name
 
 
-def _built_in(ref: RuleRef, words: str, decision: Decision) -> RuleLine:
-    return RuleLine(
-        "denies", ref.kind, ref.tenant, ref.name, 0, "built in", "", words, _counts(ref, decision)
-    )
-
-
-def _of_call(rule: Rule, outcome: Outcome, decision: Decision) -> RuleLine:
-    ref = RuleRef(kind="Permission", tenant=rule.tenant, name=rule.name)
-    return _line(
-        rule,
-        _word(rule, outcome),
-        _error(outcome),
-        _line_of(ref, rule, decision),
-        _counts(ref, decision),
-    )
-
-
-def _of_models(considered: Sequence[Considered], decision: Decision) -> list[RuleLine]:
-    """A rule on models is one line, which names the models it dropped."""
-    held: dict[tuple[str, str], tuple[Rule, list[tuple[str, Outcome]]]] = {}
-    for one in considered:
-        for rule, outcome in one.outcomes:
-            held.setdefault((rule.tenant, rule.name), (rule, []))[1].append(
-                (one.model.label, outcome)
-            )
-    lines = []
-    for rule, outcomes in held.values():
-        ref = RuleRef(kind="Permission", tenant=rule.tenant, name=rule.name)
-        matched = [
-            label for label, outcome in outcomes if outcome is True or isinstance(outcome, Erred)
+def _built_in(decision: Decision) -> Iterator[RuleLine]:
+    """Built-in rules that determined the result; those that removed a model say which."""
+    for ref in decision.determining:
+        if ref.kind != BUILT_IN:
+            continue
+        removed = [
+            d for d in decision.dropped if d.rule.kind == BUILT_IN and d.rule.name == ref.name
         ]
-        word = _model_word(rule, matched)
-        error = next((_error(outcome) for _, outcome in outcomes if isinstance(outcome, Erred)), "")
-        lines.append(
-            _line(rule, word, error, _line_of(ref, rule, decision), _counts(ref, decision))
+        names = dict.fromkeys(d.model for d in removed)
+        outcome = f"drops {', '.join(names)}" if names else "denies"
+        words = "; ".join(dict.fromkeys(d.message for d in removed))
+        if not words and decision.denial:
+            words = decision.denial.message
+        yield RuleLine(
+            outcome, ref.kind, ref.tenant, ref.name, 0, "built in", "", words, determining=True
         )
-    return lines
 
 
-def _model_word(rule: Rule, matched: Sequence[str]) -> str:
+def _permissions(found: Trace) -> Iterator[RuleLine]:
+    """A rule on models is one line, which names the models it dropped."""
+    held: dict[tuple[str, str], list[Considering]] = {}
+    for rule in found.rules:
+        held.setdefault((rule.tenant, rule.name), []).append(rule)
+    for rules in held.values():
+        matched = [rule for rule in rules if rule.outcome != "false"]
+        shown = matched[0] if matched else rules[0]
+        yield RuleLine(
+            outcome=_word(shown, matched),
+            kind=shown.kind,
+            tenant=shown.tenant,
+            name=shown.name,
+            line=shown.line,
+            level=shown.level if shown.effect == "forbid" else "",
+            saw=_saw(shown),
+            note=shown.message,
+            determining=_determines(shown, found.decision),
+        )
+
+
+def _word(rule: Considering, matched: Sequence[Considering]) -> str:
     if not matched:
         return NO_MATCH
+    if rule.outcome == "error" and not rule.counted:
+        return "error"
     if rule.effect == "permit":
         return "permit"
-    return "recorded" if rule.level == "advisory" else f"drops {', '.join(matched)}"
+    if rule.level == "advisory":
+        return "recorded"
+    models = [one.model for one in matched if one.model]
+    return f"drops {', '.join(models)}" if models else "forbids"
 
 
-def _word(rule: Rule, outcome: Outcome) -> str:
-    if isinstance(outcome, Erred):
-        return "error" if rule.effect == "permit" else "forbids"
-    if not outcome:
-        return NO_MATCH
-    if rule.effect == "permit":
-        return "permit"
-    return "recorded" if rule.level == "advisory" else "forbids"
+def _saw(rule: Considering) -> str:
+    """The parts that decided, with what they looked at: `team.name is "claims"`."""
+    wanted = "true" if rule.outcome == "true" else "false"
+    atoms = [atom for atom in rule.atoms if atom.outcome == wanted]
+    if rule.outcome == "false":
+        atoms = atoms[:1]
+    values: dict[str, str] = {}
+    for atom in atoms[:_ATOMS_SHOWN]:
+        values.update(_values(atom))
+    return ", ".join(f"{name} is {value}" for name, value in values.items()) or (
+        "always" if not rule.atoms else rule.atoms[0].text
+    )
 
 
-def _error(outcome: Outcome) -> str:
-    return f"the condition failed: {outcome}" if isinstance(outcome, Erred) else ""
+def _values(atom: Atom) -> Iterator[tuple[str, str]]:
+    for name, value in atom.inputs.items():
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        yield name, text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
 
 
-def _line(rule: Rule, outcome: str, note: str, line: int, counts: bool) -> RuleLine:  # noqa: FBT001 - one of five parts of a row
-    text = rule.when.form.text if rule.when else "always"
-    level = rule.level if rule.effect == "forbid" else ""
-    return RuleLine(outcome, "Permission", rule.tenant, rule.name, line, level, text, note, counts)
-
-
-def _counts(ref: RuleRef, decision: Decision) -> bool:
-    return any(_same(ref, other) for other in decision.determining)
-
-
-def _line_of(ref: RuleRef, rule: Rule, decision: Decision) -> int:
-    for other in (*decision.determining, *decision.advisories):
-        if _same(ref, other) and other.line:
-            return other.line
-    return rule.line
-
-
-def _same(one: RuleRef, other: RuleRef) -> bool:
-    return (one.kind, one.tenant, one.name) == (other.kind, other.tenant, other.name)
+def _determines(rule: Considering, decision: Decision) -> bool:
+    return any(
+        (ref.kind, ref.tenant, ref.name) == (rule.kind, rule.tenant, rule.name)
+        for ref in decision.determining
+    )

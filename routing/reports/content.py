@@ -61,6 +61,25 @@ def open_call(principal: Principal, call: Call, reason: str) -> list[Opened]:
     return [_open(call, field, name) for field, name in FIELDS]
 
 
+def own_answer(call: Call) -> object | None:
+    """The answer of an ended call as its caller got it, for the API key of its own team; None where there is none."""
+    if call.state != "completed":
+        return None
+    try:
+        with connection.cursor() as cursor:
+            found = open_content(_store(), cursor, call.id, "answer")
+    except (Erased, Tampered):
+        return None
+    if found is None:
+        return None
+    text = found.decode("utf-8", "replace")
+    try:
+        parsed: object = json.loads(text)
+    except ValueError:
+        return text
+    return parsed
+
+
 def _open(call: Call, field: str, name: str) -> Opened:
     try:
         with connection.cursor() as cursor:

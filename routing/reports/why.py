@@ -15,9 +15,8 @@ from controlplane.kernel.errors import MandateError
 from policies.bundles.snapshot import bundle_at
 from policies.decisions.models import Decision as Record
 from policies.engine.bundle import Bundle
-from policies.engine.decide import decide, deliberate
 from policies.engine.decision import Decision
-from policies.engine.deliberation import Deliberation
+from policies.engine.explain import Trace, trace
 from policies.engine.facts import Facts, decode
 from routing.calls.models import Attempt, Call
 from routing.ledger.models import LedgerWindow
@@ -33,9 +32,13 @@ class Stage:
     revision: int
     digest: str
     facts: Facts | None
-    decision: Decision | None
-    deliberation: Deliberation | None
+    trace: Trace | None
     error: str = ""
+
+    @property
+    def decision(self) -> Decision | None:
+        """What was decided."""
+        return self.trace.decision if self.trace else None
 
     @property
     def identical(self) -> bool:
@@ -109,17 +112,14 @@ def _stage(record: Record) -> Stage:
         facts = decode(bytes(record.facts))
         bundle = _bundle(record.revision)
     except MandateError as error:
-        return Stage(
-            record.no, record.stage, record.revision, digest, None, None, None, error.message
-        )
+        return Stage(record.no, record.stage, record.revision, digest, None, None, error.message)
     return Stage(
         no=record.no,
         name=record.stage,
         revision=record.revision,
         digest=digest,
         facts=facts,
-        decision=decide(bundle, facts),
-        deliberation=deliberate(bundle, facts),
+        trace=trace(bundle, facts),
     )
 
 

@@ -1,6 +1,5 @@
 """One call's page: why it went as it went, decided again on request, its content for those who may."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -243,9 +242,7 @@ def _heading(stage: Stage) -> str:
 
 
 def _rules(stage: Stage) -> list[RuleRow]:
-    if stage.deliberation is None or stage.decision is None:
-        return []
-    return [_rule(line) for line in rules_of(stage.deliberation, stage.decision)]
+    return [_rule(line) for line in rules_of(stage.trace)] if stage.trace else []
 
 
 def _rule(line: RuleLine) -> RuleRow:
@@ -276,20 +273,20 @@ def _rule(line: RuleLine) -> RuleRow:
 
 def _candidates(told: Why) -> list[CandidateRow]:
     last = told.last
-    if last is None or last.deliberation is None:
+    if last is None or last.trace is None:
         return []
     tried: dict[str, list[Attempt]] = {}
     for attempt in told.attempts:
         tried.setdefault(attempt.model, []).append(attempt)
     return [
         _candidate(line, tried.get(line.model.rpartition("/")[2], []))
-        for line in candidates_of(last.deliberation)
+        for line in candidates_of(last.trace)
     ]
 
 
 def _candidate(line: CandidateLine, tried: Sequence[Attempt]) -> CandidateRow:
-    if line.result == "dropped":
-        return CandidateRow(line.model, "dropped", "", "close", line.why)
+    if line.result != "planned":
+        return CandidateRow(line.model, line.result, "", "close", line.why)
     if not tried:
         return CandidateRow(line.model, "not needed", "", "dashed", f"{line.why}; never reached")
     numbers = ", ".join(str(attempt.no) for attempt in tried)
@@ -384,11 +381,3 @@ def _chain(told: Why, rules: Sequence[RuleRow]) -> list[Link]:
     flag = " alone: single-operator mode, flagged" if found.flagged else ""
     links.append(Link("person", person(found.actor), f"published it{flag}"))
     return links
-
-
-def pretty(text: str) -> str:
-    """JSON with its lines broken, or the text as it is."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text

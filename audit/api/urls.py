@@ -1,0 +1,12 @@
+"""Addresses of the log under `/api/v1/`."""
+
+from django.urls import path
+
+from audit.api import views
+
+urlpatterns = [
+    path("audit/entries/", views.Entries.as_view(), name="api-entries"),
+    path("audit/entries/<uuid:entry>/", views.OneEntry.as_view(), name="api-entry"),
+    path("audit/receipts/<uuid:entry>/", views.Receipt.as_view(), name="api-receipt"),
+    path("audit/checkpoint/", views.NewestCheckpoint.as_view(), name="api-checkpoint"),
+]

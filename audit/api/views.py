@@ -1,0 +1,146 @@
+"""`/api/v1/audit/`: entries, receipts, and the newest checkpoint."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api.base import CURSOR, ApiView, cursor_of, limit_of, uuid_of
+from audit.log import access, read
+from audit.log.kinds import Group
+from audit.ui.views import proven_entry, receipt_file
+from controlplane.kernel.clock import to_text
+from controlplane.kernel.errors import Forbidden, InvalidRequest, NotFound
+
+
+class EntrySerializer(serializers.Serializer[Any]):
+    """One entry: what the tree hashes, and its place (`index` is null until it has one)."""
+
+    id = serializers.CharField()
+    kind = serializers.CharField()
+    recordedAt = serializers.DateTimeField()  # noqa: N815 - the API's spelling
+    tenant = serializers.CharField(allow_blank=True)
+    actor = serializers.CharField()
+    subject = serializers.CharField(allow_blank=True)
+    call = serializers.CharField(allow_null=True)
+    index = serializers.IntegerField(allow_null=True)
+    data = serializers.DictField()  # type: ignore[assignment] # DRF's metaclass takes fields off the class
+
+
+class EntryPage(serializers.Serializer[Any]):
+    """A page of entries, newest first."""
+
+    items = EntrySerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class ProvenEntry(EntrySerializer):
+    """One entry with the exact bytes of its body and its leaf hash (hex)."""
+
+    body = serializers.CharField()
+    leafHash = serializers.CharField(allow_null=True)  # noqa: N815 - the API's spelling
+
+
+class Entries(ApiView):
+    """The log, as far as one may read it."""
+
+    @extend_schema(
+        operation_id="audit_entries_list",
+        responses=EntryPage,
+        parameters=[
+            *CURSOR,
+            OpenApiParameter("tenant", str),
+            OpenApiParameter("group", str, enum=[group.value for group in Group]),
+            OpenApiParameter("call", OpenApiTypes.UUID),
+            OpenApiParameter("subject", str),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """List entries, newest first."""
+        tenants = self.principal.tenants_with(*access.READERS)
+        if tenants == frozenset():
+            access.readable(self.principal)
+        asked = request.query_params.get("tenant", "")
+        if asked:
+            tenants = frozenset({asked}) if tenants is None else tenants & {asked}
+        found = read.page(
+            read.Filter(
+                tenants=tenants,
+                group=_group(request.query_params.get("group", "")),
+                subject=request.query_params.get("subject", ""),
+                call=uuid_of(request, "call"),
+            ),
+            before=cursor_of(request),
+            limit=limit_of(request),
+        )
+        following = found.next_before.hex if found.next_before else None
+        return Response({"items": [_line(line) for line in found.lines], "next": following})
+
+
+class OneEntry(ApiView):
+    """One entry."""
+
+    @extend_schema(operation_id="audit_entries_read", responses=ProvenEntry)
+    def get(self, request: Request, entry: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """One entry with its bytes."""
+        proven = proven_entry(self.principal, str(entry))
+        leaf = proven.leaf_hash.hex() if proven.leaf_hash else None
+        return Response({**_line(proven.line), "body": proven.body.decode(), "leafHash": leaf})
+
+
+class Receipt(ApiView):
+    """The proof of one entry."""
+
+    @extend_schema(
+        operation_id="audit_receipts_read", responses={(200, "text/plain"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request, entry: UUID) -> HttpResponse:  # noqa: ARG002 - DRF's signature
+        """A C2SP tlog-proof, to be checked offline with `auditverify.py`."""
+        proven = proven_entry(self.principal, str(entry))
+        if proven.proof is None:
+            raise NotFound("this entry has no place in the tree yet; ask again in a moment")
+        return receipt_file(str(proven.proof), proven.line.id)
+
+
+class NewestCheckpoint(ApiView):
+    """The newest signed tree head."""
+
+    @extend_schema(
+        operation_id="audit_checkpoint_read", responses={(200, "text/plain"): OpenApiTypes.STR}
+    )
+    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 - DRF's signature
+        """A C2SP tlog-checkpoint."""
+        if not access.reads_everything(self.principal):
+            raise Forbidden("checkpoints are read by those who may read the whole log")
+        note = read.state().checkpoint
+        if not note:
+            raise NotFound("nothing is signed yet; the sequencer has not run")
+        return HttpResponse(note, content_type="text/plain; charset=utf-8")
+
+
+def _group(text: str) -> Group | None:
+    if not text:
+        return None
+    try:
+        return Group(text)
+    except ValueError:
+        raise InvalidRequest(f'"{text[:40]}" is no group; use {", ".join(Group)}') from None
+
+
+def _line(line: read.Line) -> dict[str, object]:
+    return {
+        "id": line.id.hex,
+        "kind": line.kind.name,
+        "recordedAt": to_text(line.recorded_at),
+        "tenant": line.tenant,
+        "actor": line.actor,
+        "subject": line.subject,
+        "call": line.call.hex if line.call else None,
+        "index": line.index,
+        "data": line.data,
+    }
