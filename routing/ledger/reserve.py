@@ -36,15 +36,3 @@ def after_refusal(refused: NoHeadroom) -> Next:
 
 
 _STRICTEST_FIRST: tuple[Action, ...] = ("deny", "escalate", "downgrade", "clamp")
-
-
-def affordable_tokens(
-    target_nano: int, fixed_nano: int, output_nano_per_million: int, *, n: int = 1
-) -> int:
-    """The largest t with fixed + ceil(t · n · price ÷ 10^6) ≤ target; -1 when even no token fits."""
-    room = target_nano - fixed_nano
-    if room < 0:
-        return -1
-    if output_nano_per_million <= 0:
-        return 2**31 - 1
-    return room * 1_000_000 // (output_nano_per_million * n)

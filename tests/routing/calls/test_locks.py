@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from uuid import UUID
 
@@ -136,6 +138,50 @@ async def test_a_start_that_waited_for_a_stop_is_stale(
         await raw.execute("UPDATE policies_control SET stop_epoch = stop_epoch + 1")
     assert await start == Stale(world.revision, world.epoch + 1)
     assert await world.kinds(admission.asked.call) == ["call.admitted"]
+
+
+async def _settled(world: World) -> UUID:
+    """A running call with no open attempt, so that only the call's row guards its end."""
+    admission = world.admission()
+    call = admission.asked.call
+    await commands.admit(world.db, admission)
+    assert await commands.start_attempt(world.db, world.start(call)) == commands.Started()
+    failed = world.settlement(call, becomes="failed")
+    assert await commands.settle_attempt(world.db, failed) == Settled()
+    return call
+
+
+async def test_many_ends_at_once_leave_one_terminal_entry(world: World) -> None:
+    ends = ("completed", "failed", "cancelled", "held")
+    for _ in range(6):
+        call = await _settled(world)
+        steps = [world.finish(call, ends[n % 4]) for n in range(8)]
+        answers = await asyncio.gather(*(commands.finish_call(world.db, step) for step in steps))
+        assert sum(isinstance(answer, Finished) for answer in answers) == 1
+        assert len(await world.kinds(call)) == 4
+
+
+async def test_a_finish_and_a_sweep_at_once_leave_one_terminal_entry(world: World) -> None:
+    calls = [await _settled(world) for _ in range(6)]
+    await commands.give_up(world.db, world.worker)
+    found = {f.call: f for f in await commands.sweep_find(world.db, limit=10_000)}
+    for call in calls:
+        f = replace(found[call], overdue=timedelta(seconds=99))
+        sweeps = [
+            commands.Sweep(
+                found=f,
+                judgement=commands.Judgement("failed", "worker_lost"),
+                entry=world.entry("call.failed", call),
+            )
+            for _ in range(4)
+        ]
+        finishes = [world.finish(call) for _ in range(4)]
+        done = await asyncio.gather(
+            *(commands.sweep_call(world.db, step) for step in sweeps),
+            *(commands.finish_call(world.db, step) for step in finishes),
+        )
+        assert sum(answer is True or isinstance(answer, Finished) for answer in done) == 1
+        assert len(await world.kinds(call)) == 4
 
 
 async def _one_client(world: World, refs: list[commands.WindowRef], r: Random, until: float) -> int:

@@ -13,7 +13,7 @@ from routing.calls.pool import Database, ask
 from routing.calls.steps import WindowRef
 from routing.ledger import read
 from routing.ledger.balances import Windows
-from routing.ledger.reserve import Next, affordable_tokens, after_refusal
+from routing.ledger.reserve import Next, after_refusal
 from tests.routing.world import World, claim
 
 NOW = datetime.now(tz=UTC)
@@ -146,22 +146,6 @@ def refused(amount: int, *left: tuple[int, str, bool]) -> NoHeadroom:
 )
 def test_the_strictest_of_the_refusing_budgets_decides(refusal: NoHeadroom, expected: Next) -> None:
     assert after_refusal(refusal) == expected
-
-
-@pytest.mark.parametrize(
-    ("target", "fixed", "price", "n", "tokens"),
-    [
-        (1000, 0, 1_000_000, 1, 1000),
-        (1000, 999, 1_000_000, 1, 1),
-        (1000, 1000, 1_000_000, 1, 0),
-        (1000, 1001, 1_000_000, 1, -1),
-        (1000, 0, 1_000_000, 4, 250),
-        (1, 0, 300_000, 1, 3),
-        (5, 0, 0, 1, 2**31 - 1),
-    ],
-)
-def test_affordable_tokens(target: int, fixed: int, price: int, n: int, tokens: int) -> None:
-    assert affordable_tokens(target, fixed, price, n=n) == tokens
 
 
 async def test_the_pool_of_the_world_is_the_application_role(db: Database) -> None:
