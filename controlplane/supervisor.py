@@ -136,21 +136,25 @@ class Supervisor:
             self._say(f"{child.spec.name} ended ({_how(child.process.returncode)}); started again")
             child.restart()
 
-    def stop(self, budgets: Mapping[int, float], default: float = 1.0) -> list[str]:
-        """Stop every stage in turn, killing what outlasts the stage's budget; returns the names of those killed."""
+    def stop(self, deadlines: Mapping[int, float], default: float = 1.0) -> list[str]:
+        """Stop every stage in turn; returns the names of those that had to be killed.
+
+        A stage's deadline counts in seconds from now, so that what an earlier stage did not need is left to it.
+        """
+        began = time.monotonic()
         killed = []
         for stage in sorted({child.spec.stage for child in self.children}):
             group = [child for child in self.children if child.spec.stage == stage]
-            killed += _stop_together(group, budgets.get(stage, default))
+            end = began + deadlines[stage] if stage in deadlines else time.monotonic() + default
+            killed += _stop_together(group, end)
         self.children.clear()
         return killed
 
 
-def _stop_together(group: Sequence[Child], budget: float) -> list[str]:
-    until = time.monotonic() + budget
+def _stop_together(group: Sequence[Child], end: float) -> list[str]:
     for child in group:
         child.signal(child.spec.stop_signal)
-    while any(child.alive() for child in group) and time.monotonic() < until:
+    while any(child.alive() for child in group) and time.monotonic() < end:
         time.sleep(POLL_SECONDS / 5)
     killed = [child.spec.name for child in group if child.alive()]
     for child in group:

@@ -40,6 +40,6 @@ works .venv/bin/python || {
 }
 
 echo "mandate: installing $list" >&2
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r "$list" ||
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$list" ||
   fail "the packages could not be installed; is a package index reachable? (see pip's message above)"
 echo "$wanted" >"$stamp"

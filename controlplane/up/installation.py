@@ -13,7 +13,6 @@ from pathlib import Path
 
 from controlplane import env
 from controlplane.places import write_private
-from controlplane.ports import command_of
 
 RUNNING_FILE = "up.json"
 LOCK_FILE = "up.lock"
@@ -121,18 +120,17 @@ def running(home: Path) -> Mapping[str, int] | None:
     if not path.is_file():
         return None
     facts: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
-    same = _start_ticks(facts["pid"]) == facts["started"] and " up" in command_of(facts["pid"])
+    same = _start_ticks(facts["pid"]) == facts["started"] != 0
     return facts if same else None
 
 
 def _start_ticks(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when there is none."""
+    """When a process started, in clock ticks since boot; 0 when there is none, or only its remains."""
     try:
-        return int(
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-        )
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return 0
+    return 0 if fields[0] == "Z" else int(fields[19])
 
 
 def stop_running(home: Path, patience: float = 15.0) -> int | None:

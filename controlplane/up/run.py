@@ -39,12 +39,13 @@ from controlplane.up.parent import Parent
 READY_SECONDS = 120.0
 PREPARE_SECONDS = 180.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_BUDGETS = {
+_DEADLINES = {
     processes.STAGE_CALLERS: DRAIN_SECONDS + 0.5,
-    processes.STAGE_WRITERS: 0.5,
-    embedded.STAGE_VALKEY: 0.3,
-    embedded.STAGE_POSTGRES: 0.7,
+    processes.STAGE_WRITERS: DRAIN_SECONDS + 1.0,
+    embedded.STAGE_VALKEY: DRAIN_SECONDS + 1.1,
+    embedded.STAGE_POSTGRES: DRAIN_SECONDS + 1.7,
 }
+"""Seconds from the signal; everything is gone within ten."""
 
 
 class Stopped(Exception):
@@ -188,7 +189,7 @@ class Up:
 
     def _stop(self) -> None:
         self.say("stopping: running calls end first")
-        killed = self.supervisor.stop(_BUDGETS)
+        killed = self.supervisor.stop(_DEADLINES)
         if killed:
             self.say(f"killed after its time was up: {', '.join(killed)}")
         self.say("stopped")
