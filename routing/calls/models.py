@@ -35,6 +35,8 @@ class Call(models.Model):
     run = models.TextField(null=True)
 
     class Meta:
+        """Its table."""
+
         db_table = "routing_call"
         indexes = [
             models.Index(
@@ -83,6 +85,8 @@ class Attempt(models.Model):
     windows = ArrayField(models.BigIntegerField())
 
     class Meta:
+        """Its table."""
+
         db_table = "routing_attempt"
         indexes = [
             models.Index(
@@ -107,6 +111,8 @@ class Idempotency(models.Model):
     digest = models.BinaryField()
 
     class Meta:
+        """Its table."""
+
         db_table = "routing_idempotency"
         indexes = [models.Index(fields=["expires_at"], name="routing_idempotency_expiry")]
 
@@ -126,6 +132,8 @@ class WorkerLease(models.Model):
     host = models.TextField()
 
     class Meta:
+        """Its table."""
+
         db_table = "routing_worker_lease"
 
     def __str__(self) -> str:

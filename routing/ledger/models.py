@@ -21,6 +21,8 @@ class LedgerWindow(models.Model):
     subject = models.TextField()
 
     class Meta:
+        """Its table."""
+
         db_table = "routing_ledger_window"
         constraints = [
             models.UniqueConstraint(
@@ -46,6 +48,8 @@ class Posting(models.Model):
     basis = models.TextField()
 
     class Meta:
+        """Its table."""
+
         db_table = "routing_posting"
 
     def __str__(self) -> str:
