@@ -34,7 +34,7 @@ class Governed:
         return dict(self.metadata.get("labels", {}))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DatedPrice:
     """A price from a day on."""
 
@@ -65,11 +65,8 @@ class ModelView:
     sunset_on: str
     replacement: Key | None
     environment: Environment
-
-    @property
-    def label(self) -> str:
-        """How facts and messages name it: `name`, or `tenant/name`."""
-        return "/".join(part for part in self.key if part)
+    label: str
+    """How facts and messages name it: `name`, or `tenant/name`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,10 @@ def offset_at(seconds: int, name: str) -> timedelta:
     if name == "UTC":
         return timedelta()
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return moment.astimezone(zone(name)).utcoffset() or timedelta()
+    try:
+        return moment.astimezone(zone(name)).utcoffset() or timedelta()
+    except OverflowError:
+        return timedelta()
 
 
 def day_at(now: str, name: str) -> date:

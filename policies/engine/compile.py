@@ -178,6 +178,7 @@ class _Maker:
             prices=tuple(sorted(map(_price, spec["prices"]), key=lambda p: p.since, reverse=True)),
             state=life["state"],
             sunset_on=life["sunsetOn"] or "",
+            label="/".join(part for part in (tenant, document.name) if part),
             replacement=self.key("Model", tenant, life["replacement"]),
             environment=(
                 document.name, vendor, spec["tier"], regions, capabilities, tuple(clearance), life["state"],

@@ -144,7 +144,10 @@ def getter(
             return of_span(value.ns)
         if not isinstance(value, Moment):
             raise no_overload("a part of a timestamp")
-        return of_moment(value.local(_offset(value, zone)))
+        try:
+            return of_moment(value.local(_offset(value, zone)))
+        except OverflowError:
+            raise CelError("timestamp out of range in this zone") from None
 
     return get
 

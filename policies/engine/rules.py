@@ -8,7 +8,7 @@ from policies.engine.cel import Program, Variable, compile_expression
 from policies.engine.decision import Obligations, RuleRef
 from policies.engine.forms import Form
 from policies.engine.schema import EVERYWHERE, MODEL
-from policies.engine.values import Erred
+from policies.engine.values import CelError, Erred
 from policies.engine.wire import Checked, Node, read, walk
 
 VARIABLES: Final[Mapping[str, Variable]] = {
@@ -101,6 +101,7 @@ class Rule:
     when: Expression | None
     message: Expression | None
     obligations: Obligations | None
+    refs: dict[int, RuleRef] = field(default_factory=dict)
 
     @property
     def blocks(self) -> bool:
@@ -111,13 +112,22 @@ class Rule:
         """Whether the condition holds."""
         if self.when is None:
             return True
-        value = self.when.evaluate(call, item)
-        return value if isinstance(value, Erred) else value is True
+        # the hottest line of a decision: every rule, for every model
+        try:
+            return self.when.program.function(call, item) is True
+        except CelError as error:
+            return Erred(str(error))
 
     def ref(self, outcome: Outcome, call: Environment, item: Environment = NOTHING) -> RuleRef:
         """The rule with the line that decided."""
         line = self.when.deciding_line(call, item) if self.when else self.line
-        error = outcome.message if isinstance(outcome, Erred) else ""
+        if isinstance(outcome, Erred):
+            return self._at(line, outcome.message)
+        if line not in self.refs:
+            self.refs[line] = self._at(line, "")
+        return self.refs[line]
+
+    def _at(self, line: int, error: str) -> RuleRef:
         return RuleRef(
             kind="Permission", tenant=self.tenant, name=self.name, line=line, error=error
         )

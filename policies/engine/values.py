@@ -16,7 +16,7 @@ _SECOND: Final = 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENT_MIN: Final = -62_135_596_800 * _SECOND
 MOMENT_MAX: Final = 253_402_300_800 * _SECOND - 1
-SPAN_MAX: Final = 315_576_000_000 * _SECOND
+SPAN_MAX: Final = 315_537_897_599 * _SECOND - 1
 
 
 class CelError(Exception):

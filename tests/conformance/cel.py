@@ -97,6 +97,9 @@ def _type(message: Message) -> native.Type:
         return native.Type.Map(
             _type(one(inner, "key_type", dyn)), _type(one(inner, "value_type", dyn))
         )
+    if kind == "message_type" and inner.startswith(b"google.protobuf."):
+        known = {"Timestamp": native.Type.TIMESTAMP, "Duration": native.Type.DURATION}
+        return known.get(inner.decode().rpartition(".")[2], native.Type.DYN)
     if kind in ("dyn", "wrapper", "null", "type"):
         return native.Type.DYN
     raise ValueError(f"messages are not part of the language here: {inner!r}")
