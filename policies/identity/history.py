@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db import connection, models
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
-from simple_history.utils import bulk_create_with_history, bulk_update_with_history
+from simple_history.utils import bulk_create_with_history
 
 
 class ActorMissing(TypeError):
@@ -56,8 +56,8 @@ def record_changed(
     """Update `fields` of many rows of one table and add their versions. Raises ActorMissing."""
     _stamp(rows, actor, revision)
     if rows:
-        names = sorted({*fields, "actor", "revision"})
-        bulk_update_with_history(rows, type(rows[0]), names, batch_size=500)
+        _update(rows, sorted({*fields, "actor", "revision"}))
+        type(rows[0]).history.bulk_history_create(rows, batch_size=500, update=True)
 
 
 def record_deleted(rows: Sequence[Row], *, actor: str, revision: int | None = None) -> None:
@@ -81,6 +81,26 @@ def record_deleted(rows: Sequence[Row], *, actor: str, revision: int | None = No
         cursor.execute(
             f"DELETE FROM {quoted} WHERE id = ANY(%s)",  # noqa: S608 - the table's own name, quoted
             [[row.pk for row in rows]],
+        )
+
+
+def _update(rows: Sequence[Recorded], names: Sequence[str]) -> None:
+    """One UPDATE from arrays: under the order lock the ORM's CASE for each value took 0.9 s for 300 documents."""
+    meta = type(rows[0])._meta  # noqa: SLF001 - the documented way to a table's columns
+    columns = [f for f in meta.concrete_fields if f.primary_key or f.name in names]
+    named = {f: connection.ops.quote_name(str(f.column)) for f in columns}
+    table = connection.ops.quote_name(meta.db_table)
+    sets = ", ".join(f"{name} = v.{name}" for f, name in named.items() if not f.primary_key)
+    keys = ", ".join(name for f, name in named.items() if f.primary_key)
+    arrays = ", ".join(f"%s::{f.rel_db_type(connection)}[]" for f in columns)
+    values = [
+        [f.get_db_prep_save(getattr(r, f.attname), connection) for r in rows] for f in columns
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} t SET {sets} FROM unnest({arrays}) v({', '.join(named.values())}) "  # noqa: S608 - names of columns, quoted
+            f"WHERE t.{keys} = v.{keys}",
+            values,
         )
 
 

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 from policies.bundles import publish as room
 from policies.bundles.models import Bundle, Document
 from policies.bundles.publish import BaseMoved, Edits, Outcome, prepare, publish
-from policies.bundles.read import published_documents
+from policies.bundles.read import Published, published_documents
 from policies.documents.parse import parse_text
 from policies.documents.problems import InvalidDocuments
 from policies.identity.models import Team, Tenant
@@ -196,7 +196,7 @@ def test_the_base_that_moved_is_laid_over_again() -> None:
     one, two = fresh("t"), fresh("t")
     seen: list[int] = []
 
-    def edits(base: room.Published) -> Edits:
+    def edits(base: Published) -> Edits:
         seen.append(base.revision)
         if len(seen) == 1:
             put(tenant(two, "x"))
@@ -211,7 +211,7 @@ def test_the_base_that_moved_is_laid_over_again() -> None:
 def test_a_base_that_moves_every_time_is_given_up() -> None:
     name = fresh("t")
 
-    def edits(base: room.Published) -> Edits:
+    def edits(base: Published) -> Edits:
         put(tenant(fresh("t"), "x"))
         return Edits(actor="cli:test", origin="git", put=parse_text(tenant(name, "x")))
 

@@ -141,7 +141,7 @@ def test_a_bundle_that_is_not_what_publish_wrote_is_refused(column: int) -> None
     ]
     assert compiled(row.revision, tuple(values)).revision == row.revision
     found = values[column]
-    values[column] = found + 1 if isinstance(found, int) else bytes([found[0] ^ 1]) + found[1:]  # type: ignore[index, operator]  # bytes
+    values[column] = found + 1 if isinstance(found, int) else bytes([found[0] ^ 1]) + found[1:]  # type: ignore[index]  # bytes
     with pytest.raises(BundleRefused):
         compiled(row.revision, tuple(values))
 
