@@ -1,8 +1,9 @@
 """Breakers: which models are open, agreed between all processes through Redis.
 
 Every process judges the models by its own calls and tells the others what it opened or closed, in
-one sorted set (model → when it may be tried again). Without Redis each knows only its own. A model
-past that moment is tried by one call a second and process until a call succeeds.
+one sorted set (model → when it may be tried again). Without Redis each knows only its own. From
+that moment on a model is open for four fifths of each second and tried in the first: by time, not
+by counting callers, since who asks may not want that model at all.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from routing.limits.shared import Shared
 
 KEY = "mandate:breakers"
 REFRESH_SECONDS = 1.0
-TRIAL_SECONDS = 1.0
+TRIAL_EVERY_SECONDS = 1.0
+TRIAL_SECONDS = 0.2
 FORGOTTEN_SECONDS = 600.0
 
 
@@ -30,20 +32,17 @@ class Breakers:
         self._shared = Shared()
         self._circuits: dict[str, Circuit] = {}
         self._others: dict[str, float] = {}
-        self._trials: dict[str, float] = {}
         self._refreshed_at = -REFRESH_SECONDS
         self._refreshing: asyncio.Task[None] | None = None
 
     def known_open(self) -> tuple[str, ...]:
         """The models not to call now, sorted; at most about a second old. Asks nobody and waits for nothing.
 
-        A model that may be tried again is left out for one caller a second.
+        A model that may be tried again is left out for a part of each second.
         """
         self._refresh_soon()
         now = self._clock()
-        return tuple(
-            sorted(name for name, until in self._all().items() if self._shut(name, until, now))
-        )
+        return tuple(sorted(name for name, until in self._all().items() if _shut(until, now)))
 
     async def open(self, models: Iterable[str]) -> set[str]:
         """Which of these models are open, asked afresh. Never fails."""
@@ -73,6 +72,7 @@ class Breakers:
         """End the refresh that may be under way."""
         if self._refreshing is not None:
             self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
 
     def _all(self) -> dict[str, float]:
         own = {
@@ -81,14 +81,6 @@ class Breakers:
             if circuit.until is not None
         }
         return {**self._others, **own}
-
-    def _shut(self, model: str, until: float, now: float) -> bool:
-        if now < until:
-            return True
-        if now - self._trials.get(model, 0.0) < TRIAL_SECONDS:
-            return True
-        self._trials[model] = now
-        return False
 
     def _refresh_soon(self) -> None:
         running = self._refreshing is not None and not self._refreshing.done()
@@ -117,3 +109,7 @@ class Breakers:
             if name not in self._others and self._clock() >= circuit.until:
                 # another process tried it and closed it, or Redis forgot: both mean try again
                 del self._circuits[name]
+
+
+def _shut(until: float, now: float) -> bool:
+    return now < until or (now - until) % TRIAL_EVERY_SECONDS >= TRIAL_SECONDS

@@ -8,7 +8,7 @@ process counts for itself, up to the whole limit: the provider's own 429 is then
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 
 import redis.asyncio
@@ -18,6 +18,8 @@ from routing.limits.shared import Shared
 KEY = "mandate:concurrency:"
 TTL_SECONDS = 20.0
 RENEW_SECONDS = 5.0
+TICK_SECONDS = 0.25
+REFUSED_SECONDS = 0.02
 MOST_SLACK = 16
 
 # one hash per provider: process → "<slots>:<when it lapses, ms>"
@@ -57,10 +59,20 @@ class _Share:
     used: int = 0
     granted: int = 0
     renewed_at: float = 0.0
+    refused_at: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One question to Redis at a time: an older one that arrives late would take slots back."""
 
     def holds(self) -> bool:
         """Whether a slot is free and the grant stands."""
-        return self.used < self.granted and time.monotonic() - self.renewed_at < TTL_SECONDS
+        fresh = time.monotonic() - self.renewed_at < TTL_SECONDS
+        return self.used < self.granted <= self.limit and fresh
+
+    def due(self) -> bool:
+        """Whether the grant is to be renewed, or so much of it lies idle that others should have it."""
+        idle = self.granted - self.used
+        old = time.monotonic() - self.renewed_at >= RENEW_SECONDS
+        return self.granted > 0 and (old or idle > 2 * _slack(self.limit) + 1)
 
 
 class Concurrency:
@@ -80,9 +92,12 @@ class Concurrency:
         if share is None:
             share = self._shares[provider] = _Share(limit or 0)
         share.limit = limit or 0
-        if share.limit and not (share.holds() and share.granted <= share.limit):
-            await self._ask(provider, share, share.used + 1 + _slack(share.limit))
-            if share.used >= share.granted:
+        if share.limit and not share.holds():
+            async with share.turn:
+                refused = time.monotonic() - share.refused_at < REFUSED_SECONDS
+                if not share.holds() and not refused:
+                    await self._ask(provider, share, share.used + 1 + _slack(share.limit))
+            if not share.holds():
                 return None
         share.used += 1
         self._keep()
@@ -92,19 +107,23 @@ class Concurrency:
         """Give a slot back."""
         share = self._shares.get(lease.provider)
         if share is not None:
-            share.used = max(0, share.used - 1)
+            share.used, share.refused_at = max(0, share.used - 1), 0.0
 
     async def close(self) -> None:
         """Give back everything this process was granted."""
         if self._keeper is not None:
             self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         for provider in self._shares:
             gone = self._redis.hdel(KEY + provider, self._process)
             await self._shared.ask("concurrency", gone)
         self._shares.clear()
 
     async def _ask(self, provider: str, share: _Share, wanted: int) -> None:
+        """Ask for `wanted` slots in all; holding `share.turn`."""
         granted = None
+        # what is about to be given back is not handed out meanwhile
+        share.granted = min(share.granted, wanted)
         if not self._shared.away:
             arguments: list[str | int] = [
                 self._process,
@@ -118,21 +137,27 @@ class Concurrency:
             )
         share.granted = share.limit if granted is None else int(granted)
         share.renewed_at = time.monotonic()
+        if share.granted < min(wanted, share.used + 1):
+            share.refused_at = share.renewed_at
 
     def _keep(self) -> None:
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.ensure_future(self._renew())
 
     async def _renew(self) -> None:
-        """Renew what is used and give back the rest, until nothing is used."""
+        """Renew what is used and give back what lies idle, until nothing is granted."""
         while any(share.granted for share in self._shares.values()):
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(min(TICK_SECONDS, RENEW_SECONDS))
             for provider, share in list(self._shares.items()):
-                if share.granted:
-                    spare = _slack(share.limit) if share.used else 0
-                    await self._ask(provider, share, share.used + spare)
-                    if not share.used and self._shared.away:
-                        share.granted = 0
+                async with share.turn:
+                    if share.due():
+                        await self._renew_one(provider, share)
+
+    async def _renew_one(self, provider: str, share: _Share) -> None:
+        spare = _slack(share.limit) if share.used else 0
+        await self._ask(provider, share, share.used + spare)
+        if not share.used and self._shared.away:
+            share.granted = 0
 
 
 def _slack(limit: int) -> int:

@@ -53,15 +53,27 @@ async def test_known_open_refreshes_itself(
     await two.close()
 
 
-async def test_after_its_time_one_caller_a_second_tries(client: redis.asyncio.Redis) -> None:
+async def test_after_its_time_it_is_tried_for_a_part_of_each_second(
+    client: redis.asyncio.Redis,
+) -> None:
     clock = Clock()
     one, two = Breakers(client, clock), Breakers(client, clock)
     await fail(one, "gpt")
     assert await two.open(["gpt"]) == {"gpt"}
+    found = []
+    for seconds in (14.9, 0.15, 0.1, 0.1, 0.7, 0.1, 0.1, 0.1):
+        clock.now += seconds
+        found.append(two.known_open() == ("gpt",))
+        assert one.known_open() == two.known_open()
+    assert found == [True, False, False, True, True, False, False, True]
+
+
+async def test_who_asks_for_another_model_uses_no_trial_up(client: redis.asyncio.Redis) -> None:
+    clock = Clock()
+    one = Breakers(client, clock)
+    await fail(one, "gpt")
     clock.now += 15.1
-    assert [two.known_open() for _ in range(3)] == [(), ("gpt",), ("gpt",)]
-    clock.now += 1.1
-    assert [two.known_open() for _ in range(2)] == [(), ("gpt",)]
+    assert [one.known_open() for _ in range(100)] == [()] * 100
 
 
 async def test_a_successful_trial_in_one_process_closes_it_in_all(

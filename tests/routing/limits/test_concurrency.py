@@ -48,6 +48,21 @@ async def test_never_more_than_the_limit_runs(client: redis.asyncio.Redis) -> No
         await process.close()
 
 
+async def test_idle_slots_go_back_at_once(client: redis.asyncio.Redis) -> None:
+    one, two = Concurrency(client), Concurrency(client)
+    burst = [await one.acquire("p", 40) for _ in range(40)]
+    assert None not in burst
+    assert await two.acquire("p", 40) is None
+    for lease in burst[1:]:
+        assert lease is not None
+        await one.release(lease)
+    await asyncio.sleep(2 * concurrency.TICK_SECONDS)
+    assert None not in [await two.acquire("p", 40) for _ in range(37)]
+    assert await two.acquire("p", 40) is None
+    await one.close()
+    await two.close()
+
+
 async def test_most_calls_need_no_round_trip(client: redis.asyncio.Redis) -> None:
     process = Concurrency(client)
     asked = 0
