@@ -1,10 +1,13 @@
 """What is done about calls that nobody carries: judged here, carried out by `sweep_call`, which checks everything again."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
+
+from psycopg.rows import TupleRow
 
 from audit.log.entry import Entry
 from routing.calls import questions
@@ -107,12 +110,16 @@ def grace_of(found: Found) -> float:
 async def sweep_find(db: Database, *, limit: int = BATCH) -> list[Found]:
     """Open calls without a worker, with a lost one, or past their deadline; oldest first, no lock taken."""
     rows = await ask_all(db, questions.SWEEP_FIND, (seconds(GRACE_SECONDS), limit))
-    return [_found(*row) for row in rows]
+    return [_found(row) for row in rows]
 
 
-def _found(*columns: Any) -> Found:  # noqa: ANN401 - a row of sweep_find
-    *plain, nos, states = columns
-    return Found(*plain, tuple(nos), tuple(states))
+def _found(row: TupleRow) -> Found:
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    fields["open_nos"], fields["open_states"] = tuple(row[-2]), tuple(row[-1])
+    return Found(**fields)
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Found))
 
 
 async def sweep_call(db: Database, sweep: Sweep) -> bool:

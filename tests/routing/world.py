@@ -202,7 +202,7 @@ def reservation(amount_nano: int, windows: Sequence[WindowRef]) -> Reservation:
 
 
 def claim(budget: str, tenant: str, limit_nano: int, **changes: Any) -> BudgetClaim:
-    base = {
+    base: dict[str, Any] = {
         "budget": budget,
         "tenant": tenant,
         "subject": "",

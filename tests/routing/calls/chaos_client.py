@@ -196,11 +196,14 @@ async def sweep_once(world: World, wake: Any) -> int:
     return len(found)
 
 
-async def main(dsn: str, tenant: str, key: str, windows: str, rest: list[str]) -> None:
+async def main(dsn: str, tenant: str, key: str, windows: str, *rest: str) -> None:
     db: Database = await open_pool(dsn, CLIENTS)
     world = World(db, tenant, key)
     await world.control()
-    refs = [WindowRef(*fields[:4], rank=fields[4]) for fields in json.loads(windows)]
+    refs = [
+        WindowRef(number, limit, hard, budget, rank=rank)
+        for number, limit, hard, budget, rank in json.loads(windows)
+    ]
     client = Client(world, refs, Random(int(rest[0])), Path(rest[1]))  # noqa: S311 - draws of a test
     assert await world.lease(ttl_seconds=TTL_SECONDS)
     clients = [client.run() for _ in range(CLIENTS - 2)]
@@ -208,4 +211,4 @@ async def main(dsn: str, tenant: str, key: str, windows: str, rest: list[str]) -
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:5], sys.argv[5:]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -45,7 +45,7 @@ async def test_every_step_refuses_a_transaction_that_has_written(
     async with raw.transaction(force_rollback=True):
         await raw.execute("SELECT pg_current_xact_id()")
         with pytest.raises(DatabaseError) as refused:
-            await raw.execute(query)  # type: ignore[arg-type]
+            await raw.execute(query)
     assert refused.value.sqlstate == "MD001"
 
 
@@ -58,7 +58,7 @@ async def test_the_order_lock_refuses_a_snapshot_older_than_itself(
     connection = await psycopg.AsyncConnection.connect(app_dsn, autocommit=True, options=options)
     async with connection:
         with pytest.raises(DatabaseError) as refused:
-            await connection.execute(query)  # type: ignore[arg-type]
+            await connection.execute(query)
     assert refused.value.sqlstate == "MD001"
 
 

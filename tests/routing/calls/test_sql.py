@@ -38,7 +38,7 @@ def test_a_room_writes_its_own_tables_only(path: Path) -> None:
 
 
 async def test_the_database_has_the_functions_of_the_files(db: Database) -> None:
-    written = {}
+    written: dict[str, str] = {}
     for path in FILES:
         written |= dict(FUNCTION.findall(path.read_text()))
     assert len(written) == 25

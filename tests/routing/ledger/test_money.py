@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from audit.log.entry import Entry
 from routing.calls import commands
 from routing.calls.commands import (
     Admitted,
@@ -33,7 +35,7 @@ def sort(windows: tuple[WindowRef, ...]) -> list[WindowRef]:
     return sorted(windows, key=lambda w: (w.rank, w.id))
 
 
-async def started(world: World, amount: int, *windows: WindowRef) -> object:
+async def started(world: World, amount: int, *windows: WindowRef) -> UUID:
     answer = await admit(world, amount, *windows)
     assert isinstance(answer, Admitted)
     assert await commands.start_attempt(world.db, world.start(answer.call)) == Started()
@@ -137,7 +139,7 @@ async def test_after_unknown_hours_the_reserved_amount_is_posted(world: World) -
     unknown = {"becomes": "unknown"}
     await commands.finish_call(world.db, world.finish(call, "failed", attempt=unknown))
 
-    def build(item: commands.Unknown) -> object:
+    def build(item: commands.Unknown) -> Entry:
         return world.entry("attempt.reconciled", item.call, no=item.no, basis="reserve")
 
     assert await reconcile_due(world.db, build, unknown_hours=72) == 0
@@ -148,7 +150,7 @@ async def test_after_unknown_hours_the_reserved_amount_is_posted(world: World) -
     assert await reconcile_due(world.db, build, unknown_hours=72) == 0
 
 
-async def age(world: World, call: object, column: str, by: timedelta) -> None:
+async def age(world: World, call: UUID, column: str, by: timedelta) -> None:
     async with world.db.connection() as connection:
         await connection.execute(
             f"UPDATE routing_attempt SET {column} = {column} - %s WHERE call = %s",  # noqa: S608 - a column of ours
@@ -156,7 +158,7 @@ async def age(world: World, call: object, column: str, by: timedelta) -> None:
         )
 
 
-async def posting(world: World, call: object, no: int = 1) -> object:
+async def posting(world: World, call: UUID, no: int = 1) -> object:
     query = (
         "SELECT kind, basis, posted_nano, overrun_nano FROM routing_posting "
         "WHERE call = %s::uuid AND attempt = %s::smallint"
