@@ -199,3 +199,45 @@ async def test_claim_takes_what_nobody_has(world: World) -> None:
     assert await commands.claim(world.db, call, world.worker) == Started()
     assert await commands.claim(world.db, call, uuid4()) == Lost()
     assert await commands.claim(world.db, await admitted(world), uuid4()) == LeaseLost()
+
+
+async def _lost(world: World, *, relays: bool = False, **asked: Any) -> Found:
+    admission = world.admission(0, [], **asked)
+    call = admission.asked.call
+    await commands.admit(world.db, admission)
+    step = world.start(call, relays=relays)
+    assert await commands.start_attempt(world.db, step) == Started()
+    await commands.give_up(world.db, world.worker)
+    found = await find(world, call)
+    assert found is not None
+    return found
+
+
+async def test_the_database_checks_again_what_a_sweeper_judged(world: World) -> None:
+    """`again` for a stream that may have been relayed would let a caller see two answers."""
+    relayed = await _lost(world, relays=True)
+    world.worker = uuid4()
+    await world.lease()
+    spent = await _lost(world, lost_retries=0)
+    for found in (relayed, spent):
+        attempts = [world.entry("attempt.unknown", found.call)]
+        wrong = Sweep(found=found, judgement=Judgement("again"), attempts=attempts)
+        assert not await commands.sweep_call(world.db, wrong)
+        entry = world.entry("call.cancelled", found.call)
+        wrong = Sweep(found=found, judgement=Judgement("cancelled"), attempts=attempts, entry=entry)
+        assert not await commands.sweep_call(world.db, wrong)
+        assert await world.kinds(found.call) == ["call.admitted", "attempt.started"]
+        assert await commands.sweep_call(world.db, carry_out(world, found))
+        assert (await world.kinds(found.call))[-2:] == ["attempt.unknown", "call.failed"]
+
+
+async def test_a_live_workers_call_is_not_taken_from_it(world: World) -> None:
+    call = await running(world)
+    found = replace(FOUND, call=call, worker=world.worker)
+    attempts = [world.entry("attempt.unknown", call)]
+    step = Sweep(found=found, judgement=Judgement("again"), attempts=attempts)
+    assert not await commands.sweep_call(world.db, step)
+    entry = world.entry("call.failed", call)
+    step = Sweep(found=found, judgement=Judgement("failed"), attempts=attempts, entry=entry)
+    assert not await commands.sweep_call(world.db, step)
+    assert await world.attempt(call) == "started"
