@@ -88,7 +88,10 @@ class Checkpoint(models.Model):
         """Its table."""
 
         db_table = "audit_checkpoint"
-        indexes = [models.Index(fields=["log", "size"], name="audit_checkpoint_size")]
+        indexes = [
+            models.Index(fields=["log", "size"], name="audit_checkpoint_size"),
+            models.Index(fields=["signed_at"], name="audit_checkpoint_signed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.log}/{self.seq} size {self.size}"

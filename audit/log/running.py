@@ -100,6 +100,8 @@ class Loop:
             self._note(tick, report)
             if not tick.more:
                 stop.wait(self._rhythm.tick)
+        # those who append are told to stop before us: sign what they wrote last
+        self._note(sequencer.tick(), Due(self._rhythm.report))
 
     def _note(self, tick: Tick, report: Due) -> None:
         if tick.outcome is not Outcome.SIGNED:

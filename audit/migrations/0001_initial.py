@@ -94,7 +94,10 @@ class Migration(migrations.Migration):
                     ],
                     options={
                         "db_table": "audit_checkpoint",
-                        "indexes": [models.Index(fields=["log", "size"], name="audit_checkpoint_size")],
+                        "indexes": [
+                            models.Index(fields=["log", "size"], name="audit_checkpoint_size"),
+                            models.Index(fields=["signed_at"], name="audit_checkpoint_signed"),
+                        ],
                     },
                 ),
                 migrations.CreateModel(

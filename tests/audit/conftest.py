@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,23 +108,36 @@ def with_name(dsn: str, name: str) -> str:
     return urlsplit(dsn)._replace(path=f"/{name}").geturl()
 
 
-@pytest.fixture
-def log_db() -> Iterator[LogDatabase]:
+@contextmanager
+def database(template: str = "template0") -> Iterator[LogDatabase]:
+    """A new database of the owner's, dropped at the end."""
     name = f"test_log_{secrets.token_hex(6)}"
-    database = sql.Identifier(name)
-    role = sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER_ROLE))
+    names = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     with psycopg.connect(env.database_owner_url(), autocommit=True) as db:
-        db.execute(role)
-        db.execute(sql.SQL("CREATE DATABASE {}").format(database))
-        made = LogDatabase(
+        db.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER_ROLE)))
+        db.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
+    try:
+        yield LogDatabase(
             with_name(env.database_url(), name), with_name(env.database_owner_url(), name)
         )
-        try:
-            with made.owner() as owner:
-                for file in SQL_FILES:
-                    text = (AUDIT / file).read_text(encoding="utf-8")
-                    owner.execute(text.replace(':"app"', f'"{APP_ROLE}"').encode())
-                owner.execute("SELECT make_months(1)")
-            yield made
-        finally:
-            db.execute(sql.SQL("DROP DATABASE {}").format(database))
+    finally:
+        with psycopg.connect(env.database_owner_url(), autocommit=True) as db:
+            db.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER_ROLE)))
+            db.execute(sql.SQL("DROP DATABASE {name}").format(**names))
+
+
+@pytest.fixture(scope="session")
+def _template() -> Iterator[str]:
+    with database() as made:
+        with made.owner() as owner:
+            for file in SQL_FILES:
+                text = (AUDIT / file).read_text(encoding="utf-8")
+                owner.execute(text.replace(':"app"', f'"{APP_ROLE}"').encode())
+            owner.execute("SELECT make_months(1)")
+        yield urlsplit(made.app_dsn).path.lstrip("/")
+
+
+@pytest.fixture
+def log_db(_template: str) -> Iterator[LogDatabase]:
+    with database(_template) as made:
+        yield made

@@ -66,8 +66,6 @@ def test_sequence_then_verify_then_tamper(log_db: LogDatabase, tmp_path: Path) -
     found = json.loads(out)
     assert (code, found["ok"], found["size"]) == (1, False, 20)
     assert [(each["what"], each["index"]) for each in found["findings"]] == [("entry", 7)]
-    code, out, err = run(log_db, tmp_path, "audit", "verify", "--from-checkpoint", "0")
-    assert code in {0, 1}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -57,6 +57,7 @@ CREATE TABLE audit_checkpoint (
   PRIMARY KEY (log, seq)
 );
 CREATE INDEX audit_checkpoint_size ON audit_checkpoint (log, size);
+CREATE INDEX audit_checkpoint_signed ON audit_checkpoint (signed_at);
 SELECT make_append_only('audit_checkpoint');
 GRANT SELECT, INSERT (seq, size, horizon, signed_at, log, root, seal, note) ON audit_checkpoint TO :"app";
 

@@ -42,6 +42,24 @@ def test_it_sequences_until_it_is_told_to_stop(log_db: LogDatabase) -> None:
     assert log_db.verify().ok
 
 
+def test_what_was_appended_before_the_end_is_signed_at_the_end(log_db: LogDatabase) -> None:
+    log_db.append(1)
+    log_db.sequence()
+    stop = threading.Event()
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.endswith("sequencing"):
+            log_db.append(3)
+            stop.set()
+
+    Loop(log_db.app_dsn, log_db.key, say, FAST).run(stop)
+    assert said[0] == "log log.example/1: sequencing"
+    assert log_db.one("SELECT size FROM audit_tree_state") in {1, 4}  # 1: held back from outside
+    assert log_db.verify().ok
+
+
 def test_once_takes_all_that_is_there(log_db: LogDatabase) -> None:
     log_db.append(30)
     loop = Loop(log_db.app_dsn, log_db.key, lambda _: None)
