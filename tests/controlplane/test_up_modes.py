@@ -30,7 +30,7 @@ def test_without_the_demo_there_is_one_admin_and_nothing_else_then_down_and_rese
     with folder() as parent:
         machine = Machine(home=parent / "home", port=free_port(), extra={"MANDATE_DEMO": "0"})
         with running(machine) as it:
-            said = it.wait_for("Ready after", 150)
+            said = it.wait_for("Ready after", 240)
             facts = json.loads((machine.home / "welcome.json").read_text())
             assert (facts["keys"], facts["tokens"], facts["route"]) == ({}, {}, "")
             (admin,) = facts["people"]
