@@ -17,10 +17,10 @@ from policies.bundles.snapshot import Snapshots
 from policies.identity import credentials
 from policies.identity.authentication import Keys
 from routing import wire
-from routing.admission import Desk
 from routing.calls.pool import Database, open_pool
 from routing.dispatch import Dispatcher
 from routing.gateway import Web
+from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
 from routing.relay import Replies

@@ -8,8 +8,7 @@
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -18,70 +17,31 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from audit.log.entry import Entry, build
-from audit.vault.keys import CallKeys, commit_user, month_of, subject_of_team, subject_of_user
-from audit.vault.store import KeyStore
-from controlplane.kernel import clock as clocks
-from controlplane.kernel.clock import Clock
+from audit.vault.keys import CallKeys, month_of
 from controlplane.kernel.errors import (
     BudgetExhausted,
     Conflict,
     DeadlineExceeded,
     Forbidden,
     MandateError,
-    NotFound,
     Unauthenticated,
     Unavailable,
 )
-from policies.bundles.snapshot import Snapshot, Snapshots
+from policies.bundles.snapshot import Snapshot
 from policies.engine import facts as fact
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Decision
-from policies.identity.authentication import Caller
-from routing import exchange
-from routing.calls import answers, commands, runs, steps
+from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
-from routing.calls.pool import Database
+from routing.dialects.registry import obstacles
 from routing.exchange import CallRequest
+from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, shares
 from routing.ledger import headroom
 from routing.ledger.balances import Windows
-from routing.limits.breakers import Breakers
+from routing.ledger.headroom import model_label
 
 STALE_TRIES = 20
 HEADROOM_TRIES = 4
-THREAD_FROM = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a caller says in headers."""
-
-    data_classes: tuple[str, ...] = ()
-    deadline_seconds: float = 600.0
-    run: str = ""
-    idempotency_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Who asks for what, and how."""
-
-    caller: Caller
-    request: CallRequest
-    options: Options
-
-
-@dataclass(slots=True)
-class Desk:
-    """What admission works with, for the life of the process. `web` names the process's reply stream."""
-
-    db: Database
-    snapshots: Snapshots
-    key_store: KeyStore
-    windows: Windows
-    breakers: Breakers
-    new_id: Callable[[], UUID]
-    clock: Clock
-    web: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +62,7 @@ class Ticket:
 async def admit(desk: Desk, ask: Ask) -> Ticket:
     """Let the call in. Raises Forbidden, BudgetExhausted, Conflict, NotFound, Unauthenticated, Unavailable."""
     snapshot = await desk.snapshots.current()
-    case = _Case(desk, ask, snapshot, await _draft(desk, ask, snapshot))
+    case = _Case(desk, ask, snapshot, await gather(desk, ask, snapshot))
     for _ in range(STALE_TRIES):
         answer = await case.step()
         match answer:
@@ -137,115 +97,6 @@ def _turned_away(answer: answers.Conflict | answers.Unauthenticated) -> MandateE
             assert_never(answer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What stays the same however often the call is decided: ids, keys, sealed content, facts that do not age."""
-
-    call: UUID
-    entry: UUID
-    at: datetime
-    keys: CallKeys
-    facts: fact.Facts
-    sealed: steps.Sealed
-    idempotency: steps.IdempotencyKey | None
-
-
-async def _draft(desk: Desk, ask: Ask, snapshot: Snapshot) -> _Draft:
-    caller, request, user = ask.caller, ask.request, ask.request.outline.user
-    _route_exists(snapshot, caller, request.route)
-    call, now = desk.new_id(), desk.clock()
-    ref = commit_user(desk.key_store, caller.tenant, user) if user else ""
-    subject = (
-        subject_of_user(caller.tenant, ref) if ref else subject_of_team(caller.tenant, caller.team)
-    )
-    keys = CallKeys.derive(desk.key_store, caller.tenant, month_of(call), subject, call)
-    return _Draft(
-        call=call,
-        entry=desk.new_id(),
-        at=now,
-        keys=keys,
-        facts=fact.Facts(
-            now=clocks.to_text(now),
-            call=call.hex,
-            draw=fact.draw_of(hashlib.sha256(call.bytes).digest()),
-            tenant=caller.tenant,
-            team=caller.team,
-            key=fact.KeyFacts(id=caller.key_id, labels=dict(caller.labels)),
-            user=fact.UserFacts(known=bool(user), ref=ref),
-            route=request.route,
-            request=_request_facts(ask),
-            run=await runs.so_far(desk.db, caller.tenant, ask.options.run),
-        ),
-        sealed=await _seal(keys, request),
-        idempotency=_idempotency(ask),
-    )
-
-
-def routes_of(snapshot: Snapshot, caller: Caller) -> list[str]:
-    """The routes this key may name, sorted."""
-    names = (route.name for route in snapshot.bundle.routes_for(caller.tenant))
-    return [name for name in names if not caller.scopes or name in caller.scopes]
-
-
-def _route_exists(snapshot: Snapshot, caller: Caller, route: str) -> None:
-    allowed = routes_of(snapshot, caller)
-    if route not in allowed:
-        listed = ", ".join(allowed) or "none yet"
-        raise NotFound(f'there is no route "{route[:80]}"; this key may call: {listed}')
-
-
-def _request_facts(ask: Ask) -> fact.RequestFacts:
-    request, outline = ask.request, ask.request.outline
-    return fact.RequestFacts(
-        dialect=request.dialect,
-        data_classes=ask.options.data_classes,
-        tools=outline.tools,
-        needs=outline.needs,
-        input_tokens_max=outline.input_tokens_max,
-        input_tokens_estimate=outline.input_tokens_estimate,
-        output_tokens_asked=outline.output_tokens_asked or 0,
-        stream=request.stream,
-        n=outline.n,
-        labels=outline.labels,
-    )
-
-
-async def _seal(keys: CallKeys, request: CallRequest) -> steps.Sealed:
-    """The request for the vault; a large one is sealed in a thread."""
-
-    def work() -> steps.Sealed:
-        sealed = keys.seal("request", exchange.encode_request(request))
-        names = sealed.tenant_key, sealed.subject_key
-        return steps.Sealed("request", *names, sealed.nonce, sealed.ciphertext)
-
-    return await asyncio.to_thread(work) if len(request.raw) > THREAD_FROM else work()
-
-
-def _idempotency(ask: Ask) -> steps.IdempotencyKey | None:
-    key = ask.options.idempotency_key
-    if not key:
-        return None
-    digest = hashlib.sha256(ask.request.dialect.encode() + b"\0" + ask.request.raw).digest()
-    return steps.IdempotencyKey(hashlib.sha256(key.encode()).digest(), digest)
-
-
-def _shares(windows: Windows, facts: fact.Facts) -> tuple[fact.BudgetFacts, ...]:
-    """The last read of the budgets that may concern this call."""
-    tenants = {"", facts.tenant}
-    subjects = {"", facts.team, facts.key.id, facts.user.ref, facts.run.id}
-    return tuple(
-        fact.BudgetFacts(
-            name=name,
-            tenant=tenant,
-            subject=subject,
-            share_used_permille=share.used_permille,
-            age_seconds=share.age_seconds,
-        )
-        for (tenant, name, subject), share in sorted(windows.shares().items())
-        if tenant in tenants and subject in subjects
-    )
-
-
 @dataclass(slots=True)
 class _Case:
     """One call on its way in. `facts` grow by what was learned: stops, a clamp, models that cost too much."""
@@ -253,32 +104,51 @@ class _Case:
     desk: Desk
     ask: Ask
     snapshot: Snapshot
-    draft: _Draft
+    draft: Draft
     clamp: int = 0
     exclude: tuple[str, ...] = ()
     tries: int = 0
     exhausted: tuple[str, ...] = ()
+    obstacles: dict[str, list[str]] = field(default_factory=dict)
     moment: datetime | None = None
     facts: fact.Facts = field(init=False)
     decision: Decision = field(init=False)
 
     async def step(self) -> AdmitAnswer | DenyAnswer:
         """Decide under the snapshot at hand and ask PostgreSQL to admit or to deny."""
-        tenant = self.ask.caller.tenant
-        self.facts = replace(
-            self.draft.facts,
-            stops=tuple(stop for stop in self.snapshot.stops if stop.tenant in {"", tenant}),
-            budgets=_shares(self.desk.windows, self.draft.facts),
-            breakers_open=self.desk.breakers.known_open(),
-            clamp=self.clamp,
-            exclude=self.exclude,
-        )
-        self.decision = decide(self.snapshot.bundle, self.facts)
+        await self._decide()
         if self.decision.plan is None or self.exhausted:
             return await self._deny()
         retry = self.decision.plan.retry
         lost = retry.attempts - 1 if "worker_lost" in retry.on else 0
         return await self._admit(self.decision.plan.steps[0], lost)
+
+    async def _decide(self) -> None:
+        """Decide, and once more without the models that have no place for something in this request."""
+        self._decide_once()
+        unfit = await self._unfit()
+        if unfit:
+            self.exclude = tuple(sorted({*self.exclude, *unfit}))
+            self._decide_once()
+
+    async def _unfit(self) -> list[str]:
+        candidates = self.decision.plan.steps if self.decision.plan else ()
+        for provider_type in {c.provider_type for c in candidates} - self.obstacles.keys():
+            found = await _obstacles(self.ask.request, provider_type)
+            self.obstacles[provider_type] = found
+        return [model_label(c) for c in candidates if self.obstacles[c.provider_type]]
+
+    def _decide_once(self) -> None:
+        tenant = self.ask.caller.tenant
+        self.facts = replace(
+            self.draft.facts,
+            stops=tuple(stop for stop in self.snapshot.stops if stop.tenant in {"", tenant}),
+            budgets=shares(self.desk.windows, self.draft.facts),
+            breakers_open=self.desk.breakers.known_open(),
+            clamp=self.clamp,
+            exclude=self.exclude,
+        )
+        self.decision = decide(self.snapshot.bundle, self.facts)
 
     async def _admit(self, first: Candidate, lost_retries: int) -> AdmitAnswer:
         data = {"model": first.model, "reserved": str(first.amount_nano)}
@@ -342,16 +212,16 @@ class _Case:
             tenant=caller.tenant,
             call=self.draft.call,
             subject=self.ask.request.route,
-            data=common | data,
+            data={**common, **data},
         )
 
     def save_money(self, short: answers.NoHeadroom) -> None:
         """No headroom: take the next cheaper way that the binding budgets allow, or give up."""
         self.tries += 1
         plan = self.decision.plan
-        choices = self.ask.request.outline.n
-        poor = plan is None or self.tries >= HEADROOM_TRIES
-        way = None if poor else headroom.cheaper(plan.steps, choices, short)
+        way = None
+        if plan is not None and self.tries < HEADROOM_TRIES:
+            way = headroom.cheaper(plan.steps, self.ask.request.outline.n, short)
         if way is None:
             self.exhausted = tuple(sorted({left.window.budget for left in short.binding}))
         else:
@@ -369,7 +239,9 @@ class _Case:
             )
         if denial is None:
             return Unavailable("this call was not decided; try again", call=call)
-        message = f"{denial.message} (rule {', '.join(denial.rules)}; ask {denial.owner})"
+        lost = sorted({what for found in self.obstacles.values() for what in found})
+        why = f"no model of this route can take: {', '.join(lost)}; " if lost else ""
+        message = f"{why}{denial.message} (rule {', '.join(denial.rules)}; ask {denial.owner})"
         details = {"rules": denial.rules, "owner": denial.owner, "headers": self._headers()}
         return Forbidden(message, call=call, **details)
 
@@ -392,6 +264,13 @@ class _Case:
             "x-mandate-revision": str(self.snapshot.revision),
             "x-mandate-receipt": self.draft.entry.hex,
         }
+
+
+async def _obstacles(request: CallRequest, provider_type: str) -> list[str]:
+    """What keeps the request from a provider of that type; a large body is read in a thread."""
+    if len(request.raw) > THREAD_FROM:
+        return await asyncio.to_thread(obstacles, request, provider_type)
+    return obstacles(request, provider_type)
 
 
 def answer_headers(call: UUID) -> dict[str, str]:

@@ -17,6 +17,7 @@ from routing.calls.steps import Reservation
 from routing.case import Case, Dropped, elapsed_ms
 from routing.exchange import Usage
 from routing.flow import Flow
+from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
 from routing.running import Cut, Watched
 
@@ -98,7 +99,7 @@ class Door:
             await self._call(started)
         finally:
             await worker.concurrency.release(lease)
-        await worker.breakers.record(_model_key(candidate), ok=not _counts_against(started))
+        await worker.breakers.record(model_label(candidate), ok=not _counts_against(started))
         return started
 
     async def _start(self, candidate: Candidate) -> Tried | None:
@@ -152,12 +153,10 @@ class Door:
         """None for the attempt that admission reserved as it stands; else what is to be held."""
         case = self._case
         held = next((tried for tried in case.row.tried if tried.no == no), None)
-        as_reserved = held is not None and case.decided is None
-        if as_reserved and (held.model, held.reserved_nano) == (
-            candidate.model,
-            candidate.amount_nano,
-        ):
-            return None
+        if held is not None and case.decided is None:
+            reserved = (held.model_tenant, held.model, held.reserved_nano)
+            if reserved == (candidate.model_tenant, candidate.model, candidate.amount_nano):
+                return None
         return await reservation_for(case.worker.windows, candidate, moment)
 
     async def _call(self, tried: Tried) -> None:
@@ -253,7 +252,7 @@ class Door:
         """How the attempt ends, with its entry."""
         case, becomes, used = self._case, tried.becomes(), tried.usage
         amount = 0 if becomes == "unknown" else tried.amount_nano()
-        tokens = used and steps.Tokens(used.input, used.cached_input, used.cache_write, used.output)
+        tokens = None if used is None else steps.Tokens(*_tokens(used).values())
         data: dict[str, object] = {
             "no": tried.no,
             "model": tried.candidate.model,
@@ -310,12 +309,6 @@ def _tokens(used: Usage | None) -> dict[str, int]:
 def _counts_against(tried: Tried) -> bool:
     """Whether the model, not the request or the account, failed."""
     return tried.error_class in {"timeout", "rate_limited", "overloaded", "server_error"}
-
-
-def _model_key(candidate: Candidate) -> str:
-    return (
-        f"{candidate.model_tenant}/{candidate.model}" if candidate.model_tenant else candidate.model
-    )
 
 
 def _provider_key(candidate: Candidate) -> str:

@@ -16,7 +16,7 @@ from audit.vault.store import KeyStore
 from controlplane.kernel.clock import Clock
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
-from policies.engine.compile import Bundle
+from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Decision
 from routing import exchange

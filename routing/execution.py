@@ -23,7 +23,7 @@ from routing.attempts import Door, Ended, Tried
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import Peeked
 from routing.case import Case, Denied, Dropped, Replanned, Worker, entry_of, open_case
-from routing.dialects.registry import dialect
+from routing.dialects.registry import changes, dialect
 from routing.relay import Outcome, pack_outcome
 from routing.running import Watched
 from routing.strategies import ordered
@@ -168,7 +168,9 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
     """What the caller gets, without the cost, which the commit tells."""
     codec, call, last = dialect(case.row.dialect), case.row.call, end.last
     headers = (
-        {"x-mandate-model": last.candidate.model, "x-mandate-reason": _reason(case)} if last else {}
+        {"x-mandate-model": last.candidate.model, "x-mandate-reason": _reason(case, last)}
+        if last
+        else {}
     )
     transcript = bytes(door.flow.transcript)
     if end.state == "completed" and last is not None:
@@ -192,8 +194,13 @@ def _error(case: Case, end: End) -> MandateError:
     return UpstreamFailed(message, call=call, error_class=end.code)
 
 
-def _reason(case: Case) -> str:
-    return "first-choice" if case.attempts <= 1 else "after-failure"
+def _reason(case: Case, last: Tried) -> str:
+    """Why this model, and what the request lost on its way to it."""
+    candidate = last.candidate
+    lost = changes(
+        case.request, candidate.provider_type, max_output_tokens=candidate.max_output_tokens
+    )
+    return "; ".join(["first-choice" if case.attempts <= 1 else "after-failure", *lost])
 
 
 async def _give_up(worker: Worker, row: Peeked, code: str) -> None:

@@ -23,12 +23,13 @@ from controlplane.kernel.clock import Clock
 from controlplane.kernel.errors import DeadlineExceeded, Unavailable
 from policies.identity.authentication import Keys
 from routing import admission, answers
-from routing.admission import Ask, Desk, Ticket
+from routing.admission import Ticket
 from routing.calls import commands
 from routing.calls.pool import Database
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.dispatch import Dispatcher
+from routing.gathering import Ask, Desk
 from routing.relay import Frame, Mailbox, Outcome, Replies, unpack_outcome
 
 log = structlog.get_logger(__name__)
@@ -51,8 +52,8 @@ class Client(Protocol):
     async def write(self, data: bytes) -> None:
         """Send bytes of the body."""
 
-    async def finish(self) -> None:
-        """End the body."""
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last bytes of the body."""
 
     def when_gone(self, mailbox: Mailbox) -> None:
         """Put a `gone` frame into the mailbox when the caller closes the connection."""
@@ -128,7 +129,7 @@ async def _keep_alive(line: _Line) -> None:
 async def _open_stream(line: _Line) -> None:
     if not line.client.started:
         headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        await line.client.start(200, headers | line.ticket.headers)
+        await line.client.start(200, {**headers, **line.ticket.headers})
 
 
 async def _pass_on(line: _Line, frame: Frame) -> None:
@@ -166,14 +167,14 @@ def _rest(outcome: Outcome, sent: int) -> Outcome:
 
 
 async def _finish(line: _Line, outcome: Outcome) -> None:
-    if line.client.started and outcome.status != 200:
-        await line.client.write(outcome.event)
-    else:
-        if not line.client.started:
-            base = {"content-type": outcome.content_type} | line.ticket.headers
-            await line.client.start(outcome.status, base | outcome.headers)
-        await line.client.write(outcome.body)
-    await line.client.finish()
+    if line.client.started:
+        await line.client.finish(outcome.body if outcome.status == 200 else outcome.event)
+        return
+    headers = {"content-type": outcome.content_type, **line.ticket.headers, **outcome.headers}
+    if not line.ticket.stream:
+        headers["content-length"] = str(len(outcome.body))
+    await line.client.start(outcome.status, headers)
+    await line.client.finish(outcome.body)
 
 
 async def _caller_gone(web: Web, ticket: Ticket) -> bool:

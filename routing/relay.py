@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,9 +20,12 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
+Fields = dict[Any, Any]
+"""What redis-py takes and gives, its own type being wider than a stream's."""
+
 STREAM_LENGTH = 10_000
 LARGEST_FRAME = 256 * 1024
-BLOCK_MS = 5_000
+BLOCK_MS = 2_000
 RECONNECT_SECONDS = 0.25
 
 
@@ -111,7 +115,7 @@ class Sender:
     async def _send(self, frame: Frame) -> None:
         if self._stream is None:
             return
-        fields = {b"c": self._call.bytes, b"f": seal_frame(self._key, self._call, frame)}
+        fields: Fields = {b"c": self._call.bytes, b"f": seal_frame(self._key, self._call, frame)}
         try:
             async with self._one_by_one:
                 await self._redis.xadd(self._stream, fields, maxlen=STREAM_LENGTH, approximate=True)
@@ -196,13 +200,13 @@ class Replies:
 
     async def _read_from(self, last: bytes) -> bytes:
         """Deliver what came after `last`; the id of the newest."""
-        found = await self._redis.xread({self._stream: last}, count=500, block=BLOCK_MS)
-        for _, messages in found or ():
+        found: Any = await self._redis.xread({self._stream: last}, count=500, block=BLOCK_MS)
+        for _stream, messages in found or ():
             for message, fields in messages:
                 self._deliver(fields)
                 last = message
         return last
 
-    def _deliver(self, fields: dict[bytes, bytes]) -> None:
+    def _deliver(self, fields: Fields) -> None:
         for box in self._boxes.get(fields[b"c"], ()):
             box.put(fields[b"f"])

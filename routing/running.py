@@ -37,9 +37,10 @@ class Watched:
         if self.reason:
             work.close()
             raise Cut(self.reason)
-        self._task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(work)
+        self._task = task
         try:
-            return await self._task
+            return await task
         except asyncio.CancelledError:
             if self.reason:
                 raise Cut(self.reason) from None

@@ -58,7 +58,11 @@ class Sweeper:
         """Post what is unknown for longer than `age` at what it reserved; how many."""
         lost = await commands.reconcile_find(self._db, age=age)
         for one in lost:
-            data = {"no": one.no, "amount": str(one.reserved_nano), "basis": "reserve"}
+            data: dict[str, object] = {
+                "no": one.no,
+                "amount": str(one.reserved_nano),
+                "basis": "reserve",
+            }
             settlement = steps.Settlement(
                 call=one.call,
                 no=one.no,
@@ -105,7 +109,7 @@ class Sweeper:
         ]
         entry = None
         if judgement.verdict in {"failed", "cancelled"}:
-            data = {"code": judgement.code}
+            data: dict[str, object] = {"code": judgement.code}
             entry = self._entry(f"call.{judgement.verdict}", found.call, found.tenant, data)
         sweep = commands.Sweep(found=found, judgement=judgement, attempts=attempts, entry=entry)
         done = await commands.sweep_call(self._db, sweep)

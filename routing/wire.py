@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -18,11 +19,11 @@ from controlplane.kernel.errors import (
     TooLarge,
     Unavailable,
 )
-from routing.admission import Ask, Options, routes_of
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
 from routing.gateway import Web, serve
+from routing.gathering import Ask, Options, routes_of
 from routing.relay import Frame, Mailbox
 
 log = structlog.get_logger(__name__)
@@ -80,9 +81,9 @@ class Connection:
         """Send bytes of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def finish(self) -> None:
-        """End the body."""
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the last bytes of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     def when_gone(self, mailbox: Mailbox) -> None:
         """Put a `gone` frame into the mailbox when the caller closes the connection."""
@@ -153,17 +154,16 @@ async def _answer(
 async def _plain(
     connection: Connection, status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
-    await connection.start(status, headers)
-    await connection.write(body)
-    await connection.finish()
+    await connection.start(status, {**headers, "content-length": str(len(body))})
+    await connection.finish(body)
 
 
 async def _refuse(codec: Dialect, error: MandateError, connection: Connection) -> None:
     """An error in the caller's dialect, as an answer or, in an open stream, as its event."""
-    call = error.details.get("call")
+    named = error.details.get("call")
+    call = named if isinstance(named, UUID) else None
     if connection.started:
-        await connection.write(codec.error_event(error, call))
-        await connection.finish()
+        await connection.finish(codec.error_event(error, call))
         return
     status, headers, body = codec.error_body(error, call)
     await _plain(connection, status, headers, body)

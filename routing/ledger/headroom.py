@@ -24,7 +24,7 @@ def cheaper(candidates: Sequence[Candidate], choices: int, refused: NoHeadroom) 
     first, following = candidates[0], after_refusal(refused)
     match following.action:
         case "downgrade":
-            dear = tuple(_name(c) for c in candidates if c.amount_nano >= first.amount_nano)
+            dear = tuple(model_label(c) for c in candidates if c.amount_nano >= first.amount_nano)
             return Way(exclude=dear) if len(dear) < len(candidates) else None
         case "clamp":
             tokens = _tokens_for(first, choices, following.target_nano)
@@ -34,7 +34,8 @@ def cheaper(candidates: Sequence[Candidate], choices: int, refused: NoHeadroom) 
     return None
 
 
-def _name(candidate: Candidate) -> str:
+def model_label(candidate: Candidate) -> str:
+    """How facts name its model: `name`, or `tenant/name`."""
     return (
         f"{candidate.model_tenant}/{candidate.model}" if candidate.model_tenant else candidate.model
     )

@@ -1,0 +1,178 @@
+"""The first step of admission: everything a decision may look at, content-free, and the request sealed for the vault."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from audit.vault.keys import CallKeys, commit_user, month_of, subject_of_team, subject_of_user
+from audit.vault.store import KeyStore
+from controlplane.kernel import clock as clocks
+from controlplane.kernel.clock import Clock
+from controlplane.kernel.errors import InvalidRequest, NotFound
+from policies.bundles.snapshot import Snapshot, Snapshots
+from policies.engine import facts as fact
+from policies.identity.authentication import Caller
+from routing import exchange
+from routing.calls import runs, steps
+from routing.calls.pool import Database
+from routing.exchange import CallRequest
+from routing.ledger.balances import Windows
+from routing.limits.breakers import Breakers
+
+THREAD_FROM = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller says in headers."""
+
+    data_classes: tuple[str, ...] = ()
+    deadline_seconds: float = 600.0
+    run: str = ""
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks for what, and how."""
+
+    caller: Caller
+    request: CallRequest
+    options: Options
+
+
+@dataclass(slots=True)
+class Desk:
+    """What admission works with, for the life of the process. `web` names the process's reply stream."""
+
+    db: Database
+    snapshots: Snapshots
+    key_store: KeyStore
+    windows: Windows
+    breakers: Breakers
+    new_id: Callable[[], UUID]
+    clock: Clock
+    web: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What stays the same however often the call is decided: ids, keys, sealed content, facts that do not age."""
+
+    call: UUID
+    entry: UUID
+    at: datetime
+    keys: CallKeys
+    facts: fact.Facts
+    sealed: steps.Sealed
+    idempotency: steps.IdempotencyKey | None
+
+
+async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
+    """Gather it for a new call. Raises NotFound for an unknown route, InvalidRequest for a field that no policy covers."""
+    caller, request, user = ask.caller, ask.request, ask.request.outline.user
+    _check_route(snapshot, caller, request.route)
+    _check_special(request)
+    call, now = desk.new_id(), desk.clock()
+    ref = commit_user(desk.key_store, caller.tenant, user) if user else ""
+    subject = (
+        subject_of_user(caller.tenant, ref) if ref else subject_of_team(caller.tenant, caller.team)
+    )
+    keys = CallKeys.derive(desk.key_store, caller.tenant, month_of(call), subject, call)
+    return Draft(
+        call=call,
+        entry=desk.new_id(),
+        at=now,
+        keys=keys,
+        facts=fact.Facts(
+            now=clocks.to_text(now),
+            call=call.hex,
+            draw=fact.draw_of(hashlib.sha256(call.bytes).digest()),
+            tenant=caller.tenant,
+            team=caller.team,
+            key=fact.KeyFacts(id=caller.key_id, labels=dict(caller.labels)),
+            user=fact.UserFacts(known=bool(user), ref=ref),
+            route=request.route,
+            request=_request_facts(ask),
+            run=await runs.so_far(desk.db, caller.tenant, ask.options.run),
+        ),
+        sealed=await _seal(keys, request),
+        idempotency=_idempotency(ask),
+    )
+
+
+def routes_of(snapshot: Snapshot, caller: Caller) -> list[str]:
+    """The routes this key may name, sorted."""
+    names = (route.name for route in snapshot.bundle.routes_for(caller.tenant))
+    return [name for name in names if not caller.scopes or name in caller.scopes]
+
+
+def _check_route(snapshot: Snapshot, caller: Caller, route: str) -> None:
+    allowed = routes_of(snapshot, caller)
+    if route not in allowed:
+        listed = ", ".join(allowed) or "none yet"
+        raise NotFound(f'there is no route "{route[:80]}"; this key may call: {listed}')
+
+
+def _check_special(request: CallRequest) -> None:
+    """A field that changes price or place beyond what the models' documents say would walk past budgets and residency."""
+    if request.outline.special:
+        named = ", ".join(request.outline.special)
+        raise InvalidRequest(
+            f"{named}: this changes price or place beyond what the models' documents say; leave it out"
+        )
+
+
+def _request_facts(ask: Ask) -> fact.RequestFacts:
+    request, outline = ask.request, ask.request.outline
+    return fact.RequestFacts(
+        dialect=request.dialect,
+        data_classes=ask.options.data_classes,
+        tools=outline.tools,
+        needs=outline.needs,
+        input_tokens_max=outline.input_tokens_max,
+        input_tokens_estimate=outline.input_tokens_estimate,
+        output_tokens_asked=outline.output_tokens_asked or 0,
+        stream=request.stream,
+        n=outline.n,
+        labels=outline.labels,
+    )
+
+
+async def _seal(keys: CallKeys, request: CallRequest) -> steps.Sealed:
+    """The request for the vault; a large one is sealed in a thread."""
+
+    def work() -> steps.Sealed:
+        sealed = keys.seal("request", exchange.encode_request(request))
+        names = sealed.tenant_key, sealed.subject_key
+        return steps.Sealed("request", *names, sealed.nonce, sealed.ciphertext)
+
+    return await asyncio.to_thread(work) if len(request.raw) > THREAD_FROM else work()
+
+
+def _idempotency(ask: Ask) -> steps.IdempotencyKey | None:
+    key = ask.options.idempotency_key
+    if not key:
+        return None
+    digest = hashlib.sha256(ask.request.dialect.encode() + b"\0" + ask.request.raw).digest()
+    return steps.IdempotencyKey(hashlib.sha256(key.encode()).digest(), digest)
+
+
+def shares(windows: Windows, facts: fact.Facts) -> tuple[fact.BudgetFacts, ...]:
+    """The last read of the budgets that may concern this call."""
+    tenants = {"", facts.tenant}
+    subjects = {"", facts.team, facts.key.id, facts.user.ref, facts.run.id}
+    return tuple(
+        fact.BudgetFacts(
+            name=name,
+            tenant=tenant,
+            subject=subject,
+            share_used_permille=share.used_permille,
+            age_seconds=share.age_seconds,
+        )
+        for (tenant, name, subject), share in sorted(windows.shares().items())
+        if tenant in tenants and subject in subjects
+    )
