@@ -137,11 +137,8 @@ class Console:
         request.principal = principal  # type: ignore[attr-defined]
         request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]
         response = self._get_response(request)
-        if response.status_code == HTTPStatus.NOT_FOUND and _is_page(response):
-            detail = f'there is no address "{request.path}"; every path ends in a slash'
-            return JsonResponse(
-                problem(404, NotFound.code, detail), status=404, content_type=CONTENT_TYPE
-            )
+        if response.status_code >= HTTPStatus.BAD_REQUEST and _is_page(response):
+            return _api_trouble(request, response.status_code)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -172,6 +169,17 @@ def _note_failed_sign_in(request: HttpRequest) -> None:
             at=mandate_now(),
             subject=f"member:{typed}" if known else "",
         )
+
+
+def _api_trouble(request: HttpRequest, status: int) -> HttpResponse:
+    """Where Django answers with a page, the API answers with a problem."""
+    if status == HTTPStatus.NOT_FOUND:
+        detail = f'there is no address "{request.path}"; every path ends in a slash'
+        body = problem(status, NotFound.code, detail)
+    else:
+        detail = "it is our fault, and it is in the service's log under the answer's x-request-id"
+        body = problem(status, MandateError.code, detail)
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
 
 
 def _is_page(response: HttpResponse) -> bool:

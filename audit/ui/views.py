@@ -14,7 +14,7 @@ from audit.log import access, read
 from audit.log.kinds import Group
 from audit.merkle.checkpoint import Checkpoint
 from audit.ui.checking import run_verification
-from audit.ui.entries import row_of
+from audit.ui.entries import EntryRow, row_of
 from audit.ui.filters import Filters, Page, cursor, linked, read_filters
 from audit.ui.proofs import view_of
 from audit.ui.request import principal_of
@@ -27,6 +27,7 @@ _SPANS = {
     "day": ("the last 24 hours", 24),
     "week": ("the last 7 days", 168),
 }
+_BESIDE = 14
 _ACTORS = (
     ("member", "people"),
     ("key", "API keys"),
@@ -103,7 +104,7 @@ def _explorer(request: HttpRequest, principal: Principal, **more: object) -> Htt
     filters = read_filters(request, _choices(tenants))
     context = {
         "filters": filters,
-        "page": _page(request, principal, filters),
+        "page": _page(request, principal, filters, more.get("chosen")),
         "state": _state(principal),
         "zone": f"{timezone.localtime():%Z}",
         "may_verify": access.reads_everything(principal),
@@ -121,7 +122,13 @@ def _choices(tenants: Sequence[str]) -> list[tuple[str, str, str, list[tuple[str
     ]
 
 
-def _page(request: HttpRequest, principal: Principal, filters: Filters) -> Page[object]:
+def _page(
+    request: HttpRequest, principal: Principal, filters: Filters, chosen: object
+) -> Page[object]:
+    """Newest first; beside an open entry a short list that begins with it."""
+    before, limit = cursor(request), read.PAGE
+    if isinstance(chosen, EntryRow):
+        before, limit = UUID(int=chosen.id.int + 1), _BESIDE
     values = filters.values
     tenants = principal.tenants_with(*access.READERS)
     if "tenant" in values:
@@ -138,10 +145,21 @@ def _page(request: HttpRequest, principal: Principal, filters: Filters) -> Page[
             subject="" if _call(filters.q) else filters.q,
             call=_call(filters.q),
         ),
-        before=cursor(request),
+        before=before,
+        limit=limit,
     )
     rows: list[object] = [row_of(line, filters.query) for line in found.lines]
+    if isinstance(chosen, EntryRow):
+        return Page(tuple(rows), older=_older(filters, found.next_before))
     return linked(request, rows, found.next_before)
+
+
+def _older(filters: Filters, before: UUID | None) -> str:
+    """The whole list, from where the short one ends."""
+    if before is None:
+        return ""
+    mark = "&" if filters.query else "?"
+    return f"{reverse('log')}{filters.query}{mark}before={before}"
 
 
 def _call(text: str) -> UUID | None:

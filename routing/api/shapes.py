@@ -157,7 +157,7 @@ class Dry(serializers.Serializer[Any]):
     team = serializers.CharField(max_length=120)
     route = serializers.CharField(max_length=120)
     key = serializers.CharField(allow_blank=True, max_length=8, default="")
-    request = RequestShape(default=dict)
+    request = RequestShape(required=False)
     now = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
 

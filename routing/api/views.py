@@ -161,7 +161,7 @@ class Decide(ApiView):
                 team=wanted["team"],
                 route=wanted["route"],
                 key=wanted["key"],
-                request=wanted["request"],
+                request=wanted.get("request") or _no_request(),
                 now=wanted["now"] or mandate_now(),
             ),
         )
@@ -187,6 +187,14 @@ class Budgets(ApiView):
         found = published()
         rows = balances(self.principal, found, mandate_now())
         return Response({"items": [_budget(row, found.currency) for row in rows]})
+
+
+def _no_request() -> dict[str, Any]:
+    """The shape of a plain small request."""
+    plain = shapes.RequestShape(data={})
+    plain.is_valid(raise_exception=True)
+    found: dict[str, Any] = plain.validated_data
+    return found
 
 
 def _id(name: str) -> UUID:

@@ -340,7 +340,7 @@ def _facts(told: Why) -> list[dict[str, str]]:
         ("key", facts.key.id),
         ("user", f"committed {facts.user.ref[:12]}…" if facts.user.ref else "not named"),
         ("route", facts.route),
-        ("data classes", ", ".join(asked.data_classes) or "none declared"),
+        ("data classes", ", ".join(asked.data_classes) or "none but the use case's"),
         (
             "tokens",
             f"at most {count(asked.input_tokens_max)} in, {_asked(asked.output_tokens_asked)}",
