@@ -11,9 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.api.base import CURSOR, ApiView, cursor_of, limit_of, uuid_of
-from audit.log import access, read
+from audit.log import access, read, receipts
 from audit.log.kinds import Group
-from audit.ui.views import proven_entry, receipt_file
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import Forbidden, InvalidRequest, NotFound
 
@@ -88,7 +87,7 @@ class OneEntry(ApiView):
     @extend_schema(operation_id="audit_entries_read", responses=ProvenEntry)
     def get(self, request: Request, entry: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """One entry with its bytes."""
-        proven = proven_entry(self.principal, str(entry))
+        proven = access.proven(self.principal, str(entry))
         leaf = proven.leaf_hash.hex() if proven.leaf_hash else None
         return Response({**_line(proven.line), "body": proven.body.decode(), "leafHash": leaf})
 
@@ -101,10 +100,8 @@ class Receipt(ApiView):
     )
     def get(self, request: Request, entry: UUID) -> HttpResponse:  # noqa: ARG002 - DRF's signature
         """A C2SP tlog-proof, to be checked offline with `auditverify.py`."""
-        proven = proven_entry(self.principal, str(entry))
-        if proven.proof is None:
-            raise NotFound("this entry has no place in the tree yet; ask again in a moment")
-        return receipt_file(str(proven.proof), proven.line.id)
+        proven = access.proven(self.principal, str(entry))
+        return receipts.as_file(proven)
 
 
 class NewestCheckpoint(ApiView):

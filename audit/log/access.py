@@ -1,9 +1,12 @@
 """Which entries a principal may read. Pages and API both begin here."""
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 
+from audit.log import read
 from audit.log.models import Entry
-from controlplane.kernel.errors import Forbidden
+from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import Principal
 
 READERS = ("auditor", "approver", "admin")
@@ -27,6 +30,18 @@ def readable(principal: Principal) -> QuerySet[Entry]:
             f"the log is read by auditors, approvers and admins; {principal.name} is none of them"
         )
     return Entry.objects.filter(tenant__in=tenants)
+
+
+def proven(principal: Principal, identity: str) -> read.Proven:
+    """An entry this principal may read, with its proof. Raises NotFound, Forbidden."""
+    try:
+        wanted = UUID(identity)
+    except ValueError:
+        raise NotFound(f'there is no entry "{identity}"') from None
+    found = read.entry(wanted) if readable(principal).filter(pk=wanted).exists() else None
+    if found is None:
+        raise NotFound(f'there is no entry "{identity}"')
+    return found
 
 
 def reads_everything(principal: Principal) -> bool:

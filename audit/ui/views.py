@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from audit.log import access, read
+from audit.log import access, read, receipts
 from audit.log.kinds import Group
 from audit.merkle.checkpoint import Checkpoint
 from audit.ui.checking import run_verification
@@ -18,7 +18,6 @@ from audit.ui.entries import EntryRow, row_of
 from audit.ui.filters import Filters, Page, cursor, linked, read_filters
 from audit.ui.proofs import view_of
 from audit.ui.request import principal_of
-from controlplane.kernel.errors import NotFound
 from controlplane.kernel.ids import parse_call_name
 from controlplane.kernel.principal import Principal
 
@@ -46,7 +45,7 @@ def log(request: HttpRequest) -> HttpResponse:
 def entry(request: HttpRequest, identity: str) -> HttpResponse:
     """`/log/<id>/`: the same list with one entry open beside it."""
     principal = principal_of(request)
-    proven = proven_entry(principal, identity)
+    proven = access.proven(principal, identity)
     context = {
         "chosen": row_of(proven.line),
         "size": len(proven.body),
@@ -58,10 +57,8 @@ def entry(request: HttpRequest, identity: str) -> HttpResponse:
 @require_safe
 def receipt(request: HttpRequest, identity: str) -> HttpResponse:
     """`/log/<id>/receipt/`: the proof as a file (C2SP tlog-proof)."""
-    proven = proven_entry(principal_of(request), identity)
-    if proven.proof is None:
-        raise NotFound("this entry has no place in the tree yet; ask again in a moment")
-    return receipt_file(str(proven.proof), proven.line.id)
+    proven = access.proven(principal_of(request), identity)
+    return receipts.as_file(proven)
 
 
 @require_POST
@@ -72,26 +69,6 @@ def verify(request: HttpRequest) -> HttpResponse:
     if request.headers.get("hx-request") == "true":
         return render(request, "audit/verified.html", {"verified": verified})
     return _explorer(request, principal, verified=verified)
-
-
-def proven_entry(principal: Principal, identity: str) -> read.Proven:
-    """An entry this principal may read, with its proof. Raises NotFound, Forbidden."""
-    try:
-        wanted = UUID(identity)
-    except ValueError:
-        raise NotFound(f'there is no entry "{identity}"') from None
-    allowed = access.readable(principal).filter(pk=wanted).exists()
-    proven = read.entry(wanted) if allowed else None
-    if proven is None:
-        raise NotFound(f'there is no entry "{identity}"')
-    return proven
-
-
-def receipt_file(text: str, name: UUID) -> HttpResponse:
-    """A proof to download."""
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-    response["content-disposition"] = f'attachment; filename="{name.hex}.tlog-proof"'
-    return response
 
 
 def _explorer(request: HttpRequest, principal: Principal, **more: object) -> HttpResponse:

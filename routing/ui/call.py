@@ -14,10 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from audit.log import access as log_access
 from audit.log import read as log_read
+from audit.log import receipts
 from audit.ui.entries import row_of
 from audit.ui.proofs import ProofView, view_of
 from audit.ui.request import principal_of
-from audit.ui.views import receipt_file
 from audit.ui.words import count, lasting, money, share
 from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
@@ -138,9 +138,9 @@ def receipt(request: HttpRequest, name: str) -> HttpResponse:
     found = _get(principal_of(request), name)
     first = next(iter(log_read.of_call(found.id)), None)
     proven = log_read.entry(first.id) if first else None
-    if proven is None or proven.proof is None:
-        raise NotFound("this call's entry has no place in the tree yet; ask again in a moment")
-    return receipt_file(str(proven.proof), proven.line.id)
+    if proven is None:
+        raise NotFound("this call has no entry yet; ask again in a moment")
+    return receipts.as_file(proven)
 
 
 @require_POST
