@@ -32,7 +32,7 @@ from django.conf import settings
 from controlplane import health
 from controlplane.web_half import WebHalf, open_web
 
-LAST_WORDS_SECONDS = 0.5
+LAST_WORDS_SECONDS = 1.0
 """How long before the end of the drain open answers are ended, so that their last bytes still leave."""
 
 

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 POOL_SIZE = 8
 POSTGRES_PATIENCE_SECONDS = 30.0
-LAST_STEPS_SECONDS = 0.5
+LAST_STEPS_SECONDS = 1.2
 """How long before the end of the drain a worker gives its lease up, so that it can still say so."""
 
 

@@ -40,12 +40,12 @@ READY_SECONDS = 120.0
 PREPARE_SECONDS = 180.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _DEADLINES = {
-    processes.STAGE_CALLERS: DRAIN_SECONDS + 0.5,
-    processes.STAGE_WRITERS: DRAIN_SECONDS + 1.0,
-    embedded.STAGE_VALKEY: DRAIN_SECONDS + 1.1,
-    embedded.STAGE_POSTGRES: DRAIN_SECONDS + 1.7,
+    processes.STAGE_CALLERS: DRAIN_SECONDS - 0.1,
+    processes.STAGE_WRITERS: DRAIN_SECONDS + 0.3,
+    embedded.STAGE_VALKEY: DRAIN_SECONDS + 0.4,
+    embedded.STAGE_POSTGRES: DRAIN_SECONDS + 1.0,
 }
-"""Seconds from the signal; everything is gone within ten."""
+"""Seconds from the signal; a second is left for make and for us, so that everything is gone within ten."""
 
 
 class Stopped(Exception):
