@@ -19,7 +19,7 @@ from policies.identity.authentication import Keys
 from routing import wire
 from routing.calls.pool import Database, open_pool
 from routing.dispatch import Dispatcher
-from routing.gateway import Web
+from routing.gateway import Web, keep
 from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
@@ -80,5 +80,5 @@ async def open_web() -> WebHalf:
         replies=replies,
         clock=system_clock,
     )
-    reading = asyncio.create_task(replies.run(), name="replies")
+    reading = asyncio.create_task(keep(web), name="keep")
     return WebHalf(app=wire.build(web), web=web, db=db, redis=client, reading=reading)

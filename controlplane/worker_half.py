@@ -73,6 +73,8 @@ async def _wait_for_postgres(db: Database) -> None:
 async def retire(held: Worker) -> None:
     """Close what `build` opened."""
     await held.providers.close()
+    await held.breakers.close()
+    await held.concurrency.close()
     await held.redis.aclose()
     await held.db.close(timeout=1)
 

@@ -1,6 +1,7 @@
 """The answer of a call that has ended, read from its row and the vault: for callers who missed it or ask again."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -24,9 +25,25 @@ from routing.calls.pool import Database
 from routing.relay import Outcome, unpack_outcome
 
 
-def complete(outcome: Outcome, model: str, cost_nano: int, currency: str) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What the commit of a call's end tells: its cost, and the least a hard budget has left where one binds."""
+
+    cost_nano: int
+    currency: str
+    left_nano: int | None = None
+
+    def headers(self) -> dict[str, str]:
+        """As every complete answer carries them: exact decimal, space, currency."""
+        told = {"x-mandate-cost": f"{format_nano(self.cost_nano)} {self.currency}"}
+        if self.left_nano is not None:
+            told["x-mandate-budget-left"] = f"{format_nano(self.left_nano)} {self.currency}"
+        return told
+
+
+def complete(outcome: Outcome, model: str, money: Money) -> Outcome:
     """The outcome with what only the commit of the call's end knows; a stream's headers went out before."""
-    told = {"x-mandate-model": model, "x-mandate-cost": f"{format_nano(cost_nano)} {currency}"}
+    told = {"x-mandate-model": model} | money.headers()
     return msgspec.structs.replace(outcome, headers={**outcome.headers, **told})
 
 
@@ -37,7 +54,7 @@ async def stored(db: Database, store: KeyStore, call: UUID, currency: str) -> Ou
         raise NotFound(f'there is no call "call_{call.hex}"')
     if found.answer is not None and found.ended:
         outcome = unpack_outcome(_unseal(store, call, found.answer))
-        return complete(outcome, found.model, found.cost_nano, currency)
+        return complete(outcome, found.model, Money(found.cost_nano, currency))
     if found.ended or found.state == "held":
         raise failure(found.state, found.code, call)
     return None

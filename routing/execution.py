@@ -18,7 +18,7 @@ import structlog
 from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import MandateError, UpstreamFailed
-from routing.answers import complete, failure
+from routing.answers import Money, complete, failure
 from routing.attempts import Door, Ended, Tried
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import Peeked
@@ -115,9 +115,9 @@ async def _finish(case: Case, door: Door, end: End) -> None:
         case.worker.db, finish, patience_seconds=max(PATIENCE_SECONDS, remaining)
     )
     match answer:
-        case answers.Finished(cost_nano):
-            currency = case.bundle.organisation.spec["currency"]
-            await case.sender.end(complete(outcome, model, cost_nano, currency))
+        case answers.Finished(cost_nano, left_nano):
+            money = Money(cost_nano, case.bundle.organisation.spec["currency"], left_nano)
+            await case.sender.end(complete(outcome, model, money))
         case answers.Lost() | answers.Moved():
             await _book_late(case, end)
         case answers.OpenAttempt():

@@ -9,7 +9,7 @@ A call outlives this process: whatever is lost here is read from PostgreSQL and 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -25,18 +25,22 @@ from policies.identity.authentication import Keys
 from routing import admission, answers
 from routing.admission import Ticket
 from routing.calls import commands
+from routing.calls.leases import workers_live
 from routing.calls.pool import Database
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.dispatch import Dispatcher
 from routing.gathering import Ask, Desk
 from routing.relay import Frame, Mailbox, Outcome, Replies, unpack_outcome
+from routing.sweep import Sweeper
 
 log = structlog.get_logger(__name__)
 
 FIRST_KEEP_ALIVE_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 10.0
 WATCH_SECONDS = 1.0
+REFRESH_SECONDS = 5.0
+SWEEP_SECONDS = 2.0
 GRACE_SECONDS = 8.0
 """How long after the deadline the sweep may take to end a call before the caller is told so anyway."""
 
@@ -206,15 +210,34 @@ async def _cancel(web: Web, ticket: Ticket) -> None:
     )
 
 
-async def watch(web: Web) -> None:
-    """Once a second, one query tells which waiting calls have ended while no frame came (Redis lost, another's call)."""
+async def keep(web: Web) -> None:
+    """What runs beside the requests for the life of the process."""
+    sweeper = Sweeper(web.db, web.desk.new_id, web.clock)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(web.replies.run())
+        tasks.create_task(_every(WATCH_SECONDS, lambda: _watch(web)))
+        tasks.create_task(_every(REFRESH_SECONDS, web.desk.windows.refresh))
+        tasks.create_task(_every(SWEEP_SECONDS, lambda: _sweep(web, sweeper)))
+
+
+async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
     while True:
-        await asyncio.sleep(WATCH_SECONDS)
-        waiting = web.replies.waiting()
-        if not waiting:
-            continue
+        await asyncio.sleep(seconds)
         try:
-            for call in await commands.ended(web.db, waiting):
-                web.replies.tell(call, Frame("stored", 0, b""))
+            await step()
         except (OperationalError, PoolTimeout) as error:
-            log.warning("gateway.watch", error=type(error).__name__)
+            log.warning("gateway.away", error=type(error).__name__)
+
+
+async def _watch(web: Web) -> None:
+    """One query tells which waiting calls have ended while no frame came: Redis was lost, or another process has the call."""
+    waiting = web.replies.waiting()
+    for call in await commands.ended(web.db, waiting) if waiting else ():
+        web.replies.tell(call, Frame("stored", 0, b""))
+
+
+async def _sweep(web: Web, sweeper: Sweeper) -> None:
+    """While no worker lives nobody else ends what is over; what waits is rung for, for the worker that comes."""
+    if not await workers_live(web.db):
+        for call in await sweeper.once():
+            await web.dispatcher.ring(call)

@@ -5,7 +5,7 @@ Unauthenticated · start_attempt: Started, Stale, Moved, Lost, Cancelled, Late, 
 settle_attempt: Settled, Moved · finish_call: Finished, Lost, Moved, OpenAttempt
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -102,9 +102,13 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The call's end (or its hold) is committed; what it has cost so far in nano units."""
+    """The call's end (or its hold) is committed; what it has cost so far in nano units.
+
+    `left_nano` is the least that a hard window of its last attempt has left; None where none is hard, or when asked again.
+    """
 
     cost_nano: int
+    left_nano: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

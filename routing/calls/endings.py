@@ -31,12 +31,12 @@ async def finish_call(
         finish.entry.id,
         finish.entry.body,
     )
-    word, state, cost_nano = await ask(
+    word, state, cost_nano, left_nano = await ask(
         db, questions.FINISH, params, patience_seconds=patience_seconds
     )
     match word:
         case "finished":
-            return answers.Finished(cost_nano)
+            return answers.Finished(cost_nano, left_nano)
         case "lost":
             return answers.Lost()
         case "open_attempt":

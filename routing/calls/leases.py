@@ -49,6 +49,16 @@ async def bury(db: Database, *, ttl_seconds: float = TTL_SECONDS) -> list[UUID]:
     return list(lost)
 
 
+async def workers_live(db: Database) -> bool:
+    """Whether any calls worker holds a lease that has not run out."""
+    query = (
+        "SELECT EXISTS (SELECT FROM routing_worker_lease "
+        "WHERE kind = 'calls' AND lost_at IS NULL AND expires_at > mandate_now())"
+    )
+    (alive,) = await ask(db, query)
+    return bool(alive)
+
+
 async def running_calls(db: Database, worker: UUID) -> Pulse:
     """The poll of a worker: revision, stop epoch and its cancelled calls in one query."""
     query = "SELECT revision, stop_epoch, cancelled FROM running_calls(%s::uuid)"

@@ -80,7 +80,13 @@ SETTLE: Final = _call(
 )
 CLAIM: Final = "SELECT claim(%s::uuid, %s::uuid)"
 FINISH: Final = _call(
-    "finish_call", "answer, state, cost_nano", _ENDING, _SETTLEMENT, _ENTRY, _SEALED, _ENTRY
+    "finish_call",
+    "answer, state, cost_nano, left_nano",
+    _ENDING,
+    _SETTLEMENT,
+    _ENTRY,
+    _SEALED,
+    _ENTRY,
 )
 RELEASE: Final = _call("release_call", "answer, state", "%s::uuid", "%s::interval", _ENTRY)
 CANCEL: Final = _call(

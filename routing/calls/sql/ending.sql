@@ -57,7 +57,7 @@ END $$;
 
 -- Ends the call (completed, failed, cancelled) or hands it to a person (held), together with its last attempt.
 CREATE FUNCTION finish_call(p routing_ending, p_attempt routing_settlement, p_attempt_entry routing_entry, p_sealed routing_sealed, p_entry routing_entry,
-                            OUT answer text, OUT state text, OUT cost_nano bigint)
+                            OUT answer text, OUT state text, OUT cost_nano bigint, OUT left_nano bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c record;
@@ -110,7 +110,7 @@ BEGIN
          moved_at = CASE WHEN p.state = 'held' THEN at ELSE r.moved_at END
    WHERE r.id = p.call;
   IF settles THEN
-    PERFORM ledger_settle(m.windows, m.held_nano, m.posted_nano, m.overrun_nano);
+    left_nano := ledger_settle(m.windows, m.held_nano, m.posted_nano, m.overrun_nano);
   END IF;
   answer := 'finished';
   state := p.state;

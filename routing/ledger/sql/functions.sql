@@ -92,15 +92,22 @@ BEGIN
 END $$;
 
 -- Gives back what was held and books what was used, in the windows stored with the attempt: never recomputed.
+-- Returns the least that any hard one of them has left, null where none is hard.
 CREATE FUNCTION ledger_settle(p_windows bigint[], p_held_nano bigint, p_posted_nano bigint, p_overrun_nano bigint)
-RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  one bigint;
+  left_nano bigint;
 BEGIN
   FOR k IN 1..coalesce(cardinality(p_windows), 0) LOOP
     UPDATE routing_ledger_window
        SET pending_nano = pending_nano - p_held_nano, posted_nano = posted_nano + p_posted_nano, overrun_nano = overrun_nano + p_overrun_nano
-     WHERE id = p_windows[k];
+     WHERE id = p_windows[k]
+    RETURNING CASE WHEN hard THEN limit_nano - posted_nano - pending_nano - overrun_nano END INTO one;
     IF NOT FOUND THEN
       RAISE EXCEPTION 'window % is gone', p_windows[k] USING ERRCODE = 'MD003';
     END IF;
+    left_nano := least(left_nano, one);
   END LOOP;
+  RETURN left_nano;
 END $$;
