@@ -73,7 +73,7 @@ class Published:
         found = next(self.of("Organisation"), None)
         if found is None:
             return "not initialised"
-        return str(found.spec.get("displayName") or found.name.replace("-", " ").title())
+        return str(found.metadata.get("description") or found.name.replace("-", " ").title())
 
     @property
     def currency(self) -> str:

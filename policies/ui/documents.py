@@ -16,7 +16,7 @@ from audit.ui.request import principal_of
 from policies.bundles import access
 from policies.bundles.models import Document
 from policies.bundles.published import Governed, Published, published
-from policies.ui.people import person
+from policies.ui.people import names, person
 
 NO_TENANT = "-"
 _CHANGES = {"+": "published", "~": "changed", "-": "deleted"}
@@ -114,7 +114,7 @@ def _bundle(found: Published) -> Mapping[str, Any] | None:
     return {
         "revision": found.revision,
         "published_at": found.published_at,
-        "by": person(found.actor),
+        "by": person(found.actor, names()),
     }
 
 

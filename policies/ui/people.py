@@ -1,9 +1,22 @@
 """How actors and messages are written for people."""
 
+from collections.abc import Mapping
 
-def person(actor: str) -> str:
-    """`ada@acme.example` of `member:ada@acme.example`; `the system` for jobs; the command line is named."""
+from policies.identity.models import User
+
+NOBODY: Mapping[str, str] = {}
+
+
+def names() -> Mapping[str, str]:
+    """What members are called, by address."""
+    return dict(User.objects.exclude(name="").values_list("email", "name"))
+
+
+def person(actor: str, known: Mapping[str, str] = NOBODY) -> str:
+    """The name of `member:ada@acme.example` where it is known, else the address; jobs and the command line are named."""
     kind, _, name = actor.partition(":")
+    if kind == "member":
+        return known.get(name, name)
     if kind == "job":
         return "the system"
     if kind == "cli":

@@ -1,6 +1,6 @@
 """The page of kill switches: what is on, who set it, how it is lifted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ from policies.stops.commands import Lifting, NewStop, lift_stop, place_of, set_s
 from policies.stops.models import Stop
 from policies.stops.targets import exists, targets
 from policies.stops.visible import get, visible
-from policies.ui.people import person, sentence
+from policies.ui.people import names, person, sentence
 
 _HOURS = {"1": "in 1 hour", "4": "in 4 hours", "24": "tomorrow at this time", "168": "in a week"}
 PAST_ROWS = 10
@@ -94,6 +94,7 @@ def stops(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "may_set": bool(groups),
+        "alone": published().single_operator,
         "on": _rows(principal, read.active().filter(seen)),
         "past": _rows(principal, read.past().filter(seen)[:PAST_ROWS]),
     }
@@ -140,10 +141,11 @@ def _targets(principal: Principal) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _rows(principal: Principal, found: Iterable[Stop]) -> list[StopRow]:
-    return [_row(principal, stop) for stop in found]
+    known = names()
+    return [_row(principal, stop, known) for stop in found]
 
 
-def _row(principal: Principal, stop: Stop) -> StopRow:
+def _row(principal: Principal, stop: Stop, known: Mapping[str, str]) -> StopRow:
     place = place_of(stop.scope)
     lifts = principal.holds("admin", place) or principal.holds("approver", place)
     asked = bool(stop.lift_asked_by)
@@ -153,12 +155,12 @@ def _row(principal: Principal, stop: Stop) -> StopRow:
         named=stop.scope["name"] or "every call",
         place=stop.scope["tenant"] or "the organisation",
         reason=stop.reason,
-        by=person(stop.actor),
+        by=person(stop.actor, known),
         set_at=stop.set_at,
         until=stop.until,
-        lift_asked_by=person(stop.lift_asked_by),
+        lift_asked_by=person(stop.lift_asked_by, known),
         lift_asked_at=stop.lift_asked_at,
-        lifted_by=person(stop.lifted_by),
+        lifted_by=person(stop.lifted_by, known),
         lifted_at=stop.lifted_at,
         may_ask=lifts and not asked,
         may_confirm=lifts and asked and stop.lift_asked_by != principal.actor,

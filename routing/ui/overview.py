@@ -1,6 +1,6 @@
 """The overview: what needs a person first, then money and counts, then budgets near their limit and what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -24,7 +24,7 @@ from policies.bundles.published import Governed, Published, published
 from policies.order.lock import mandate_now
 from policies.stops.read import active
 from policies.stops.visible import visible as visible_stops
-from policies.ui.people import person
+from policies.ui.people import names, person
 from routing.calls.access import visible
 from routing.calls.models import Attempt, Call
 from routing.reports.access import may_read_money, spend_of
@@ -163,10 +163,10 @@ def _stops(view: _View) -> list[Need]:
     asked = [
         stop for stop in stops if stop.lift_asked_by and stop.lift_asked_by != view.principal.actor
     ]
-    first = asked[0] if asked else stops[-1]
+    first, known = (asked[0] if asked else stops[-1]), names()
     named = first.scope["name"] or "every call"
     if asked:
-        text = f"{person(first.lift_asked_by)} asks to lift the stop of {named}. A second person confirms."
+        text = f"{person(first.lift_asked_by, known)} asks to lift the stop of {named}. A second person confirms."
         return [
             Need(
                 "A lifting waits for you",
@@ -178,7 +178,7 @@ def _stops(view: _View) -> list[Need]:
             )
         ]
     title = f"{len(stops)} stop{'s are' if len(stops) > 1 else ' is'} on"
-    text = f"{named}: {first.reason}. Set by {person(first.actor)} {ago(first.set_at, view.now)}."
+    text = f"{named}: {first.reason}. Set by {person(first.actor, known)} {ago(first.set_at, view.now)}."
     return [Need(title, text, "hand", "bad", reverse("stops"), "Look at the stops")]
 
 
@@ -333,10 +333,11 @@ def _changes(view: _View) -> list[Change]:
         ).lines
     told = (line for line in lines if not line.kind.name.startswith("token."))
     newest = sorted(told, key=lambda line: line.id, reverse=True)[:_CHANGES_SHOWN]
-    return [_change(line) for line in newest]
+    known = names()
+    return [_change(line, known) for line in newest]
 
 
-def _change(line: Line) -> Change:
+def _change(line: Line, known: Mapping[str, str]) -> Change:
     data = line.data
     subject = line.subject.partition(":")[2] or line.subject
     if "revision" in data and line.kind.name == "bundle.activated":
@@ -345,7 +346,7 @@ def _change(line: Line) -> Change:
         subject = str(data["scope"].get("name") or "every call")
     return Change(
         icon=_ICONS.get(line.kind.group.value, "info"),
-        lead=f"{person(line.actor)}: {line.kind.title}",
+        lead=f"{person(line.actor, known)}: {line.kind.title}",
         subject=subject,
         at=line.recorded_at,
         url=reverse("log-entry", args=[line.id.hex]),

@@ -45,7 +45,7 @@ class Console:
             if name not in self.sessions:
                 self.sessions[name] = self._sign_in(client, name)
             for cookie, value in self.sessions[name].items():
-                client.cookies.set(cookie, value)
+                client.cookies.set(cookie, value, domain="127.0.0.1")
             yield client
 
     def _sign_in(self, client: httpx2.Client, name: str) -> dict[str, str]:
