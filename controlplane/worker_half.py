@@ -17,7 +17,7 @@ from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
 from policies.secrets.store import Secrets
-from routing import worker
+from routing import carrier, worker
 from routing.calls.leases import Lease
 from routing.calls.pool import Database, open_pool
 from routing.case import Worker
@@ -87,7 +87,7 @@ class Life:
 
     def begin(self) -> None:
         """Start the loop; returns when it has its lease."""
-        worker.start(worker.CallLoop(build, retire))
+        carrier.start(worker.CallLoop(build, retire))
 
     def told(self) -> None:
         """SIGTERM came: the time of the drain runs from here, though Celery needs a moment to notice."""
@@ -97,4 +97,4 @@ class Life:
         """Drain for what is left of MANDATE_DRAIN_SECONDS."""
         passed = time.monotonic() - self._told_at if self._told_at is not None else 0.0
         left = settings.MANDATE_DRAIN_SECONDS - LAST_STEPS_SECONDS - passed
-        worker.drain(max(0.0, left))
+        carrier.drain(max(0.0, left))

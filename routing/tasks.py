@@ -9,7 +9,7 @@ from django.conf import settings
 
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
-from routing import worker
+from routing import carrier
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
 from routing.sweep import Sweeper
@@ -18,7 +18,7 @@ from routing.sweep import Sweeper
 @shared_task(name="routing.execute", ignore_result=True)
 def execute(call: str) -> None:
     """Ring this process's loop for a call; it may be rung for any number of times."""
-    worker.submit(UUID(hex=call))
+    carrier.submit(UUID(hex=call))
 
 
 @shared_task(name="routing.reconcile", ignore_result=True)

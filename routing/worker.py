@@ -136,27 +136,3 @@ class CallLoop:
             task.cancel()
         await commands.give_up(self._worker.db, self._worker.lease.worker)
         self._stopped.set()
-
-
-class _Process:
-    """The loop of this process: Celery's tasks know no other way to it."""
-
-    loop: CallLoop | None = None
-
-
-def start(loop: CallLoop) -> None:
-    """Begin to carry calls in this process."""
-    _Process.loop = loop
-    loop.start()
-
-
-def submit(call: UUID) -> None:
-    """Ring for a call. Before `start` nobody hears it, and the sweep finds the call."""
-    if _Process.loop is not None:
-        _Process.loop.submit(call)
-
-
-def drain(seconds: float) -> None:
-    """Finish what runs within `seconds`, give the lease up, and stop."""
-    if _Process.loop is not None:
-        _Process.loop.drain(seconds)
