@@ -35,6 +35,9 @@ _GIVEN = (
     "MAKEFLAGS",
 )
 
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
+"""A test run that is killed leaves no installation behind."""
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
@@ -61,7 +64,7 @@ class Machine:
     def start(self) -> "Running":
         out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
         process = subprocess.Popen(
-            [*self.wrap, *self.command],
+            [*self.wrap, *_DIES_WITH_US, *self.command],
             cwd=env.ROOT,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
