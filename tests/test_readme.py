@@ -1,0 +1,183 @@
+"""The README and the pages under docs/ say what is there: commands, lines to paste, variables, links, rooms, headings."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from controlplane.up import welcome
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OURS = {"audit", "policies", "routing", "controlplane"}
+FACTS = welcome.compose(
+    "http://127.0.0.1:8000",
+    {"route": "claims-triage", "keys": {"insurance/claims": "mdt_YOURKEY"}, "people": []},
+)
+LONGEST_ADR_WORDS = 400
+
+
+def section(title: str) -> str:
+    """The text below a heading, up to the next of its level."""
+    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def code(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def named_commands(text: str) -> set[str]:
+    """Every `manage.py NAME` of a page."""
+    return set(re.findall(r"manage\.py ([a-z_]+)", text))
+
+
+def rows(text: str) -> list[str]:
+    """The first column of every table row, headings and rules left out."""
+    cells = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    return [cell for cell in cells if cell.startswith("`")]
+
+
+def printed() -> list[str]:
+    """What `make up` prints for these facts, line by line."""
+    return [line.strip() for line in welcome.render(FACTS, 1.0).splitlines()]
+
+
+def test_the_python_lines_are_those_that_up_prints() -> None:
+    (block,) = code(section("Five minutes"), "python")
+    lines = block.splitlines()
+    start = printed().index(lines[0])
+    assert len(lines) == 5
+    assert printed()[start : start + 5] == lines
+    assert printed()[start + 5] == ""
+
+
+def test_the_curl_line_is_the_one_that_up_prints() -> None:
+    (block,) = code(section("Five minutes"), "sh")
+    assert block.strip() in printed()
+
+
+def test_the_python_lines_are_python() -> None:
+    (block,) = code(section("Five minutes"), "python")
+    compile(block, "README.md", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_named_command_exists(page: Path) -> None:
+    known = get_commands()
+    assert sorted(named_commands(page.read_text(encoding="utf-8")) - known.keys()) == []
+
+
+def test_every_command_of_ours_is_named() -> None:
+    ours = {name for name, app in get_commands().items() if app in OURS}
+    through_make = {"up", "down", "reset"}
+    assert sorted(ours - named_commands(README) - through_make) == []
+
+
+def test_every_make_target_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"`(?:[A-Z]+=\S+ )?make ([a-z]+)", README))
+    assert named - targets == set()
+    assert {"up", "down", "reset", "quick", "test", "check"} <= named
+
+
+def test_every_subcommand_is_understood() -> None:
+    pairs = set(
+        re.findall(r"`(?:python manage\.py )?(policy|keys|stop|audit|demo) ([a-z]+)", README)
+    )
+    for command, action in sorted(pairs):
+        parser = load_command_class(get_commands()[command], command).create_parser(
+            "manage.py", command
+        )
+        assert re.search(rf"\b{action}\b", parser.format_help()), (command, action)
+    assert len(pairs) == 13
+
+
+def test_every_variable_is_read_somewhere() -> None:
+    places = [
+        *(
+            path
+            for app in ("controlplane", "policies", "routing")
+            for path in (ROOT / app).rglob("*.py")
+        ),
+        *(ROOT / "deploy").iterdir(),
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in places if path.is_file())
+    found = [
+        name for row in rows(section("Environment")) for name in re.findall(r"`([A-Z_]+)`", row)
+    ]
+    dynamic = {"MANDATE_SECRET_NAME", "MANDATE_SECRET_NAME_HOSTS"}
+    assert "MANDATE_SECRET_" in text
+    assert [name for name in found if name not in dynamic and name not in text] == []
+    assert len(found) == len(set(found)) > 20
+
+
+def test_every_variable_that_is_read_is_named() -> None:
+    pattern = re.compile(r"env\.(?:text|flag|number)\(\s*\"([A-Z_]+)\"|\btext\(\"([A-Z_]+)\"")
+    read: set[str] = set()
+    for app in ("controlplane", "policies", "routing", "audit"):
+        for path in (ROOT / app).rglob("*.py"):
+            for first, second in pattern.findall(path.read_text(encoding="utf-8")):
+                read.add(first or second)
+    internal = {"MANDATE_STARTED"}  # the Makefile's clock
+    assert sorted(name for name in read - internal if f"`{name}`" not in README) == []
+
+
+def test_every_room_of_the_map_exists() -> None:
+    named = [path for row in rows(section("The map")) for path in re.findall(r"`([^`]+)`", row)]
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert len(named) == len(set(named)) > 25
+
+
+def test_every_room_is_on_the_map() -> None:
+    named = section("The map")
+    shared = {"management", "migrations", "api", "ui", "static", "templatetags"}
+    rooms = [
+        f"{app}/{folder.name}/"
+        for app in sorted(OURS)
+        for folder in sorted((ROOT / app).iterdir())
+        if (folder / "__init__.py").is_file() and folder.name not in shared
+    ]
+    assert [room for room in rooms if f"`{room}`" not in named] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [link.split("#")[0] for link in links if "://" not in link and not link.startswith("#")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_named_file_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = set(
+        re.findall(r"`((?:controlplane|audit|policies|routing|tests|deploy|docs)/[\w./-]+)`", text)
+    )
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("page", ADRS, ids=lambda page: page.name)
+def test_a_decision_is_short_and_numbered(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    number = int(page.name[:4])
+    assert text.startswith(f"# {number}. ")
+    assert "\n## Context\n" in text
+    assert "\n## Decision\n" in text
+    assert "\n## Consequences\n" in text
+    assert len(text.split()) <= LONGEST_ADR_WORDS
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(page.name[:4]) for page in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+def test_the_licence_is_apache() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert text.split("\n")[1].strip() == "Apache License"
+    assert text.split("\n")[2].strip() == "Version 2.0, January 2004"
+    assert len(text.splitlines()) == 202
