@@ -1,12 +1,12 @@
 """One installation for journeys: `up` in a home of its own, every process real, and an upstream that counts and checks."""
 
+import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,17 +22,50 @@ from controlplane import env
 from tests.controlplane.machines import Machine, Running, free_port
 from tests.journeys import world
 
-MAKE_KEYS = """
-import json, sys
-from controlplane.kernel.principal import ORGANISATION, Principal
-from policies.identity.commands import NewKey, create_key
-me = Principal("cli", "journeys", "journeys", {ORGANISATION: frozenset({"admin"})})
-made = {}
-for name in sys.argv[1].split(","):
-    tenant, team = name.split("/")
-    made[name] = create_key(me, NewKey(tenant=tenant, team=team, name="journey")).shown
-print("KEYS", json.dumps(made))
+OPERATE = """
+import io, json, sys
+from django.core.management import CommandError, call_command
+from django.db import close_old_connections
+for line in sys.stdin:
+    out, err, ok = io.StringIO(), io.StringIO(), True
+    try:
+        call_command(*json.loads(line), stdout=out, stderr=err)
+    except CommandError as error:
+        ok = False
+        err.write(str(error))
+    close_old_connections()
+    print(json.dumps([ok, out.getvalue(), err.getvalue()]), flush=True)
 """
+
+
+class Operator:
+    """One `manage.py` process that runs command after command, since each start of Python costs seconds on a busy machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "manage.py", "shell", "-v", "0", "-c", OPERATE],
+            cwd=env.ROOT,
+            env=machine.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[bool, str, str]:
+        """A command as an operator types it: whether it exited with 0, its output, its errors."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(arguments) + "\n")
+        self._process.stdin.flush()
+        ok, out, err = json.loads(self._process.stdout.readline())
+        return ok, out, err
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
 
 
 @dataclass
@@ -43,9 +76,7 @@ class Upstream:
     process: "subprocess.Popen[bytes]"
 
     def _call(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
+        return exchange(self.port, method, path).json()
 
     def arrivals(self, call: UUID | None = None) -> list[dict[str, Any]]:
         """What came in, oldest first; of one call when it is named."""
@@ -63,7 +94,11 @@ class Installation:
 
     running: Running
     upstream: Upstream
+    operator: Operator
+    trap: socket.socket
     keys: dict[str, str] = field(default_factory=dict)
+    _clients: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    _databases: dict[str, "psycopg.Connection[dict[str, Any]]"] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -93,37 +128,64 @@ class Installation:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
+    def operate(self, *arguments: str) -> str:
+        """A command in the operator's process, which must succeed; its output."""
+        ok, out, err = self.operator.run(*arguments)
+        assert ok, out + err
+        return out
+
     def apply(self, folder: Path) -> None:
         """Publish a folder of documents."""
-        self.manage("policy", "apply", str(folder))
+        self.operate("policy", "apply", str(folder))
 
     def make_keys(self, *names: str) -> None:
-        """API keys for `tenant/team`s, in one process."""
-        done = self.manage(
-            "shell",
-            "-v",
-            "0",
-            "-c",
-            f"import sys; sys.argv = ['', '{','.join(names)}']\n{MAKE_KEYS}",
-        )
-        line = next(line for line in done.stdout.splitlines() if line.startswith("KEYS "))
-        self.keys |= json.loads(line.removeprefix("KEYS "))
+        """API keys for `tenant/team`s; `tenant/team#2` is another one of the same team."""
+        for name in names:
+            made = self.operate("keys", "create", name.partition("#")[0], "--json")
+            self.keys[name] = json.loads(made)["key"]
+
+    def key_id(self, name: str) -> str:
+        return self.keys[name].split("_")[1]
 
     def openai(self, key: str, **options: Any) -> openai.OpenAI:
         """The real client, changing only the base URL and the key."""
         given = {"max_retries": 0, "timeout": 60.0, **options}
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.keys[key], **given)
+        return self._client(openai.OpenAI, f"{self.url}/v1", key, given)
 
     def anthropic(self, key: str, **options: Any) -> anthropic.Anthropic:
         """The same for Anthropic's."""
         given = {"max_retries": 0, "timeout": 60.0, **options}
-        return anthropic.Anthropic(base_url=self.url, api_key=self.keys[key], **given)
+        return self._client(anthropic.Anthropic, self.url, key, given)
+
+    def _client(self, made: Any, url: str, key: str, options: dict[str, Any]) -> Any:
+        known = (made, key, repr(options))
+        if known not in self._clients:
+            self._clients[known] = made(base_url=url, api_key=self.keys[key], **options)
+        return self._clients[known]
+
+    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> "Answered":
+        """A POST past the SDKs: these bytes, these headers."""
+        given = {"content-type": "application/json", **headers}
+        return exchange(self.running.machine.port, "POST", path, body, given)
+
+    def seen_by(self, key: str, call: UUID) -> "Answered":
+        """`GET /api/v1/calls/{id}/` with an API key."""
+        shown = {"authorization": f"Bearer {self.keys[key]}"}
+        path = f"/api/v1/calls/call_{call.hex}/"
+        return exchange(self.running.machine.port, "GET", path, b"", shown)
 
     def rows(self, query: str, *params: object, owner: bool = False) -> list[dict[str, Any]]:
         """What PostgreSQL holds, read as the application role."""
         dsn = self.services()["database_owner_url" if owner else "database_url"]
-        with psycopg.connect(dsn, row_factory=dict_row, autocommit=True) as db:
+        db = self._databases.get(dsn)
+        if db is None or db.closed:
+            db = psycopg.connect(dsn, row_factory=dict_row, autocommit=True)
+            self._databases[dsn] = db
+        try:
             return db.execute(query, params).fetchall()
+        except psycopg.OperationalError:
+            db.close()
+            return self.rows(query, *params, owner=owner)
 
     def call(self, call: UUID) -> dict[str, Any]:
         (row,) = self.rows("SELECT * FROM routing_call WHERE id = %s", call)
@@ -136,6 +198,15 @@ class Installation:
         """The kinds of a call's entries in the order of the log."""
         found = self.rows("SELECT kind FROM audit_entry WHERE call = %s ORDER BY xid, id", call)
         return [row["kind"] for row in found]
+
+    def told(self, call: UUID) -> list[dict[str, Any]]:
+        """The bodies of a call's entries in the order of the log."""
+        found = self.rows("SELECT body FROM audit_entry WHERE call = %s ORDER BY xid, id", call)
+        return [json.loads(bytes(row["body"])) for row in found]
+
+    def calls_of(self, tenant: str) -> list[dict[str, Any]]:
+        """The calls of a tenant, oldest first."""
+        return self.rows("SELECT * FROM routing_call WHERE tenant = %s ORDER BY id", tenant)
 
     def window(self, budget: str, tenant: str) -> dict[str, Any]:
         found = self.rows(
@@ -154,12 +225,42 @@ class Installation:
         return row
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def exchange(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> Answered:
+    """One request over a connection of its own."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
+    try:
+        link.request(method, path, body, dict(headers or {}))
+        answer = link.getresponse()
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        return Answered(answer.status, found, answer.read())
+    finally:
+        link.close()
+
+
 def call_of(headers: Mapping[str, str]) -> UUID:
     """The call that an answer's headers name."""
     return UUID(hex=headers["x-mandate-call-id"].removeprefix("call_"))
 
 
-def start(home: Path, folder: Path) -> Installation:
+def start(home: Path, folder: Path, extra: Mapping[str, str] | None = None) -> Installation:
     """`up` with the demo, an upstream that checks, and the journeys' tenants beside the demo's."""
     secrets = home / "secrets"
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,7 +271,7 @@ def start(home: Path, folder: Path) -> Installation:
     }.items():
         (secrets / name).write_text(text)
         (secrets / name).chmod(0o600)
-    machine = Machine(home=home, port=free_port())
+    machine = Machine(home=home, port=free_port(), extra=extra or {})
     running = machine.start()
     try:
         running.wait_for("Ready after", 150)
@@ -211,6 +312,12 @@ def _upstream(machine: Machine, port: int) -> Upstream:
 
 def stop(it: Installation) -> None:
     """End everything this installation started."""
+    for client in it._clients.values():
+        client.close()
+    for database in it._databases.values():
+        database.close()
+    it.trap.close()
+    it.operator.close()
     it.upstream.process.terminate()
     it.upstream.process.wait(10)
     it.running.end()

@@ -1,12 +1,13 @@
 """The journeys' documents: one tenant for each journey, so that each asserts inside its own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 TENANTS = (
-    "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped",
-    "unpriced", "publish", "again", "large", "loopback", "other", "faults",
+    "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
+    "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults",
 )  # fmt: skip
-TEAMS = tuple(f"j-{name}/desk" for name in TENANTS)
+TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked", "j-again/desk#second")
 
 _SHARED = """\
 apiVersion: mandate/v1
@@ -96,33 +97,88 @@ spec:
 _LOOPBACK = """\
 apiVersion: mandate/v1
 kind: Provider
-metadata: {name: rebound, tenant: j-loopback}
-spec: {type: openai-compatible, baseUrl: "http://localhost:9/v1"}
+metadata: {{name: {name}, tenant: j-loopback}}
+spec:
+  type: openai-compatible
+  baseUrl: "{url}"
+  timeouts: {{connectSeconds: 2, firstTokenSeconds: 5, stallSeconds: 5, totalSeconds: 20}}
 """
+REFUSED = {
+    "named": "http://localhost:{trap}/v1",
+    "literal": "http://127.0.0.1:{trap}/v1",
+    "mapped": "http://[::ffff:127.0.0.1]:{trap}/v1",
+    "odd": "http://0x7f000001:{trap}/v1",
+    "metadata": "http://169.254.169.254/latest/meta-data",
+    "azure": "http://168.63.129.16/v1",
+}
+"""Base URLs that lead into the machine or to a cloud's metadata; each has a route of its name in j-loopback."""
 _LIMITS = {"clamp": ("0.0100", "clamp"), "exhaust": ("0.0030", "deny")}
+_FUTURE_PRICE = '[{from: 2099-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]'
+_FOREIGN_PRICE = '[{from: 2026-01-01, currency: JPY, inputPerMillion: "1", outputPerMillion: "10"}]'
+OWN_MODELS = ("fallback", "cut", "stopped", "publish", "headers")
+"""Tenants with models of their own: what is made to fail or is stopped there concerns nobody else."""
 
 
-def write(folder: Path, port: int) -> None:
-    """The folder of documents, for an upstream on that port."""
+def write(folder: Path, port: int, trap: int = 9) -> None:
+    """The folder of documents, for an upstream on `port`; what listens on `trap` must never hear anything."""
     folder.mkdir(parents=True, exist_ok=True)
     models = [_model("j-gpt", "j-openai", "small"), _model("j-claude", "j-anthropic", "large")]
-    (folder / "shared.yaml").write_text("---\n".join([_SHARED.format(port=port), *models]))
+    _put(folder, "shared", [_SHARED.format(port=port), *models])
     for name in TENANTS:
-        (folder / f"{name}.yaml").write_text("---\n".join(_tenant(name)))
-    (folder / "deny.rules.yaml").write_text(_DENY)
+        _put(folder, name, _tenant(name))
+    for name in OWN_MODELS:
+        _put(folder, f"{name}.models", own_models(name))
+    _put(folder, "deny.rules", [_DENY])
+    _put(folder, "loopback.rules", list(_loopback(trap)))
+    _put(folder, "unpriced.rules", list(_unpriced()))
 
 
-def _model(name: str, provider: str, tier: str, prices: str = _PRICES) -> str:
-    return _MODEL.format(name=name, tenant="", provider=provider, tier=tier, prices=prices)
+def _put(folder: Path, name: str, documents: list[str]) -> None:
+    (folder / f"{name}.yaml").write_text("---\n".join(documents))
+
+
+def _model(name: str, provider: str, tier: str, prices: str = _PRICES, tenant: str = "") -> str:
+    whose = f", tenant: j-{tenant}" if tenant else ""
+    return _MODEL.format(name=name, tenant=whose, provider=provider, tier=tier, prices=prices)
+
+
+def own_models(tenant: str, output_price: str = "10") -> list[str]:
+    """Models `gpt` and `claude` of the tenant, and routes `own`, `own-claude` and `own-both` to them."""
+    prices = _PRICES.replace('"10"', f'"{output_price}"')
+    both = "{type: fallback, models: [gpt, claude]}"
+    return [
+        _model("gpt", "j-openai", "small", prices, tenant),
+        _model("claude", "j-anthropic", "large", prices, tenant),
+        route(tenant, "own", "{type: single, model: gpt}"),
+        route(tenant, "own-claude", "{type: single, model: claude}"),
+        route(tenant, "own-both", both, attempts=2),
+    ]
+
+
+def route(tenant: str, name: str, strategy: str, attempts: int = 1) -> str:
+    """A Route of the tenant."""
+    return _ROUTE.format(name=tenant, route=name, strategy=strategy, attempts=attempts)
+
+
+def _loopback(trap: int) -> Iterator[str]:
+    for name, url in REFUSED.items():
+        yield _LOOPBACK.format(name=name, url=url.format(trap=trap))
+        yield _model(f"m-{name}", name, "small", tenant="loopback")
+        yield route("loopback", name, f"{{type: single, model: m-{name}}}")
+
+
+def _unpriced() -> Iterator[str]:
+    for name, prices in (("later", _FUTURE_PRICE), ("foreign", _FOREIGN_PRICE)):
+        yield _model(name, "j-openai", "small", prices, "unpriced")
+        yield route("unpriced", name, f"{{type: single, model: {name}}}")
+    yield route("unpriced", "spare", "{type: fallback, models: [later, j-gpt]}")
 
 
 def _tenant(name: str) -> list[str]:
     limit, exhausted = _LIMITS.get(name, ("1000.00", "deny"))
-    single, both = "{type: single, model: j-gpt}", "{type: fallback, models: [j-gpt, j-claude]}"
-    claude = "{type: single, model: j-claude}"
     return [
         _TENANT.format(name=name, limit=limit, exhausted=exhausted),
-        _ROUTE.format(name=name, route="one", strategy=single, attempts=1),
-        _ROUTE.format(name=name, route="both", strategy=both, attempts=2),
-        _ROUTE.format(name=name, route="claude", strategy=claude, attempts=1),
+        route(name, "one", "{type: single, model: j-gpt}"),
+        route(name, "both", "{type: fallback, models: [j-gpt, j-claude]}", attempts=2),
+        route(name, "claude", "{type: single, model: j-claude}"),
     ]
