@@ -73,20 +73,11 @@ def request_id(get_response: Handler) -> Handler:
     return middleware
 
 
-_DOCS = "/api/v1/docs/"
-_DOCS_CSP = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
-)
-
-
 def security_headers(get_response: Handler) -> Handler:
-    """Set what a view has not set itself; only the API reference page has a policy of its own."""
+    """Set what a view has not set itself."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if request.path == _DOCS:
-            response.setdefault("content-security-policy", _DOCS_CSP)
         for name, value in _HEADERS.items():
             response.setdefault(name, value)
         if not request.path.startswith("/static/"):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from audit.api.reference import Group, reference
 from audit.ui import words
 from controlplane.kernel.ids import call_name
 
@@ -50,6 +51,12 @@ def icon(name: str, classes: str = "") -> SafeString:
         static("mandate/icons.svg"),
         name,
     )
+
+
+@register.simple_tag
+def api_reference() -> tuple[Group, ...]:
+    """Every operation of the API, for its reference page."""
+    return reference()
 
 
 @register.simple_tag

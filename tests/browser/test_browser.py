@@ -41,6 +41,7 @@ PAGES = (
     ("cleo", "/documents/Permission/-/eu-data-stays-in-eu/"),
     ("cleo", "/log/"),
     ("cleo", "{entry}"),
+    ("tariq", "/api/v1/docs/"),
     ("tariq", "/settings/"),
     ("tariq", "/account/password/change/"),
     ("tariq", "/log/"),
