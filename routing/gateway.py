@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from audit.log.entry import build
 from controlplane.kernel.clock import Clock
-from controlplane.kernel.errors import DeadlineExceeded, Unavailable
+from controlplane.kernel.errors import DeadlineExceeded, MandateError, Unavailable
 from policies.identity.authentication import Keys
 from routing import admission, answers
 from routing.admission import Ticket
@@ -104,6 +104,15 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
 
 
 async def _relay(web: Web, line: _Line) -> None:
+    """Raises MandateError, with the headers that every answer carries."""
+    try:
+        await _listen(web, line)
+    except MandateError as error:
+        error.details.setdefault("headers", line.ticket.headers)
+        raise
+
+
+async def _listen(web: Web, line: _Line) -> None:
     silence = FIRST_KEEP_ALIVE_SECONDS
     while True:
         frame = await line.box.next(min(silence, _left(web, line.ticket)))

@@ -19,6 +19,7 @@ from controlplane.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from routing.admission import answer_headers
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
@@ -166,7 +167,9 @@ async def _refuse(codec: Dialect, error: MandateError, connection: Connection) -
         await connection.finish(codec.error_event(error, call))
         return
     status, headers, body = codec.error_body(error, call)
-    await _plain(connection, status, headers, body)
+    told = error.details.get("headers")
+    ours = told if isinstance(told, Mapping) else answer_headers(call) if call else {}
+    await _plain(connection, status, {**ours, **headers}, body)
 
 
 def _presented(headers: Mapping[str, str]) -> str:
