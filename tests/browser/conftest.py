@@ -1,5 +1,7 @@
 """One console for the session."""
 
+import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +10,6 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import world
 from tests.browser.world import Console
 
-CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",
@@ -28,9 +29,16 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     running.stop()
 
 
+def _chromium() -> str | None:
+    """`make test` says which one works; else the system's; None lets Playwright take its own."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = (os.environ.get("CHROMIUM"), *map(shutil.which, names))
+    return next((path for path in found if path), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        chromium = playwright.chromium.launch(executable_path=_chromium(), args=list(ARGUMENTS))
         yield chromium
         chromium.close()
