@@ -34,8 +34,8 @@ def offset_at(seconds: int, name: str) -> timedelta:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     try:
         return moment.astimezone(zone(name)).utcoffset() or timedelta()
-    except OverflowError:
-        return timedelta()
+    except OverflowError as error:
+        raise ValueError("timestamp out of range in this zone") from error
 
 
 def day_at(now: str, name: str) -> date:

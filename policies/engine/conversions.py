@@ -1,6 +1,5 @@
 """CEL's conversions between types, and the parts of timestamps and durations. Each raises CelError."""
 
-import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -161,9 +160,11 @@ def _offset(value: Moment, zone: str) -> timedelta:
 
 def milliseconds(value: Value, zone: str = "UTC") -> int:
     """The milliseconds within the second."""
-    if isinstance(value, Moment | Span):
-        _ = _offset(value, zone) if isinstance(value, Moment) else None
-        return int(math.fmod(value.ns, _SECOND)) // 10**6
+    if isinstance(value, Moment):
+        _offset(value, zone)
+        return value.ns % _SECOND // 10**6
+    if isinstance(value, Span):
+        return toward_zero(10**6)(value.ns) - 1000 * toward_zero(_SECOND)(value.ns)
     raise no_overload("getMilliseconds")
 
 

@@ -220,7 +220,7 @@ def moment_text(value: Moment) -> str:
 
 def span(text: str) -> Span:
     """A duration like `1h30m` or `-1.5s`. Raises CelError."""
-    body = text.removeprefix("-").removeprefix("+") if text[:1] in ("-", "+") else text
+    body = text[1:] if text[:1] in ("-", "+") else text
     if body == "0":
         return Span(0)
     parts = _SPAN.findall(body)
