@@ -4,15 +4,20 @@ INVARIANT: `attempt.started` is committed before anything goes upstream, and an 
 while the call goes on, or by `execution` in the commit that ends the call.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
+from psycopg import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
+
 from policies.engine import pricing
 from policies.engine.decision import Candidate
 from routing.admission import reservation_for
 from routing.calls import answers, commands, steps
+from routing.calls.attempts import StartAnswer
 from routing.calls.steps import Reservation
 from routing.case import Case, Dropped, elapsed_ms
 from routing.exchange import Usage
@@ -110,7 +115,7 @@ class Door:
             no = case.reserved or case.attempts + 1
             at = case.worker.clock()
             step = await self._step(candidate, no, moment)
-            answer = await commands.start_attempt(case.worker.db, step)
+            answer = await self._commit(step)
             match answer:
                 case answers.Started():
                     case.attempts, case.reserved, case.decided = no, None, None
@@ -126,6 +131,22 @@ class Door:
                 case _:
                     raise _no_start(answer)
         raise Dropped
+
+    async def _commit(self, step: steps.Start) -> StartAnswer:
+        """Ask again with the same entry until the deadline while PostgreSQL is away.
+
+        A start that was left in doubt could be in: a call that a living worker has and nobody carries.
+        """
+        while True:
+            try:
+                return await commands.start_attempt(self._case.worker.db, step)
+            except (OperationalError, InterfaceError, PoolTimeout):
+                if self._left() <= 0:
+                    raise
+
+    def _left(self) -> float:
+        """Seconds until the call's deadline."""
+        return self._case.deadline - asyncio.get_running_loop().time()
 
     async def _step(self, candidate: Candidate, no: int, moment: datetime) -> steps.Start:
         case = self._case
@@ -244,7 +265,9 @@ class Door:
         if self.last is None:
             return
         tried, self.last = self.last, None
-        settled = await commands.settle_attempt(self._case.worker.db, self.settlement(tried))
+        settled = await commands.settle_attempt(
+            self._case.worker.db, self.settlement(tried), patience_seconds=max(2.0, self._left())
+        )
         if isinstance(settled, answers.Moved):
             raise Dropped
 
