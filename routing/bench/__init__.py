@@ -1,0 +1,1 @@
+"""Benchmarks of the whole: everything on, every process's CPU from /proc, beside a bare proxy in the same run."""

@@ -1,0 +1,52 @@
+"""`manage.py bench NAME [--json]`: the benchmarks, each bounded, one at a time on a machine."""
+
+import fcntl
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from routing.bench import calls
+
+
+class Command(BaseCommand):
+    help = "Run a benchmark and print its figures."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", choices=["calls"])
+        parser.add_argument("--json", action="store_true", help="one JSON object on one line")
+        parser.add_argument("--quick", action="store_true", help="a tenth of the calls, to try it")
+
+    def handle(self, *, json: bool, quick: bool, **_options: Any) -> None:
+        sizes = calls.Sizes(400, 100, 32) if quick else calls.Sizes()
+        with _alone():
+            try:
+                figures = calls.run(sizes, self.stderr.write)
+            except calls.Mismatch as error:
+                raise CommandError(str(error)) from error
+        self.stdout.write(_line(figures) if json else _table(figures))
+
+
+def _line(figures: dict[str, object]) -> str:
+    return json.dumps(figures)
+
+
+def _table(figures: dict[str, object]) -> str:
+    width = max(map(len, figures))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in figures.items())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Figures of two benchmarks at once are worth nothing."""
+    with (Path(tempfile.gettempdir()) / "mandate-bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError("another benchmark runs on this machine; wait for its end") from None
+        yield
