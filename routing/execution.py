@@ -17,7 +17,7 @@ import structlog
 
 from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
-from controlplane.kernel.errors import MandateError, UpstreamFailed
+from controlplane.kernel.errors import InvalidRequest, MandateError, UpstreamFailed
 from routing.answers import Money, complete, failure
 from routing.attempts import Door, Ended, Tried
 from routing.calls import answers, commands, steps
@@ -191,7 +191,9 @@ def _error(case: Case, end: End) -> MandateError:
     if last is None or end.code != last.error_class:
         return failure(end.state, end.code, call)
     message = f"{last.candidate.model}: {end.code}; no other model of this route answered"
-    return UpstreamFailed(message, call=call, error_class=end.code)
+    # what a model refused as it stands is refused again
+    made = InvalidRequest if end.code == "refused_request" else UpstreamFailed
+    return made(message, call=call, error_class=end.code)
 
 
 def _reason(case: Case, last: Tried) -> str:
