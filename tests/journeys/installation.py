@@ -1,5 +1,6 @@
 """One installation for journeys: `up` in a home of its own, every process real, and an upstream that counts and checks."""
 
+import base64
 import http.client
 import json
 import os
@@ -203,6 +204,20 @@ class Installation:
         """The bodies of a call's entries in the order of the log."""
         found = self.rows("SELECT body FROM audit_entry WHERE call = %s ORDER BY xid, id", call)
         return [json.loads(bytes(row["body"])) for row in found]
+
+    def facts_of(self, call: UUID) -> dict[str, Any]:
+        """The facts of a call's last decision."""
+        found = self.rows(
+            "SELECT facts FROM policies_decision WHERE call = %s ORDER BY no DESC LIMIT 1", call
+        )
+        facts: dict[str, Any] = json.loads(bytes(found[0]["facts"]))
+        return facts
+
+    @staticmethod
+    def sent(arrival: Mapping[str, Any]) -> dict[str, Any]:
+        """The body that arrived upstream."""
+        body: dict[str, Any] = json.loads(base64.b64decode(arrival["body"]))
+        return body
 
     def calls_of(self, tenant: str) -> list[dict[str, Any]]:
         """The calls of a tenant, oldest first."""

@@ -67,7 +67,8 @@ apiVersion: mandate/v1
 kind: Permission
 metadata: {{name: desk-may-call, tenant: j-{name}}}
 spec: {{effect: permit, on: call, when: 'team.name == "desk"'}}
----
+"""
+_BUDGET = """\
 apiVersion: mandate/v1
 kind: Budget
 metadata: {{name: month, tenant: j-{name}}}
@@ -86,13 +87,29 @@ spec:
 _DENY = """\
 apiVersion: mandate/v1
 kind: Permission
-metadata: {name: no-secrets, tenant: j-deny, owner: cleo@acme.example}
+metadata: {name: no-personal, tenant: j-deny, owner: cleo@acme.example}
 spec:
   effect: forbid
   level: hard
   on: call
-  when: 'request.dataClasses.exists(c, c == "secret")'
-  message: '"secrets may not go to a model"'
+  when: 'request.dataClasses.exists(c, c == "personal")'
+  message: '"personal data stays at this desk"'
+---
+apiVersion: mandate/v1
+kind: UseCase
+metadata: {name: lapsed, tenant: j-deny}
+spec:
+  owner: cleo@acme.example
+  purpose: "Nobody looked at it again"
+  riskClass: limited
+  dataClasses: [internal]
+  reviewOn: 2026-03-01
+  validation: {by: rui@acme.example, on: 2025-10-01, evidence: "tried", validUntil: 2026-01-31}
+---
+apiVersion: mandate/v1
+kind: Route
+metadata: {name: lapsed, tenant: j-deny}
+spec: {useCase: lapsed, task: chat, strategy: {type: single, model: j-gpt}}
 """
 _LOOPBACK = """\
 apiVersion: mandate/v1
@@ -160,6 +177,11 @@ def route(tenant: str, name: str, strategy: str, attempts: int = 1) -> str:
     return _ROUTE.format(name=tenant, route=name, strategy=strategy, attempts=attempts)
 
 
+def budget(tenant: str, limit: str, exhausted: str = "deny") -> str:
+    """The tenant's month."""
+    return _BUDGET.format(name=tenant, limit=limit, exhausted=exhausted)
+
+
 def _loopback(trap: int) -> Iterator[str]:
     for name, url in REFUSED.items():
         yield _LOOPBACK.format(name=name, url=url.format(trap=trap))
@@ -177,7 +199,8 @@ def _unpriced() -> Iterator[str]:
 def _tenant(name: str) -> list[str]:
     limit, exhausted = _LIMITS.get(name, ("1000.00", "deny"))
     return [
-        _TENANT.format(name=name, limit=limit, exhausted=exhausted),
+        _TENANT.format(name=name),
+        budget(name, limit, exhausted),
         route(name, "one", "{type: single, model: j-gpt}"),
         route(name, "both", "{type: fallback, models: [j-gpt, j-claude]}", attempts=2),
         route(name, "claude", "{type: single, model: j-claude}"),
