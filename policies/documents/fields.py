@@ -221,7 +221,8 @@ class Number(Field):
         ):
             value = Decimal(node.value)
             if self.low <= value <= self.high:
-                return format(value.normalize(), "f")
+                # adding nothing makes -0 a plain 0
+                return format((value + 0).normalize(), "f")
         self.refuse(node, path, to)
         return None
 
