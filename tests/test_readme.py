@@ -1,12 +1,15 @@
 """The README and the pages under docs/ say what is there: commands, lines to paste, variables, links, rooms, headings."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from django.core.management import get_commands, load_command_class
 
 from controlplane.up import welcome
+from routing import admission, flow, gateway, relay, sweep, worker
+from routing.calls import sweeping
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -181,3 +184,59 @@ def test_the_licence_is_apache() -> None:
     assert text.split("\n")[1].strip() == "Apache License"
     assert text.split("\n")[2].strip() == "Version 2.0, January 2004"
     assert len(text.splitlines()) == 202
+
+
+ARCHITECTURE = " ".join((ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("package", ["routing", "policies", "audit"])
+def test_the_layers_are_those_that_are_kept(package: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (kept,) = (
+        contract["layers"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        if contract["name"] == f"Inside {package}"
+    )
+    of_django = {"models", "migrations", "apps"}
+    layers = (
+        [name for name in layer.split(" | ") if name not in of_django and name[0] != "("]
+        for layer in kept
+    )
+    said = " → ".join(", ".join(layer) for layer in layers if layer)
+    assert f"| {package} | {said} |" in ARCHITECTURE
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"lease {sweep.LEASE_SECONDS:g} s, renewed every {worker.RENEW_SECONDS:g} s",
+        f"woken again after {sweep.WAITING_SECONDS:g} s, then with pauses doubling to {sweep.LONGEST_PAUSE_SECONDS:g} s",
+        f"after the deadline {sweeping.GRACE_SECONDS:g} s, {sweeping.LIVE_GRACE_SECONDS:g} s where a living worker",
+        f"after {sweep.UNKNOWN_FOR.total_seconds() / 3600:g} hours at the full reservation",
+        f"carries up to {worker.MOST_CALLS:,} calls",
+        f"every {worker.WATCH_SECONDS:g} s one query",
+        f"then at most every {flow.FLUSH_SECONDS * 1000:g} ms",
+        f"most {admission.STALE_TRIES} times",
+    ],
+)
+def test_the_figures_are_those_of_the_code(said: str) -> None:
+    assert said in ARCHITECTURE
+
+
+def test_other_figures_are_those_the_pages_spell_out() -> None:
+    assert (gateway.FIRST_KEEP_ALIVE_SECONDS, gateway.KEEP_ALIVE_SECONDS) == (1.0, 10.0)
+    assert (worker.SWEEP_SECONDS, gateway.SWEEP_SECONDS, gateway.WATCH_SECONDS) == (1.0, 2.0, 1.0)
+    assert (admission.HEADROOM_TRIES, relay.LARGEST_FRAME) == (4, 256 * 1024)
+
+
+def test_the_tables_of_the_pages_are_tables_of_ours() -> None:
+    files = [path for app in sorted(OURS) for path in (ROOT / app).rglob("*.sql")]
+    files += [path for app in sorted(OURS) for path in (ROOT / app).rglob("models.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"`((?:audit|policies|routing|vault)_[a-z_]+)[`.]", pages))
+    assert (
+        sorted(name for name in named - {"audit_append"} if not re.search(rf"\b{name}\b", text))
+        == []
+    )
+    assert len(named) > 15
