@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Watched:
-    """One call at one model. `reason` is why it was cut: `stopped` or `cancelled`; empty while it runs.
+    """One call at one model. `reason` is why it was cut: `stopped`, `cancelled`, `worker_lost`; empty while it runs.
 
     A stop cuts streams; a plain call that has started runs to its end. A cancellation cuts both.
     """
@@ -72,7 +72,7 @@ class Cut(Exception):
 
     @property
     def reason(self) -> str:
-        """`stopped` or `cancelled`."""
+        """`stopped`, `cancelled` or `worker_lost`."""
         return str(self)
 
 
@@ -94,6 +94,12 @@ class Running:
             yield watched
         finally:
             self._calls.pop(watched.call, None)
+
+    def forsake(self) -> None:
+        """This worker was declared lost: nobody hears its streams any more. A plain call runs on, so that its cost is known."""
+        for watched in self._calls.values():
+            if watched.stream:
+                watched.cut("worker_lost")
 
     async def look(self, db: Database, worker: UUID, snapshots: Snapshots) -> None:
         """One query for all calls of this process: which are to be cancelled, and whether a stop was set."""

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 import uvloop
 from prometheus_client import Gauge
-from psycopg import OperationalError
+from psycopg import Error
 from psycopg_pool import PoolTimeout
 
 from routing.calls import commands
@@ -28,7 +28,7 @@ MOST_CALLS = 1_500
 RENEW_SECONDS = 1.5
 SWEEP_SECONDS = 1.0
 WATCH_SECONDS = 0.4
-AWAY = (OperationalError, PoolTimeout, OSError)
+AWAY = (Error, PoolTimeout, OSError)
 
 in_flight = Gauge("mandate_worker_calls", "Calls this worker process has in flight")
 loop_lag = Gauge("mandate_worker_loop_lag_seconds", "How late the worker's loop woke last")
@@ -48,11 +48,15 @@ class CallLoop:
         self._worker: Worker
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._draining = False
+        self._renewed_at = 0.0
 
     def start(self) -> None:
-        """Start the loop's thread and wait until it has its lease."""
+        """Start the loop's thread and wait until it has its lease. Raises SystemExit where it did not come up."""
         self._thread.start()
-        self._ready.wait()
+        while not self._ready.wait(1.0):
+            if not self._thread.is_alive():
+                # Celery would swallow any other exception here and run without a loop
+                raise SystemExit("the calls loop did not start")
 
     def submit(self, call: UUID) -> None:
         """Ring for a call. A full or draining loop leaves it: the next sweep, here or elsewhere, finds it."""
@@ -72,7 +76,7 @@ class CallLoop:
         self._worker = await self._build()
         self._stopped = asyncio.Event()
         self._sweeper = Sweeper(self._worker.db, self._worker.new_id, self._worker.clock)
-        await commands.renew(self._worker.db, self._worker.lease, ttl_seconds=LEASE_SECONDS)
+        await self._renew()
         self._ready.set()
         keepers = [
             asyncio.create_task(self._every(RENEW_SECONDS, self._renew)),
@@ -113,13 +117,16 @@ class CallLoop:
     async def _renew(self) -> None:
         worker = self._worker
         if not await commands.renew(worker.db, worker.lease, ttl_seconds=LEASE_SECONDS):
+            # what is at a model goes on: its answer comes too late for the caller, but tells what it cost
             log.error("worker.buried", worker=worker.lease.worker.hex, calls=len(self._tasks))
-            for task in self._tasks.values():
-                task.cancel()
+            worker.running.forsake()
             worker.lease = replace(worker.lease, worker=worker.new_id())
             await commands.renew(worker.db, worker.lease, ttl_seconds=LEASE_SECONDS)
+        self._renewed_at = self._loop.time()
 
     async def _sweep(self) -> None:
+        if self._loop.time() - self._renewed_at > LEASE_SECONDS:
+            return  # it overslept: it would bury itself before it could renew
         for call in await self._sweeper.once():
             self._take(call)
 
