@@ -1,6 +1,7 @@
 """The README and the pages under docs/ say what is there: commands, lines to paste, variables, links, rooms, headings."""
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def section(title: str) -> str:
 
 def code(text: str, language: str) -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for found, block in blocks if found == language]
 
 
 def named_commands(text: str) -> set[str]:
@@ -98,6 +100,15 @@ def test_every_subcommand_is_understood() -> None:
         )
         assert re.search(rf"\b{action}\b", parser.format_help()), (command, action)
     assert len(pairs) == 13
+
+
+def test_every_command_to_paste_is_understood() -> None:
+    lines = [line for block in code(README, "") for line in block.splitlines()]
+    commands = [shlex.split(line)[2:] for line in lines if "manage.py" in line]
+    for name, *arguments in commands:
+        parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+        parser.parse_args(arguments)
+    assert [command[0] for command in commands] == ["stop", "demo", "audit"]
 
 
 def test_every_variable_is_read_somewhere() -> None:
