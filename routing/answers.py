@@ -79,7 +79,9 @@ def _unseal(store: KeyStore, call: UUID, sealed: commands.Sealed) -> bytes:
 def failure(state: str, code: str, call: UUID) -> MandateError:
     """The error for a call that ended as `state` with `code` and has no answer of its own."""
     made, message = _FAILURES.get((state, code)) or _FAILURES.get((state, "")) or _UNKNOWN
-    return made(message.format(call=f"call_{call.hex}", code=code), call=call, code=code)
+    # an exhausted budget has a code that the SDKs' users already check
+    told = {} if made is BudgetExhausted else {"code": code}
+    return made(message.format(call=f"call_{call.hex}", code=code), call=call, **told)
 
 
 _STOPPED = (Forbidden, "an administrator stopped this while it ran")

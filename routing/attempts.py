@@ -5,7 +5,7 @@ while the call goes on, or by `execution` in the commit that ends the call.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -80,13 +80,22 @@ class Tried:
 
 
 class Door:
-    """One call's way to its models. `last` is the newest outcome; it is settled before the next attempt begins."""
+    """One call's way to its models. `last` is the newest outcome; it is settled before the next attempt begins.
+
+    `unstarted` is why the newest attempt never began: its provider has no room, or no money is left.
+    """
 
     def __init__(self, case: Case, watched: Watched) -> None:
         self._case = case
         self._watched = watched
         self.flow = Flow(case.sender)
         self.last: Tried | None = None
+        self.unstarted = ""
+        self._tried: set[str] = set()
+
+    def untried(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """Those at whose model this worker has not started an attempt: a new plan does not go back to what failed."""
+        return tuple(c for c in candidates if model_label(c) not in self._tried)
 
     async def attempt(self, candidate: Candidate) -> Tried:
         """One try at one model. Raises Ended, Dropped, Denied, Replanned where the call may not go on."""
@@ -95,17 +104,22 @@ class Door:
         limit = self._settings(candidate)["maxConcurrency"]
         lease = await worker.concurrency.acquire(provider, limit)
         if lease is None:
-            return Tried(candidate, 0, worker.clock(), error_class="overloaded", status=503)
+            return self._unstarted(candidate, "overloaded", 503)
         try:
             started = await self._start(candidate)
             if started is None:
-                return Tried(candidate, 0, worker.clock(), error_class=NO_HEADROOM, status=429)
+                return self._unstarted(candidate, NO_HEADROOM, 429)
             self.last = started
+            self._tried.add(model_label(started.candidate))
             await self._call(started)
         finally:
             await worker.concurrency.release(lease)
         await worker.breakers.record(model_label(candidate), ok=not _counts_against(started))
         return started
+
+    def _unstarted(self, candidate: Candidate, why: str, status: int) -> Tried:
+        self.unstarted = why
+        return Tried(candidate, 0, self._case.worker.clock(), error_class=why, status=status)
 
     async def _start(self, candidate: Candidate) -> Tried | None:
         """Commit the start; None where no money is left. Decides again as often as the policy moves meanwhile."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 
 from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 30.0
 MOST_PLANS = 20
+CUT = frozenset({"stopped", "cancelled"})
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
 
@@ -70,11 +72,12 @@ async def _walk(case: Case, door: Door) -> End:
     """Walk the plan, and a new one where the policy moved before a start."""
     for _ in range(MOST_PLANS):
         plan = case.decision.plan
-        if plan is None:
+        steps_left = door.untried(plan.steps) if plan else ()
+        if plan is None or not steps_left:
             return End("failed", "policy_changed", door.last)
         try:
-            await ordered.run(plan, door.attempt)
-            return _ended_by(door.last)
+            await ordered.run(replace(plan, steps=steps_left), door.attempt)
+            return _ended_by(door)
         except Replanned:
             continue
         except Denied:
@@ -85,9 +88,10 @@ async def _walk(case: Case, door: Door) -> End:
     return End("failed", "policy_changed", door.last)
 
 
-def _ended_by(last: Tried | None) -> End:
+def _ended_by(door: Door) -> End:
+    last = door.last
     if last is None:
-        return End("failed", "overloaded")
+        return End("failed", door.unstarted)
     return End("failed", last.error_class, last) if last.error_class else End("completed", "", last)
 
 
@@ -188,7 +192,7 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
 
 def _error(case: Case, end: End) -> MandateError:
     last, call = end.last, case.row.call
-    if last is None or end.code != last.error_class:
+    if last is None or end.code != last.error_class or end.code in CUT:
         return failure(end.state, end.code, call)
     message = f"{last.candidate.model}: {end.code}; no other model of this route answered"
     # what a model refused as it stands is refused again
