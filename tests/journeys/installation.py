@@ -219,6 +219,14 @@ class Installation:
         body: dict[str, Any] = json.loads(base64.b64decode(arrival["body"]))
         return body
 
+    def ended_upstream(self, call: UUID) -> list[str]:
+        """How the call's requests ended upstream, once none is open any more."""
+        until = time.monotonic() + 10
+        while "open" in (ended := [a["ended"] for a in self.upstream.arrivals(call)]):
+            assert time.monotonic() < until, ended
+            time.sleep(0.1)
+        return ended
+
     def calls_of(self, tenant: str) -> list[dict[str, Any]]:
         """The calls of a tenant, oldest first."""
         return self.rows("SELECT * FROM routing_call WHERE tenant = %s ORDER BY id", tenant)

@@ -107,3 +107,23 @@ def test_no_model_answers(mandate: Installation) -> None:
     row = mandate.call(call)
     assert (row["state"], row["code"], row["cost_nano"]) == ("failed", "server_error", 0)
     assert mandate.entries(call)[-1] == "call.failed"
+
+
+def test_no_money_is_left_for_the_second_model(mandate: Installation) -> None:
+    # the first attempt may have been billed and keeps its money; the budget holds for one and a half
+    with pytest.raises(openai.RateLimitError) as raised:
+        mandate.openai("j-dear/desk").chat.completions.create(
+            model="own-both", messages=ask("cut=after:3 tokens=60"), max_tokens=300
+        )
+    error = raised.value
+    assert error.code == "insufficient_quota"
+    assert error.response.headers["x-should-retry"] == "false"
+    call = call_of(error.response.headers)
+    assert [(a["model"], a["state"]) for a in mandate.attempts(call)] == [("gpt", "unknown")]
+    assert mandate.call(call)["code"] == "no_headroom"
+    assert mandate.entries(call) == [
+        "call.admitted",
+        "attempt.started",
+        "attempt.unknown",
+        "call.failed",
+    ]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
-    "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults",
+    "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
 )  # fmt: skip
-TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked", "j-again/desk#second")
+TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
 _SHARED = """\
 apiVersion: mandate/v1
@@ -129,10 +129,10 @@ REFUSED = {
     "azure": "http://168.63.129.16/v1",
 }
 """Base URLs that lead into the machine or to a cloud's metadata; each has a route of its name in j-loopback."""
-_LIMITS = {"clamp": ("0.0100", "clamp"), "exhaust": ("0.0030", "deny")}
+_LIMITS = {"clamp": ("0.0100", "clamp"), "exhaust": ("0.0030", "deny"), "dear": ("0.0050", "deny")}
 _FUTURE_PRICE = '[{from: 2099-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]'
 _FOREIGN_PRICE = '[{from: 2026-01-01, currency: JPY, inputPerMillion: "1", outputPerMillion: "10"}]'
-OWN_MODELS = ("fallback", "cut", "stopped", "publish", "headers")
+OWN_MODELS = ("fallback", "dear", "cut", "stopped", "publish", "headers")
 """Tenants with models of their own: what is made to fail or is stopped there concerns nobody else."""
 
 

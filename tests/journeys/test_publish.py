@@ -1,0 +1,134 @@
+"""A bundle published while a call runs: the call keeps its revision, its next attempt starts under the new one."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+
+from tests.journeys import world
+from tests.journeys.installation import Installation, call_of
+
+KEY, TENANT = "j-publish/desk", "j-publish"
+SLOW_THEN_CLAUDE: Any = [
+    {
+        "role": "user",
+        "content": "In between. [[sandbox tokens=5]]"
+        "[[sandbox model=gpt-upstream latency=2500ms fail=refused_account]]",
+    }
+]
+FORBID = """\
+apiVersion: mandate/v1
+kind: Permission
+metadata: {{name: no-claude, tenant: j-publish}}
+spec:
+  effect: forbid
+  level: hard
+  on: model
+  when: '{when}'
+  message: '"not today"'
+"""
+
+
+def publish(mandate: Installation, folder: Path, *documents: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "change.yaml").write_text("---\n".join(documents))
+    mandate.apply(folder)
+
+
+def in_mid_call(mandate: Installation, change: Callable[[], None]) -> tuple[Any, Any]:
+    """Make the change while the first attempt of a call is at its model; the call's id, and its answer or error."""
+    known = len(mandate.calls_of(TENANT))
+    got: list[Any] = []
+
+    def ask() -> None:
+        try:
+            got.append(
+                mandate.openai(KEY).chat.completions.create(
+                    model="own-both", messages=SLOW_THEN_CLAUDE, max_tokens=9
+                )
+            )
+        except openai.APIStatusError as error:
+            got.append(error)
+
+    caller = threading.Thread(target=ask, daemon=True)
+    caller.start()
+    while len(found := mandate.calls_of(TENANT)) == known or not mandate.upstream.arrivals(
+        found[-1]["id"]
+    ):
+        pass
+    change()
+    caller.join(20)
+    return found[-1]["id"], got[0]
+
+
+def test_a_call_bears_the_revision_that_decided_it(mandate: Installation, tmp_path: Path) -> None:
+    one: Any = [{"role": "user", "content": "Before. [[sandbox tokens=5]]"}]
+    client = mandate.openai(KEY)
+    raw = client.chat.completions.with_raw_response.create(model="own", messages=one, max_tokens=9)
+    old = int(raw.headers["x-mandate-revision"])
+    publish(mandate, tmp_path, world.budget("publish", f"{2000 + old}.00"))
+    raw = client.chat.completions.with_raw_response.create(model="own", messages=one, max_tokens=9)
+    assert int(raw.headers["x-mandate-revision"]) == old + 1
+    call = call_of(raw.headers)
+    assert mandate.call(call)["revision"] == old + 1
+    assert [entry["data"]["revision"] for entry in mandate.told(call)] == [old + 1] * 4
+
+
+def test_the_second_attempt_starts_under_the_new_revision_at_the_new_price(
+    mandate: Installation, tmp_path: Path
+) -> None:
+    now = mandate.rows("SELECT revision FROM policies_control")[0]["revision"]
+    dearer = world.own_models("publish", output_price=str(20 + now))
+    call, answer = in_mid_call(mandate, lambda: publish(mandate, tmp_path, *dearer))
+    first, second = mandate.attempts(call)
+    assert mandate.call(call)["revision"] == now + 1  # the one it runs under
+    assert (first["model"], second["model"]) == ("gpt", "claude")
+    # two records: what admission decided, and what was decided again at the second start
+    found = mandate.rows(
+        "SELECT no, stage, revision, effect FROM policies_decision WHERE call = %s ORDER BY no",
+        call,
+    )
+    assert [(d["no"], d["stage"], d["revision"], d["effect"]) for d in found] == [
+        (1, "request", now, "permit"),
+        (2, "request", now + 1, "permit"),
+    ]
+    spent = answer.usage.prompt_tokens * 1000 + answer.usage.completion_tokens * (20 + now) * 1000
+    assert second["posted_nano"] == spent
+    started = [e for e in mandate.told(call) if e["kind"] == "attempt.started"]
+    assert [entry["data"]["revision"] for entry in started] == [now, now + 1]
+
+
+def test_what_is_now_denied_does_not_start(mandate: Installation, tmp_path: Path) -> None:
+    forbid = FORBID.format(when='model.tier == "small" || model.tier == "large"')
+    call, error = in_mid_call(mandate, lambda: publish(mandate, tmp_path, forbid))
+    publish(mandate, tmp_path, FORBID.format(when="false"))
+    assert isinstance(error, openai.PermissionDeniedError)
+    assert error.response.headers["x-should-retry"] == "false"
+    row = mandate.call(call)
+    assert (row["state"], row["code"]) == ("failed", "policy_changed")
+    assert [(a["model"], a["state"]) for a in mandate.attempts(call)] == [("gpt", "failed")]
+    assert mandate.entries(call) == [
+        "call.admitted",
+        "attempt.started",
+        "attempt.failed",
+        "call.failed",
+    ]
+    assert len(mandate.upstream.arrivals(call)) == 1
+
+
+def test_a_stop_in_mid_call_binds_the_second_start_too(mandate: Installation) -> None:
+    stops: list[str] = []
+
+    def stop() -> None:
+        scope = ("model", "claude", "--tenant", TENANT)
+        stops.append(mandate.operate("stop", "set", *scope, "--reason", "a journey", "--json"))
+
+    call, error = in_mid_call(mandate, stop)
+    mandate.operate("stop", "lift", stops[0].split('"')[3])
+    assert isinstance(error, openai.PermissionDeniedError)
+    assert mandate.call(call)["code"] == "policy_changed"
+    # what failed is not tried again because another plan begins with it
+    assert [(a["model"], a["state"]) for a in mandate.attempts(call)] == [("gpt", "failed")]
+    assert len(mandate.upstream.arrivals(call)) == 1

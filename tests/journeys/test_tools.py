@@ -1,0 +1,120 @@
+"""Tools both ways and across vendors: the call comes out, the result goes in, by the same client and route."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.journeys.installation import Installation, call_of
+
+KEY = "j-tools/desk"
+SCHEMA = {
+    "type": "object",
+    "properties": {"policy": {"type": "string"}, "year": {"type": "integer"}},
+    "required": ["policy"],
+}
+ARGUMENTS = {"policy": "P-77", "year": 2026}
+WORDS = (
+    """Is the roof insured? [[sandbox tool=lookup_policy args='{"policy":"P-77","year":2026}']]"""
+)
+CHAT_TOOLS: Any = [
+    {
+        "type": "function",
+        "function": {"name": "lookup_policy", "description": "Finds it", "parameters": SCHEMA},
+    }
+]
+CLAUDE_TOOLS: Any = [{"name": "lookup_policy", "description": "Finds it", "input_schema": SCHEMA}]
+
+
+@pytest.mark.parametrize("route", ["one", "claude"])
+def test_openai_client(mandate: Installation, route: str) -> None:
+    client = mandate.openai(KEY)
+    said: Any = [{"role": "user", "content": WORDS}]
+    raw = client.chat.completions.with_raw_response.create(
+        model=route, messages=said, tools=CHAT_TOOLS, max_tokens=60
+    )
+    choice, call = raw.parse().choices[0], call_of(raw.headers)
+    assert choice.finish_reason == "tool_calls"
+    (wanted,) = choice.message.tool_calls or []
+    assert wanted.type == "function"
+    assert wanted.function.name == "lookup_policy"
+    assert json.loads(wanted.function.arguments) == ARGUMENTS
+    assert mandate.facts_of(call)["request"]["tools"] == ["lookup_policy"]
+
+    said += [
+        choice.message.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": wanted.id, "content": "insured until May"},
+    ]
+    raw = client.chat.completions.with_raw_response.create(
+        model=route, messages=said, tools=CHAT_TOOLS, max_tokens=60
+    )
+    answer = raw.parse().choices[0]
+    assert answer.finish_reason == "stop"
+    assert "insured until May" in (answer.message.content or "")
+    (arrival,) = mandate.upstream.arrivals(call_of(raw.headers))
+    if route == "claude":
+        turns = mandate.sent(arrival)["messages"]
+        assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
+        assert turns[1]["content"][-1]["input"] == ARGUMENTS
+        result = turns[2]["content"][0]
+        assert (result["type"], result["tool_use_id"]) == ("tool_result", wanted.id)
+
+
+@pytest.mark.parametrize("route", ["one", "claude"])
+def test_anthropic_client(mandate: Installation, route: str) -> None:
+    client = mandate.anthropic(KEY)
+    said: Any = [{"role": "user", "content": WORDS}]
+    message = client.messages.create(model=route, messages=said, tools=CLAUDE_TOOLS, max_tokens=60)
+    assert message.stop_reason == "tool_use"
+    block = message.content[-1]
+    assert block.type == "tool_use"
+    assert (block.name, block.input) == ("lookup_policy", ARGUMENTS)
+    result = {"type": "tool_result", "tool_use_id": block.id, "content": "insured until May"}
+    said += [
+        {
+            "role": "assistant",
+            "content": [b.model_dump(exclude_none=True) for b in message.content],
+        },
+        {"role": "user", "content": [result]},
+    ]
+    raw = client.messages.with_raw_response.create(
+        model=route, messages=said, tools=CLAUDE_TOOLS, max_tokens=60
+    )
+    answer: Any = raw.parse()
+    assert answer.stop_reason == "end_turn"
+    assert "insured until May" in answer.content[0].text
+    (arrival,) = mandate.upstream.arrivals(call_of(raw.headers))
+    if route == "one":
+        turns = mandate.sent(arrival)["messages"]
+        assert [turn["role"] for turn in turns] == ["user", "assistant", "tool"]
+        assert turns[2] == {
+            "role": "tool",
+            "tool_call_id": block.id,
+            "content": "insured until May",
+        }
+
+
+@pytest.mark.parametrize("route", ["one", "claude"])
+def test_a_streamed_tool_call(mandate: Installation, route: str) -> None:
+    said: Any = [{"role": "user", "content": WORDS}]
+    stream = mandate.openai(KEY).chat.completions.create(
+        model=route, messages=said, tools=CHAT_TOOLS, max_tokens=60, stream=True
+    )
+    name, arguments, finish = "", "", None
+    for chunk in stream:
+        for part in chunk.choices[0].delta.tool_calls or []:
+            assert part.function is not None
+            name += part.function.name or ""
+            arguments += part.function.arguments or ""
+        finish = chunk.choices[0].finish_reason or finish
+    assert (name, json.loads(arguments), finish) == ("lookup_policy", ARGUMENTS, "tool_calls")
+    with mandate.anthropic(KEY).messages.stream(
+        model=route, messages=said, tools=CLAUDE_TOOLS, max_tokens=60
+    ) as events:
+        message = events.get_final_message()
+    block: Any = message.content[-1]
+    assert (message.stop_reason, block.name, block.input) == (
+        "tool_use",
+        "lookup_policy",
+        ARGUMENTS,
+    )
