@@ -1,7 +1,7 @@
 """Money to the nano unit, held against fractions: reservations, bills, exchange rates, obligations and clamps on tokens."""
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from math import ceil
 from typing import Any
@@ -36,7 +36,7 @@ RATES = st.from_regex(r"\A[0-9]{1,3}\.[0-9]{0,8}[1-9]\Z")
 TOKENS = st.integers(0, 1000)
 
 
-@cache
+@lru_cache(maxsize=4)
 def priced(prices: tuple[tuple[str, str], ...], rate: str) -> Bundle:
     dated = {"from": "2026-01-01", "currency": "USD", **dict(prices)}
     return bundle(

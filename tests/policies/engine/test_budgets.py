@@ -1,6 +1,6 @@
 """Which budgets bind a call: scope, `each`, rank, time zone and fiscal year, with a second reading of the words on scopes."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -25,10 +25,12 @@ from tests.policies.engine.small import (
     tenant,
 )  # fmt: skip
 
-NARROW_TO_WIDE = "run user key labels route useCase model provider team tenant organisation".split()
+# fmt: off
+NARROW_TO_WIDE = ["run", "user", "key", "labels", "route", "useCase", "model", "provider", "team", "tenant", "organisation"]
+# fmt: on
 
 
-@cache
+@lru_cache(maxsize=16)
 def world(*budgets: str, **parts: str) -> Bundle:
     other = {"owner": "o", "purpose": "x", "riskClass": "minimal"}
     mine = {"on": "2026-01-01", "validUntil": "2027-12-31", "by": "rui@acme.example"}

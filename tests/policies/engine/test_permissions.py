@@ -1,7 +1,7 @@
 """What permissions mean, held against a second reading of the product's words on random sets of rules."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -80,7 +80,7 @@ RULES = st.one_of(
 )
 
 
-@cache
+@lru_cache(maxsize=16)
 def compiled(rules: tuple[Written, ...]) -> Bundle:
     def spec(rule: Written) -> dict[str, Any]:
         level = {"level": rule.level} if rule.effect == "forbid" else {}
