@@ -64,7 +64,7 @@ def request_id(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         name = uuid4().hex
-        request.request_id = name  # type: ignore[attr-defined]
+        request.request_id = name  # type: ignore[attr-defined]  # Django types no attributes of our own
         with structlog.contextvars.bound_contextvars(request_id=name):
             response = get_response(request)
         response["x-request-id"] = name
@@ -101,8 +101,8 @@ class Console:
         if request.path.startswith(_API):
             return self._api(request, found)
         principal = _principal(request, found)
-        request.principal = principal  # type: ignore[attr-defined]
-        request.console = _shell(request, found, principal)  # type: ignore[attr-defined]
+        request.principal = principal  # type: ignore[attr-defined]  # Django types no attributes of our own
+        request.console = _shell(request, found, principal)  # type: ignore[attr-defined]  # Django types no attributes of our own
         if principal is None and request.path != _OPEN:
             return _to_sign_in(request)
         if request.path.startswith("/account/") and request.path not in _ACCOUNT:
@@ -125,8 +125,8 @@ class Console:
             principal = _by_credential(shown, found) if shown else _principal(request, found)
         except Unauthenticated:
             principal = None
-        request.principal = principal  # type: ignore[attr-defined]
-        request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]
+        request.principal = principal  # type: ignore[attr-defined]  # Django types no attributes of our own
+        request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]  # Django types no attributes of our own
         response = self._get_response(request)
         if response.status_code >= HTTPStatus.BAD_REQUEST and _is_page(response):
             return _api_trouble(request, response.status_code)

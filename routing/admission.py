@@ -35,7 +35,7 @@ from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
 from routing.dialects.registry import obstacles
 from routing.exchange import CallRequest
-from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, shares
+from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, routes_of, shares
 from routing.ledger import headroom
 from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
@@ -61,7 +61,7 @@ class Ticket:
 
 async def admit(desk: Desk, ask: Ask) -> Ticket:
     """Let the call in. Raises Forbidden, BudgetExhausted, Conflict, NotFound, Unauthenticated, Unavailable."""
-    snapshot = await desk.snapshots.current()
+    snapshot = await _in_force(desk, ask)
     case = _Case(desk, ask, snapshot, await gather(desk, ask, snapshot))
     for _ in range(STALE_TRIES):
         answer = await case.step()
@@ -84,6 +84,13 @@ async def admit(desk: Desk, ask: Ask) -> Ticket:
     raise Unavailable(
         "policies move faster than this call can be decided; try again", retry_after=1
     )
+
+
+async def _in_force(desk: Desk, ask: Ask) -> Snapshot:
+    """The last snapshot; read anew for a route it does not know, which may be younger."""
+    snapshot = await desk.snapshots.current()
+    known = ask.request.route in routes_of(snapshot, ask.caller)
+    return snapshot if known else await desk.snapshots.reload()
 
 
 def _turned_away(answer: answers.Conflict | answers.Unauthenticated) -> MandateError:

@@ -40,6 +40,7 @@ FIRST_KEEP_ALIVE_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 10.0
 WATCH_SECONDS = 1.0
 REFRESH_SECONDS = 5.0
+FOLLOW_SECONDS = 0.5
 SWEEP_SECONDS = 2.0
 GRACE_SECONDS = 8.0
 """How long after the deadline the sweep may take to end a call before the caller is told so anyway."""
@@ -225,6 +226,7 @@ async def keep(web: Web) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(web.replies.run())
         tasks.create_task(_every(WATCH_SECONDS, lambda: _watch(web)))
+        tasks.create_task(_every(FOLLOW_SECONDS, web.desk.snapshots.follow))
         tasks.create_task(_every(REFRESH_SECONDS, web.desk.windows.refresh))
         tasks.create_task(_every(SWEEP_SECONDS, lambda: _sweep(web, sweeper)))
 

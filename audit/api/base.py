@@ -53,7 +53,7 @@ class PrincipalAuthentication(SessionAuthentication):
             self.enforce_csrf(request)
         return Asker(principal), by
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature - DRF's signature
         """Makes a refusal a 401."""
         return 'Bearer realm="mandate"'
 
@@ -62,7 +62,7 @@ class _Scheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] 
     target_class = "audit.api.base.PrincipalAuthentication"
     name = "token"
 
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002 - the framework's signature
         return {
             "type": "http",
             "scheme": "bearer",
@@ -87,7 +87,7 @@ class Often(SimpleRateThrottle):
     scope = "api"
     rate = "600/min"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:  # noqa: ARG002 - DRF's signature
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:  # noqa: ARG002 - the framework's signature - DRF's signature
         """Count by who asks; strangers were refused before."""
         asker = request.user
         return f"throttle:{self.scope}:{asker.pk}" if isinstance(asker, Asker) else None

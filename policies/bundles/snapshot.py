@@ -27,6 +27,7 @@ SELECT c.revision, c.stop_epoch, coalesce((
       FROM policies_stop s WHERE s.lifted_at IS NULL), '[]')
   FROM policies_control c WHERE c.id = 1
 """
+_MOVED = "SELECT revision, stop_epoch FROM policies_control WHERE id = 1"
 _BUNDLE = """
 SELECT digest, engine, text, checked, checked_sha256 FROM policies_bundle WHERE revision = %s
 """
@@ -69,6 +70,15 @@ class Snapshots:
                 self._begun += 1
                 self._current = await self._read()
             return self._current
+
+    async def follow(self) -> None:
+        """Read anew when another revision or stop epoch is in force: for what asks nobody, such as a list of routes."""
+        if self._current is None:
+            return
+        async with self._db.connection() as db:
+            row = await (await db.execute(_MOVED)).fetchone()
+        if row != (self._current.revision, self._current.epoch):
+            await self.reload()
 
     async def at(self, revision: int) -> Bundle:
         """The compiled bundle of a revision, from memory or PostgreSQL. Raises Unavailable if never published, BundleRefused."""

@@ -57,9 +57,9 @@ class StopForm(forms.Form):
     def __init__(
         self, groups: Sequence[tuple[str, Sequence[tuple[str, str]]]], data: object = None
     ) -> None:
-        super().__init__(data)  # type: ignore[arg-type]
+        super().__init__(data)  # type: ignore[arg-type]  # a plain dict is what tests and htmx give
         self.groups = groups
-        self.until_choices = self.fields["until"].choices  # type: ignore[attr-defined]
+        self.until_choices = self.fields["until"].choices  # type: ignore[attr-defined]  # a ChoiceField, which the stub does not see
 
     def clean_target(self) -> str:
         """One of the offered targets."""

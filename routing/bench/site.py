@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,9 +191,9 @@ def _manage(home: Path, port: int, *arguments: str) -> str:
     return done.stdout
 
 
-def _wait(done: object) -> None:
+def _wait(done: Callable[[], bool]) -> None:
     until = time.monotonic() + START_SECONDS
-    while not done():  # type: ignore[operator]
+    while not done():
         if time.monotonic() > until:
             raise TimeoutError("the benchmark's installation did not start")
         time.sleep(0.2)

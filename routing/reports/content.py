@@ -21,6 +21,7 @@ from policies.order.ids import new_id
 from routing.calls.access import require_open
 from routing.calls.models import Call
 from routing.exchange import decode_request
+from routing.relay import unpack_outcome
 
 FIELDS = (("request", "Prompt"), ("answer", "Answer"))
 
@@ -72,7 +73,7 @@ def own_answer(call: Call) -> object | None:
         return None
     if found is None:
         return None
-    text = found.decode("utf-8", "replace")
+    text = _body("answer", found).decode("utf-8", "replace")
     try:
         parsed: object = json.loads(text)
     except ValueError:
@@ -104,14 +105,16 @@ def _open(call: Call, field: str, name: str) -> Opened:
     return Opened(name, f"{len(found):,} bytes, decrypted just now", text)
 
 
+def _body(field: str, found: bytes) -> bytes:
+    """What was sent over the wire, out of how the vault keeps it."""
+    try:
+        return decode_request(found).raw if field == "request" else unpack_outcome(found).body
+    except (msgspec.MsgspecError, ValueError):
+        return found
+
+
 def _readable(field: str, found: bytes) -> str:
-    raw = found
-    if field == "request":
-        try:
-            raw = decode_request(found).raw
-        except (msgspec.MsgspecError, ValueError):
-            raw = found
-    text = raw.decode("utf-8", "replace")
+    text = _body(field, found).decode("utf-8", "replace")
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:

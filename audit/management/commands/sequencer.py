@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, **options: Any) -> None:
         try:
-            key = signer(settings.MANDATE_KEYS_DIR, getattr(settings, "MANDATE_LOG_ORIGIN", ""))
+            key = signer(settings.MANDATE_KEYS_DIR, settings.MANDATE_LOG_ORIGIN)
         except (BadKey, OSError) as error:
             raise CommandError(f"the log's key cannot be read: {error}") from error
         loop = Loop(settings.DATABASE_URL, key, self._say)
