@@ -214,9 +214,14 @@ class Installation:
         return facts
 
     @staticmethod
-    def sent(arrival: Mapping[str, Any]) -> dict[str, Any]:
+    def raw(arrival: Mapping[str, Any]) -> bytes:
         """The body that arrived upstream."""
-        body: dict[str, Any] = json.loads(base64.b64decode(arrival["body"]))
+        return base64.b64decode(arrival["body"])
+
+    @staticmethod
+    def sent(arrival: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as values."""
+        body: dict[str, Any] = json.loads(Installation.raw(arrival))
         return body
 
     def ended_upstream(self, call: UUID) -> list[str]:

@@ -80,7 +80,7 @@ def test_the_answer_lies_sealed_and_only_there(mandate: Installation) -> None:
 
 def test_models_are_the_routes_this_key_may_call(mandate: Installation) -> None:
     names = sorted(model.id for model in mandate.openai("j-permit/desk").models.list())
-    assert names == sorted({"one", "both", "claude", *_shared_routes(mandate)})
+    assert names == sorted({"one", "both", "turned", "claude", *_shared_routes(mandate)})
     listed = sorted(model.id for model in mandate.anthropic("j-permit/desk").models.list())
     assert listed == names
 

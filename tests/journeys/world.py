@@ -203,5 +203,6 @@ def _tenant(name: str) -> list[str]:
         budget(name, limit, exhausted),
         route(name, "one", "{type: single, model: j-gpt}"),
         route(name, "both", "{type: fallback, models: [j-gpt, j-claude]}", attempts=2),
+        route(name, "turned", "{type: fallback, models: [j-claude, j-gpt]}", attempts=2),
         route(name, "claude", "{type: single, model: j-claude}"),
     ]
