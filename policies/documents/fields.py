@@ -102,7 +102,7 @@ class Words(Field):
     def schema(self) -> dict[str, Json]:
         """A string, by its pattern."""
         return {"type": "string"} | (
-            {"pattern": f"^{self.pattern.pattern}$"} if self.pattern else {}
+            {"pattern": f"^(?:{self.pattern.pattern})$"} if self.pattern else {}
         )
 
 
@@ -332,6 +332,10 @@ class Free(Field):
             to.wrong(node, path, "must be a mapping")
             return None
         return value
+
+    def schema(self) -> dict[str, Json]:
+        """Anything, or any object."""
+        return {"type": "object"} if self.kind is dict else {}
 
     def _json(self, node: yaml.Node, path: str, to: Reading) -> Json:
         if isinstance(node, yaml.SequenceNode):

@@ -48,7 +48,7 @@ def metadata(*, tenanted: bool) -> Group:
             "labels": labels(),
             "owner": Words(".{1,254}", "a member or a team"),
             "origin": Choice("git", "console"),
-            "description": Words("(?s).{1,2000}", "text of at most 2,000 characters"),
+            "description": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters"),
         },
         required=True,
     )
@@ -66,7 +66,7 @@ def email(*, required: bool = False) -> Words:
 
 def labels() -> MapOf:
     """Free labels: text to text."""
-    return MapOf(Words("(?s).{0,512}", "text of at most 512 characters"), name())
+    return MapOf(Words(r"[\s\S]{0,512}", "text of at most 512 characters"), name())
 
 
 def day(*, required: bool = False) -> Day:

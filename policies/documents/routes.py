@@ -141,7 +141,7 @@ class Tool(Kind):
     fields = {
         "type": name(required=True),
         "risk": Choice("read", "write", "money", "external", required=True),
-        "description": Words("(?s).{1,2000}", "text of at most 2,000 characters"),
+        "description": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters"),
         "parameters": Free(dict),
         "endpoint": Words(URL, "an address"),
         "credential": Secret(),

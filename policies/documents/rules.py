@@ -15,7 +15,7 @@ class UseCase(Kind):
     kind = "UseCase"
     fields = {
         "owner": Words(".{1,254}", "a member or a team", required=True),
-        "purpose": Words("(?s).{1,2000}", "text of at most 2,000 characters", required=True),
+        "purpose": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters", required=True),
         "riskClass": Choice("minimal", "limited", "high", required=True),
         "dataClasses": ListOf(name(), unique=True),
         "reviewOn": day(),
@@ -23,7 +23,7 @@ class UseCase(Kind):
             {
                 "by": email(required=True),
                 "on": day(required=True),
-                "evidence": Words("(?s).{1,2000}", "text of at most 2,000 characters"),
+                "evidence": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters"),
                 "validUntil": day(required=True),
             },
             absent=True,
@@ -87,7 +87,7 @@ class Lifting(Kind):
         "budget": Ref("Budget"),
         "raiseBy": Money(),
         "scope": scope(),
-        "reason": Words("(?s).{1,2000}", "text of at most 2,000 characters", required=True),
+        "reason": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters", required=True),
         "expiresOn": day(required=True),
     }
 
