@@ -303,12 +303,14 @@ def start(home: Path, folder: Path, extra: Mapping[str, str] | None = None) -> I
     running = machine.start()
     try:
         running.wait_for("Ready after", 150)
-        it = Installation(running, _upstream(machine, port))
+        operator = Operator(machine)
+        trap = socket.create_server(("127.0.0.1", 0))
+        it = Installation(running, _upstream(machine, port), operator, trap)
     except BaseException:
         running.end()
         raise
     try:
-        world.write(folder, port)
+        world.write(folder, port, trap.getsockname()[1])
         it.apply(folder)
         it.make_keys(*world.TEAMS)
         it.keys |= it.facts()["keys"]
