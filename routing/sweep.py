@@ -21,6 +21,8 @@ from routing.calls.sweeping import Found, Judgement
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 5.0
+RETURN_SECONDS = 20.0
+"""After PostgreSQL's start nobody is declared lost: its clients try again at growing intervals, at most 15 s apart."""
 WAITING_SECONDS = 1.0
 """A call younger than this is still on its way through Redis."""
 LONGEST_PAUSE_SECONDS = 48.0
@@ -48,7 +50,7 @@ class Sweeper:
 
     async def once(self) -> list[UUID]:
         """Bury the lost, end what is over, and return the calls that wait for a worker."""
-        for worker in await commands.bury(self._db, ttl_seconds=LEASE_SECONDS):
+        for worker in await commands.bury(self._db, ttl_seconds=RETURN_SECONDS):
             log.error("sweep.buried", worker=worker.hex)
         found = await commands.sweep_find(self._db)
         self._forget({one.call for one in found})

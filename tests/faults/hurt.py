@@ -1,0 +1,78 @@
+"""Ways to hurt an installation, and to see it whole again."""
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+
+import openai
+import redis
+
+from tests.faults.load import KEY
+from tests.journeys.installation import Installation
+
+WEB, WORKER = "controlplane.web", "-Q calls"
+SEQUENCER, VALKEY, POSTGRES = "manage.py sequencer", "valkey-server", "bin/postgres -D"
+IN_A_ROW = 6
+PROBE = [{"role": "user", "content": "Are you there? [[sandbox tokens=2]]"}]
+
+
+def pids(it: Installation, part: str) -> list[int]:
+    """The processes of this installation whose command line holds `part`, eldest first."""
+    return sorted(pid for pid, line in it.running.children().items() if part in line)
+
+
+def kill(it: Installation, part: str, number: int = signal.SIGKILL, *, most: int = 9) -> list[int]:
+    """Signal up to `most` of these processes at once; their pids."""
+    hit = pids(it, part)[:most]
+    assert hit, f"nobody runs {part}"
+    for pid in hit:
+        os.kill(pid, number)
+    return hit
+
+
+def flush(it: Installation) -> None:
+    """Forget everything Redis holds: queue, replies, limits."""
+    with redis.Redis.from_url(it.services()["redis_url"]) as client:
+        client.flushall()
+
+
+def wait_ready(it: Installation, seconds: float = 60.0) -> None:
+    """Until /readyz says yes again, and calls are answered: breakers that a fault opened have closed."""
+    until = time.monotonic() + seconds
+    _wait_healthy(it, seconds)
+    in_a_row = 0
+    with openai.OpenAI(
+        base_url=f"{it.url}/v1", api_key=it.keys[KEY], max_retries=0, timeout=10
+    ) as sdk:
+        while in_a_row < IN_A_ROW:
+            assert time.monotonic() < until, f"calls are not answered after {seconds} s"
+            try:
+                sdk.chat.completions.create(model="one", messages=PROBE, max_tokens=5)
+                in_a_row += 1
+            except openai.APIError:
+                in_a_row = 0
+                time.sleep(0.3)
+
+
+def _wait_healthy(it: Installation, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    said: object = None
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{it.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own address
+                json.load(answer)
+                return
+        except urllib.error.HTTPError as unready:
+            said = unready.read()
+        except OSError as away:
+            said = away
+        time.sleep(0.2)
+    raise AssertionError(f"not ready after {seconds} s: {said!r}")
+
+
+def resume(pid: int) -> None:
+    """Let a stopped process go on."""
+    os.kill(pid, signal.SIGCONT)
