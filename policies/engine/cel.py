@@ -80,6 +80,8 @@ def compile_expression(
         made = eval(compile(f"lambda {parameters}: {code.text}", "<condition>", "eval"), namespace)  # noqa: S307  # our own text
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise NotCompilable("the condition is nested too deeply") from error
+    except IndexError as error:
+        raise NotCompilable("a part of the condition is missing") from error
     return Program(made, code.fallible)
 
 

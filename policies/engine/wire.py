@@ -71,7 +71,14 @@ def read(data: bytes) -> Checked:
             types={_first(t, 1, 0): _type(_first(t, 2, b"")) for t in types},
             positions={_first(p, 1, 0): _first(p, 2, 0) for p in pairs},
         )
-    except (IndexError, KeyError, struct.error, UnicodeDecodeError, TypeError) as error:
+    except (
+        LookupError,
+        struct.error,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise NotReadable(f"not a checked expression: {error!r}") from error
 
 
