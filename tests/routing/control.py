@@ -6,6 +6,13 @@ from controlplane.kernel.ids import IdSource
 from routing.calls.pool import Database
 
 IDS = IdSource()
+NAMES = {"revision": "revision", "stop_epoch": "epoch"}
+SAME_BUNDLE = """
+INSERT INTO policies_bundle (revision, digest, engine, text, checked, checked_sha256, actor, flagged, published_at)
+SELECT %s, digest, engine, text, checked, checked_sha256, actor, flagged, published_at
+  FROM policies_bundle WHERE revision = %s
+"""
+"""Whatever was published stays what is in force, under its new number."""
 
 
 async def publish(db: Database) -> int:
@@ -27,8 +34,10 @@ async def _move(db: Database, column: str, kind: str) -> int:
         row = await cursor.fetchone()
         assert row is not None
         moved: int = row[0]
+        if column == "revision":
+            await connection.execute(SAME_BUNDLE, (moved, moved - 1))
         built = entry.build(
-            kind, id=IDS.new(), at=system_clock(), actor="cli:test", data={column: moved}
+            kind, id=IDS.new(), at=system_clock(), actor="cli:test", data={NAMES[column]: moved}
         )
         await connection.execute(
             "SELECT audit_append(%s, %s, NULL, '', %b)", (built.id, built.kind, built.body)

@@ -65,7 +65,7 @@ def test_a_publish_is_one_revision_with_bundle_history_control_and_entry() -> No
     )
     assert document.source == permission("p", name)
     assert json.loads(document.body)["spec"]["when"] == "true"
-    (entry,) = [e for e in entries(kind="bundle.activated") if e["data"]["revision"] == row.pk]
+    *_, entry = [e for e in entries(kind="bundle.activated") if e["data"]["revision"] == row.pk]
     assert entry["actor"] == "cli:tess"
     assert entry["data"] == {
         "revision": row.pk,
@@ -229,7 +229,7 @@ def test_nothing_is_written_by_preparing() -> None:
 
 
 def test_a_publisher_killed_between_lock_and_commit_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, owner_dsn: str
+    monkeypatch: pytest.MonkeyPatch, app_dsn: str
 ) -> None:
     """Its backend dies after documents, bundle and control were written, before the entry."""
     name, before = fresh("t"), _state()
@@ -240,7 +240,7 @@ def test_a_publisher_killed_between_lock_and_commit_leaves_nothing(
             cursor.execute("SELECT pg_backend_pid(), (SELECT revision FROM policies_control)")
             pid, revision = cursor.fetchone()
         assert revision == before[0].revision + 1
-        with psycopg.connect(owner_dsn.replace("migrator@", "mandate_app@")) as killer:
+        with psycopg.connect(app_dsn) as killer:
             killer.execute("SELECT pg_terminate_backend(%s)", [pid])
         lock.control()
 
