@@ -28,6 +28,7 @@ from routing.running import Cut, Watched
 
 STALE_TRIES = 20
 NO_HEADROOM = "no_headroom"
+DEADLINE_SLACK_SECONDS = 0.05
 
 
 class Ended(Exception):
@@ -51,6 +52,8 @@ class Tried:
     upstream_model: str = ""
     maybe_processed: bool = False
     latency_ms: int = 0
+    late: bool = False
+    """Whether the caller's deadline passed, and not the model's patience: nothing is said about the model."""
 
     def becomes(self) -> str:
         """What the attempt turns into: an answer or counted output is charged; dispatched and lost is unknown."""
@@ -114,7 +117,8 @@ class Door:
             await self._call(started)
         finally:
             await worker.concurrency.release(lease)
-        await worker.breakers.record(model_label(candidate), ok=not _counts_against(started))
+        if not started.late:
+            await worker.breakers.record(model_label(candidate), ok=not _counts_against(started))
         return started
 
     def _unstarted(self, candidate: Candidate, why: str, status: int) -> Tried:
@@ -203,6 +207,7 @@ class Door:
             await watched.run(self._stream(tried) if case.row.stream else self._answer(tried))
         except ProviderError as error:
             tried.error_class, tried.status = error.error_class, error.status
+            tried.late = error.error_class == "timeout" and self._out_of_time()
             tried.retry_after_seconds = error.retry_after_seconds
             tried.maybe_processed = error.maybe_processed
             tried.body = error.body or b""
@@ -214,6 +219,9 @@ class Door:
         finally:
             tried.relayed = self.flow.sent > 0
             tried.latency_ms = elapsed_ms(tried.at, case.worker.clock())
+
+    def _out_of_time(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._case.deadline - DEADLINE_SLACK_SECONDS
 
     def _count(self, tried: Tried) -> None:
         """A stream cut before its usage came: the input bound, and every byte of output a token."""

@@ -92,6 +92,8 @@ def _ended_by(door: Door) -> End:
     last = door.last
     if last is None:
         return End("failed", door.unstarted)
+    if last.late:
+        return End("failed", "deadline_exceeded", last)
     return End("failed", last.error_class, last) if last.error_class else End("completed", "", last)
 
 
