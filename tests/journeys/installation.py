@@ -4,11 +4,13 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,25 @@ class Installation:
             assert time.monotonic() < until, ended
             time.sleep(0.1)
         return ended
+
+    @contextmanager
+    def no_worker(self) -> Iterator[None]:
+        """While the calls worker stands still: what is admitted now starts afterwards. For less than its lease."""
+        pid = self.running.pid_of("-n calls-1@")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def admitted(self, tenant: str, known: int) -> UUID:
+        """The call of the tenant that is admitted next, `known` being how many there were."""
+        until = time.monotonic() + 20
+        while len(found := self.calls_of(tenant)) == known:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        call: UUID = found[known]["id"]
+        return call
 
     def calls_of(self, tenant: str) -> list[dict[str, Any]]:
         """The calls of a tenant, oldest first."""

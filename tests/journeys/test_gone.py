@@ -11,22 +11,26 @@ from tests.journeys.installation import Installation, call_of
 KEY, TENANT = "j-gone/desk", "j-gone"
 
 
-def hang_up(mandate: Installation, words: str, headers: dict[str, str] | None = None) -> UUID:
-    """Send a plain call and close the connection while the model works; the call's id."""
-    known = {row["id"] for row in mandate.calls_of(TENANT)}
+def sent(mandate: Installation, words: str) -> http.client.HTTPConnection:
+    """A plain call that was sent and whose answer nobody has read."""
     body = {"model": "one", "messages": [{"role": "user", "content": words}], "max_tokens": 50}
     link = http.client.HTTPConnection("127.0.0.1", mandate.running.machine.port)
     given = {"authorization": f"Bearer {mandate.keys[KEY]}", "content-type": "application/json"}
-    link.request("POST", "/v1/chat/completions", json.dumps(body), given | (headers or {}))
+    link.request("POST", "/v1/chat/completions", json.dumps(body), given)
+    return link
+
+
+def hang_up(mandate: Installation, words: str) -> UUID:
+    """Send a plain call and close the connection while the model works; the call's id."""
+    known = len(mandate.calls_of(TENANT))
+    link = sent(mandate, words)
+    call = mandate.admitted(TENANT, known)
     until = time.monotonic() + 20
-    while True:
-        new = [row for row in mandate.calls_of(TENANT) if row["id"] not in known]
-        if new and mandate.upstream.arrivals(new[0]["id"]):
-            break
+    while not mandate.upstream.arrivals(call):
         assert time.monotonic() < until
         time.sleep(0.05)
     link.close()
-    return new[0]["id"]
+    return call
 
 
 def test_a_stream_is_cut_upstream_and_counted(mandate: Installation) -> None:
@@ -59,6 +63,23 @@ def test_a_plain_call_that_has_started_runs_to_its_end(mandate: Installation) ->
     assert mandate.ended_upstream(call) == ["answered"]
     # and its team can read what it paid for
     assert mandate.seen_by(KEY, call).json()["state"] == "completed"
+
+
+def test_a_call_that_has_not_started_is_cancelled_and_costs_nothing(mandate: Installation) -> None:
+    known = len(mandate.calls_of(TENANT))
+    posted = mandate.window("month", TENANT)["posted_nano"] if known else 0
+    with mandate.no_worker():
+        link = sent(mandate, "Never mind. [[sandbox tokens=9]]")
+        call = mandate.admitted(TENANT, known)
+        link.close()
+        row = mandate.wait_ended(call, 5)
+    assert row["state"] == "cancelled"
+    assert mandate.entries(call) == ["call.admitted", "attempt.voided", "call.cancelled"]
+    assert [a["state"] for a in mandate.attempts(call)] == ["voided"]
+    window = mandate.window("month", TENANT)
+    assert (window["posted_nano"], window["pending_nano"]) == (posted, 0)
+    time.sleep(0.5)  # the worker is awake again and finds nothing to do
+    assert mandate.upstream.arrivals(call) == []
 
 
 def test_with_an_idempotency_key_a_stream_runs_on_and_is_replayed(mandate: Installation) -> None:

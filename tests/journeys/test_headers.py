@@ -1,6 +1,7 @@
 """What callers may say in headers, and what answers say in theirs."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -74,15 +75,36 @@ def test_the_callers_deadline_bounds_the_call(mandate: Installation) -> None:
             extra_headers={"x-mandate-deadline-seconds": "1.5"},
         )
     assert time.monotonic() - began < 5
-    assert raised.value.status_code in {502, 504}
+    assert (raised.value.status_code, raised.value.code) == (504, "deadline_exceeded")
     call = call_of(raised.value.response.headers)
     row = mandate.wait_ended(call)
-    assert row["state"] == "failed"
-    assert row["code"] in {"timeout", "deadline_exceeded"}
+    assert (row["state"], row["code"]) == ("failed", "deadline_exceeded")
     assert 1.4 < (row["deadline_at"] - row["admitted_at"]).total_seconds() < 1.6
     # it was sent and nobody knows what it cost: its money stays held
-    assert [a["state"] for a in mandate.attempts(call)] == ["unknown"]
+    assert [(a["state"], a["error_class"]) for a in mandate.attempts(call)] == [
+        ("unknown", "timeout")
+    ]
     assert mandate.ended_upstream(call) == ["gone"]
+
+
+def test_impatient_callers_do_not_open_a_models_breaker(mandate: Installation) -> None:
+    def give_up(_: int) -> int:
+        with pytest.raises(openai.APIStatusError) as raised:
+            mandate.openai(KEY).chat.completions.create(
+                model="own-claude",
+                messages=ask("latency=5s"),
+                max_tokens=9,
+                extra_headers={"x-mandate-deadline-seconds": "1"},
+            )
+        return raised.value.status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(give_up, range(6))) == {504}
+    time.sleep(1.2)  # breakers are shared once a second
+    raw = mandate.openai(KEY).chat.completions.with_raw_response.create(
+        model="own-claude", messages=ask(), max_tokens=9
+    )
+    assert raw.headers["x-mandate-model"] == "claude"
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "601", "soon", "nan"])

@@ -1,6 +1,8 @@
 """A bundle published while a call runs: the call keeps its revision, its next attempt starts under the new one."""
 
+import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ SLOW_THEN_CLAUDE: Any = [
         "[[sandbox model=gpt-upstream latency=2500ms fail=refused_account]]",
     }
 ]
+ONE: Any = [{"role": "user", "content": "Before. [[sandbox tokens=5]]"}]
 FORBID = """\
 apiVersion: mandate/v1
 kind: Permission
@@ -41,35 +44,50 @@ def in_mid_call(mandate: Installation, change: Callable[[], None]) -> tuple[Any,
     """Make the change while the first attempt of a call is at its model; the call's id, and its answer or error."""
     known = len(mandate.calls_of(TENANT))
     got: list[Any] = []
+    caller = asking(mandate, got, "own-both", SLOW_THEN_CLAUDE)
+    call = mandate.admitted(TENANT, known)
+    while not mandate.upstream.arrivals(call):
+        time.sleep(0.05)
+    change()
+    caller.join(20)
+    return call, got[0]
+
+
+def before_the_start(mandate: Installation, change: Callable[[], None]) -> tuple[Any, Any]:
+    """Make the change between a call's admission and its start; the same."""
+    known = len(mandate.calls_of(TENANT))
+    got: list[Any] = []
+    with mandate.no_worker():
+        caller = asking(mandate, got, "own", ONE)
+        call = mandate.admitted(TENANT, known)
+        change()
+    caller.join(20)
+    return call, got[0]
+
+
+def asking(mandate: Installation, got: list[Any], route: str, said: Any) -> threading.Thread:
+    """A caller of its own thread, whose answer or error goes to `got`."""
 
     def ask() -> None:
         try:
-            got.append(
-                mandate.openai(KEY).chat.completions.create(
-                    model="own-both", messages=SLOW_THEN_CLAUDE, max_tokens=9
-                )
+            raw = mandate.openai(KEY).chat.completions.with_raw_response.create(
+                model=route, messages=said, max_tokens=9
             )
+            got.append(raw)
         except openai.APIStatusError as error:
             got.append(error)
 
     caller = threading.Thread(target=ask, daemon=True)
     caller.start()
-    while len(found := mandate.calls_of(TENANT)) == known or not mandate.upstream.arrivals(
-        found[-1]["id"]
-    ):
-        pass
-    change()
-    caller.join(20)
-    return found[-1]["id"], got[0]
+    return caller
 
 
 def test_a_call_bears_the_revision_that_decided_it(mandate: Installation, tmp_path: Path) -> None:
-    one: Any = [{"role": "user", "content": "Before. [[sandbox tokens=5]]"}]
     client = mandate.openai(KEY)
-    raw = client.chat.completions.with_raw_response.create(model="own", messages=one, max_tokens=9)
+    raw = client.chat.completions.with_raw_response.create(model="own", messages=ONE, max_tokens=9)
     old = int(raw.headers["x-mandate-revision"])
     publish(mandate, tmp_path, world.budget("publish", f"{2000 + old}.00"))
-    raw = client.chat.completions.with_raw_response.create(model="own", messages=one, max_tokens=9)
+    raw = client.chat.completions.with_raw_response.create(model="own", messages=ONE, max_tokens=9)
     assert int(raw.headers["x-mandate-revision"]) == old + 1
     call = call_of(raw.headers)
     assert mandate.call(call)["revision"] == old + 1
@@ -94,10 +112,49 @@ def test_the_second_attempt_starts_under_the_new_revision_at_the_new_price(
         (1, "request", now, "permit"),
         (2, "request", now + 1, "permit"),
     ]
-    spent = answer.usage.prompt_tokens * 1000 + answer.usage.completion_tokens * (20 + now) * 1000
+    usage = answer.parse().usage
+    spent = usage.prompt_tokens * 1000 + usage.completion_tokens * (20 + now) * 1000
     assert second["posted_nano"] == spent
     started = [e for e in mandate.told(call) if e["kind"] == "attempt.started"]
     assert [entry["data"]["revision"] for entry in started] == [now, now + 1]
+
+
+def test_admitted_under_the_old_revision_and_started_under_the_new(
+    mandate: Installation, tmp_path: Path
+) -> None:
+    now = mandate.rows("SELECT revision FROM policies_control")[0]["revision"]
+    dearer = world.own_models("publish", output_price=str(200 + now))
+    call, answer = before_the_start(mandate, lambda: publish(mandate, tmp_path, *dearer))
+    assert answer.headers["x-mandate-revision"] == str(now)  # what admission decided under
+    assert [entry["data"]["revision"] for entry in mandate.told(call)] == [now, *[now + 1] * 3]
+    found = mandate.rows(
+        "SELECT no, revision, effect FROM policies_decision WHERE call = %s ORDER BY no", call
+    )
+    assert [tuple(row.values()) for row in found] == [(1, now, "permit"), (2, now + 1, "permit")]
+    usage, (attempt,) = answer.parse().usage, mandate.attempts(call)
+    # the reservation was priced anew before the start, and the answer by the new price
+    spent = usage.prompt_tokens * 1000 + usage.completion_tokens * (200 + now) * 1000
+    assert attempt["posted_nano"] == spent
+    assert attempt["reserved_nano"] >= 9 * (200 + now) * 1000
+
+
+def test_stopped_between_admission_and_start(mandate: Installation) -> None:
+    stops: list[str] = []
+    scope = ("model", "gpt", "--tenant", TENANT)
+
+    def stop() -> None:
+        made = mandate.operate("stop", "set", *scope, "--reason", "a journey", "--json")
+        stops.append(json.loads(made)["id"])
+
+    call, error = before_the_start(mandate, stop)
+    mandate.operate("stop", "lift", stops[0])
+    assert isinstance(error, openai.PermissionDeniedError)
+    assert error.response.headers["x-should-retry"] == "false"
+    assert mandate.entries(call) == ["call.admitted", "attempt.voided", "call.failed"]
+    row = mandate.call(call)
+    assert (row["state"], row["code"], row["cost_nano"]) == ("failed", "policy_changed", 0)
+    assert mandate.upstream.arrivals(call) == []
+    assert mandate.window("month", TENANT)["pending_nano"] == 0
 
 
 def test_what_is_now_denied_does_not_start(mandate: Installation, tmp_path: Path) -> None:
@@ -126,7 +183,7 @@ def test_a_stop_in_mid_call_binds_the_second_start_too(mandate: Installation) ->
         stops.append(mandate.operate("stop", "set", *scope, "--reason", "a journey", "--json"))
 
     call, error = in_mid_call(mandate, stop)
-    mandate.operate("stop", "lift", stops[0].split('"')[3])
+    mandate.operate("stop", "lift", json.loads(stops[0])["id"])
     assert isinstance(error, openai.PermissionDeniedError)
     assert mandate.call(call)["code"] == "policy_changed"
     # what failed is not tried again because another plan begins with it

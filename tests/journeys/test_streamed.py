@@ -64,13 +64,17 @@ def test_openai_stream_without_usage_is_charged_the_same(mandate: Installation) 
 def test_anthropic_stream_of_a_claude(mandate: Installation) -> None:
     began = time.monotonic()
     client = mandate.anthropic(KEY)
-    first = 0.0
+    first, state_at_end = 0.0, ""
     with client.messages.stream(model="claude", messages=SLOW, max_tokens=50) as stream:
         call = call_of(stream.response.headers)
-        for _ in stream.text_stream:
-            first = first or time.monotonic() - began
+        for event in stream:
+            if event.type == "text":
+                first = first or time.monotonic() - began
+            if event.type == "message_delta":
+                state_at_end = mandate.call(call)["state"]
         message = stream.get_final_message()
     assert time.monotonic() - began - first > 0.6
+    assert state_at_end == "completed"
     assert message.id == f"msg_{call.hex}"
     assert message.model == "claude"
     assert message.stop_reason == "end_turn"
