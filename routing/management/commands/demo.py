@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from controlplane import env
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from routing.demo.seed import seed
@@ -33,7 +32,7 @@ class Command(Base):
         getattr(self, f"_{action}")(options)
 
     def _seed(self, options: dict[str, Any]) -> None:
-        port = options["sandbox_port"] or int(env.services().get("sandbox_port", 0))
+        port = options["sandbox_port"] or settings.SANDBOX_PORT
         if not 0 < port < 65536:
             raise CommandError("no sandbox is known here; name its port with --sandbox-port")
         facts = seed(operator(), port).facts()
