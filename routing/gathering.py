@@ -74,7 +74,7 @@ class Draft:
 async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
     """Gather it for a new call. Raises NotFound for an unknown route, InvalidRequest for a field that no policy covers."""
     caller, request, user = ask.caller, ask.request, ask.request.outline.user
-    _check_route(snapshot, caller, request.route)
+    check_route(snapshot, caller, request.route)
     _check_special(request)
     call, now = desk.new_id(), desk.clock()
     ref = commit_user(desk.key_store, caller.tenant, user) if user else ""
@@ -110,7 +110,8 @@ def routes_of(snapshot: Snapshot, caller: Caller) -> list[str]:
     return [name for name in names if not caller.scopes or name in caller.scopes]
 
 
-def _check_route(snapshot: Snapshot, caller: Caller, route: str) -> None:
+def check_route(snapshot: Snapshot, caller: Caller, route: str) -> None:
+    """Raises NotFound, naming those there are, unless this key may call the route."""
     allowed = routes_of(snapshot, caller)
     if route not in allowed:
         listed = ", ".join(allowed) or "none yet"

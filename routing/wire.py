@@ -19,12 +19,13 @@ from controlplane.kernel.errors import (
     TooLarge,
     Unavailable,
 )
+from policies.identity.authentication import Caller
 from routing.admission import answer_headers
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
 from routing.gateway import Web, serve
-from routing.gathering import Ask, Options, routes_of
+from routing.gathering import Ask, Options, check_route, routes_of
 from routing.relay import Frame, Mailbox
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ LARGEST_BODY = 32 * 1024 * 1024
 THREAD_FROM = 256 * 1024
 LONGEST_DEADLINE_SECONDS = 600.0
 CALLS = {"/v1/chat/completions": "openai.chat", "/v1/messages": "anthropic.messages"}
+MODELS = "/v1/models"
 FORWARDED = ("anthropic-version", "anthropic-beta", "openai-beta")
 RUN_HEADERS = ("x-mandate-run", "x-claude-code-session-id", "session-id", "x-session-id")
 
@@ -144,12 +146,20 @@ async def _answer(
         query = scope.get("query_string", b"").decode("latin-1")
         request = await _parse(web, codec, body, headers, query)
         await serve(web, Ask(caller, request, _options(headers)), connection)
-    elif path == "/v1/models" and method == "GET":
-        snapshot = await web.desk.snapshots.current()
-        body = codec.models_body(routes_of(snapshot, caller))
+    elif (path == MODELS or path.startswith(f"{MODELS}/")) and method == "GET":
+        body = await _models(web, codec, caller, path.removeprefix(MODELS)[1:])
         await _plain(connection, 200, {"content-type": "application/json"}, body)
     else:
         raise NotFound(f'{method} "{path}" is not served here; see /api/v1/docs')
+
+
+async def _models(web: Web, codec: Dialect, caller: Caller, name: str) -> bytes:
+    """The routes this key may call, or the one of that name. Raises NotFound."""
+    snapshot = await web.desk.snapshots.current()
+    if not name:
+        return codec.models_body(routes_of(snapshot, caller))
+    check_route(snapshot, caller, name)
+    return codec.model_body(name)
 
 
 async def _plain(
