@@ -94,6 +94,14 @@ def test_models_in_both_shapes(mandate: Installation) -> None:
     assert messages["has_more"] is False
 
 
+def test_one_model_in_both_shapes(mandate: Installation) -> None:
+    assert mandate.openai(KEY).models.retrieve("one").id == "one"
+    assert mandate.anthropic(KEY).models.retrieve("one").id == "one"
+    with pytest.raises(openai.NotFoundError) as raised:
+        mandate.openai(KEY).models.retrieve("own-both")
+    assert 'there is no route "own-both"; this key may call: ' in raised.value.message
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "/v1/nothing"), ("GET", "/v1/chat/completions"), ("DELETE", "/v1/models")],
