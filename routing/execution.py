@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
-from controlplane.kernel.errors import InvalidRequest, MandateError, UpstreamFailed
+from controlplane.kernel.errors import Forbidden, InvalidRequest, MandateError, UpstreamFailed
 from routing.answers import Money, complete, failure
 from routing.attempts import Door, Ended, Tried
 from routing.calls import answers, commands, steps
@@ -105,6 +105,8 @@ async def _finish(case: Case, door: Door, end: End) -> None:
     last = _settlement(case, door, end)
     model = end.last.candidate.model if end.last else ""
     data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
+    if case.decision.denial is not None:
+        data |= {"decision": case.decision.digest.hex(), "rules": list(case.decision.denial.rules)}
     finish = steps.Finish(
         call=case.row.call,
         worker=case.worker.lease.worker,
@@ -193,7 +195,12 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
 
 
 def _error(case: Case, end: End) -> MandateError:
-    last, call = end.last, case.row.call
+    last, call, denial = end.last, case.row.call, case.decision.denial
+    if denial is not None:
+        message = f"the policy changed before a model started: {denial.message}"
+        message += f" (rule {', '.join(denial.rules)}; ask {denial.owner})"
+        told = {"code": end.code, "rules": denial.rules, "owner": denial.owner}
+        return Forbidden(message, call=call, **told)
     if last is None or end.code != last.error_class or end.code in CUT:
         return failure(end.state, end.code, call)
     message = f"{last.candidate.model}: {end.code}; no other model of this route answered"

@@ -151,6 +151,9 @@ def test_stopped_between_admission_and_start(mandate: Installation) -> None:
     assert isinstance(error, openai.PermissionDeniedError)
     assert error.response.headers["x-should-retry"] == "false"
     assert mandate.entries(call) == ["call.admitted", "attempt.voided", "call.failed"]
+    assert "gpt is stopped" in error.message
+    assert "rule stop; ask " in error.message
+    assert mandate.told(call)[-1]["data"]["rules"] == ["stop"]
     row = mandate.call(call)
     assert (row["state"], row["code"], row["cost_nano"]) == ("failed", "policy_changed", 0)
     assert mandate.upstream.arrivals(call) == []
@@ -165,6 +168,8 @@ def test_what_is_now_denied_does_not_start(mandate: Installation, tmp_path: Path
     assert error.response.headers["x-should-retry"] == "false"
     row = mandate.call(call)
     assert (row["state"], row["code"]) == ("failed", "policy_changed")
+    assert "not today (rule no-claude; ask " in error.message
+    assert mandate.told(call)[-1]["data"]["rules"] == ["no-claude"]
     assert [(a["model"], a["state"]) for a in mandate.attempts(call)] == [("gpt", "failed")]
     assert mandate.entries(call) == [
         "call.admitted",
