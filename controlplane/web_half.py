@@ -1,7 +1,6 @@
 """What the web process holds for /v1: opened when it starts, closed after its last answer."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from routing.limits.breakers import Breakers
 from routing.relay import Replies
 
 POOL_SIZE = 8
+LAST_READ_SECONDS = 0.3
 App = Callable[
     [
         MutableMapping[str, Any],
@@ -49,8 +49,8 @@ class WebHalf:
     async def close(self) -> None:
         """End the reader, then the connections."""
         self.reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.reading
+        # a blocking read may swallow the first cancellation; nobody waits for it
+        await asyncio.wait({self.reading}, timeout=LAST_READ_SECONDS)
         await self.redis.aclose()
         await self.db.close(timeout=1)
 

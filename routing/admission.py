@@ -249,6 +249,8 @@ class _Case:
         lost = sorted({what for found in self.obstacles.values() for what in found})
         why = f"no model of this route can take: {', '.join(lost)}; " if lost else ""
         message = f"{why}{denial.message} (rule {', '.join(denial.rules)}; ask {denial.owner})"
+        if denial.code == "breaker":
+            return Unavailable(message, call=call, headers=self._headers(), retry_after=5)
         details = {"rules": denial.rules, "owner": denial.owner, "headers": self._headers()}
         return Forbidden(message, call=call, **details)
 

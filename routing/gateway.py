@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Protocol
 
 import structlog
-from psycopg import OperationalError
+from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from audit.log.entry import build
@@ -99,7 +99,7 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
             if not ticket.duplicate:
                 await web.dispatcher.ring(ticket.call)
             await _relay(web, _Line(ticket, box, client, dialect(ask.request.dialect)))
-    except (OperationalError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
         log.warning("gateway.database", error=type(error).__name__)
         raise Unavailable("the database is away; try again", retry_after=2) from error
 
@@ -236,7 +236,7 @@ async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(seconds)
         try:
             await step()
-        except (OperationalError, PoolTimeout) as error:
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("gateway.away", error=type(error).__name__)
 
 

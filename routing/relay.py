@@ -27,6 +27,8 @@ STREAM_LENGTH = 10_000
 LARGEST_FRAME = 256 * 1024
 BLOCK_MS = 2_000
 RECONNECT_SECONDS = 0.25
+TIDY_SECONDS = 1.0
+FORGOTTEN_SECONDS = 600
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -160,6 +162,7 @@ class Replies:
         self._redis = client
         self._stream = stream_name(web)
         self._boxes: dict[bytes, list[Mailbox]] = {}
+        self._tidied_at = 0.0
 
     @contextmanager
     def expect(self, call: UUID, key: bytes) -> Iterator[Mailbox]:
@@ -205,7 +208,16 @@ class Replies:
             for message, fields in messages:
                 self._deliver(fields)
                 last = message
+        await self._tidy(last)
         return last
+
+    async def _tidy(self, last: bytes) -> None:
+        """Once a second drop what was read, and let the stream of a process that died end by itself."""
+        now = asyncio.get_running_loop().time()
+        if now - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = now
+            await self._redis.xtrim(self._stream, minid=last, approximate=False)
+            await self._redis.expire(self._stream, FORGOTTEN_SECONDS)
 
     def _deliver(self, fields: Fields) -> None:
         for box in self._boxes.get(fields[b"c"], ()):

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+from psycopg import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
 
 from controlplane.kernel.errors import (
     InvalidRequest,
@@ -118,6 +120,10 @@ def build(web: Web) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
             await _answer(web, codec, scope, headers, connection)
         except MandateError as error:
             await _refuse(codec, error, connection)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            log.warning("wire.database", error=type(error).__name__)
+            away = Unavailable("the database is away; try again", retry_after=2)
+            await _refuse(codec, away, connection)
         finally:
             connection.close()
             waiting.dec()

@@ -21,11 +21,6 @@ class Away:
         raise self._error
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(OperationalError, PoolTimeout),
-    reason="wire.build answers MandateError only: a key that is not remembered becomes a bare 500",
-)
 @pytest.mark.parametrize("error", [OperationalError("away"), PoolTimeout("away")])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/models"])
 async def test_an_unknown_key_is_told_to_come_back(error: Exception, path: str) -> None:

@@ -98,7 +98,7 @@ async def test_calls_and_their_children_lie_in_the_month_of_the_call(world: Worl
     call = admission.asked.call
     month = uuid7_time(call).strftime("%Y%m")
     for table, column in (("routing_call", "id"), ("routing_attempt", "call")):
-        query = f"SELECT tableoid::regclass::text FROM {table} WHERE {column} = %s::uuid"  # noqa: S608 - names of ours
+        query = f"SELECT tableoid::regclass::text FROM {table} WHERE {column} = %s::uuid"
         assert await ask(world.db, query, (call,)) == (f"{table}_{month}",)
 
 

@@ -153,7 +153,7 @@ async def test_after_unknown_hours_the_reserved_amount_is_posted(world: World) -
 async def age(world: World, call: UUID, column: str, by: timedelta) -> None:
     async with world.db.connection() as connection:
         await connection.execute(
-            f"UPDATE routing_attempt SET {column} = {column} - %s WHERE call = %s",  # noqa: S608 - a column of ours
+            f"UPDATE routing_attempt SET {column} = {column} - %s WHERE call = %s",
             (by, call),
         )
 
