@@ -1,5 +1,5 @@
 """Who may do what to the log and the vault: the role matrix, the triggers, the months."""
-# ruff: noqa: S608 - the statements are made of names in this file
+
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 - the statements are made of names in this file
+
 """No byte of the log changes, vanishes or moves without `verify` naming it (invariant 6)."""
 
 from collections.abc import Iterator
