@@ -9,7 +9,7 @@ import redis.asyncio
 from django.conf import settings
 
 from audit.vault.store import KeyStore
-from controlplane import bell
+from controlplane import bell, garbage
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
@@ -81,4 +81,5 @@ async def open_web() -> WebHalf:
         clock=system_clock,
     )
     reading = asyncio.create_task(keep(web), name="keep")
+    garbage.settle()
     return WebHalf(app=wire.build(web), web=web, db=db, redis=client, reading=reading)

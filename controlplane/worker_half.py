@@ -12,7 +12,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from audit.vault.store import KeyStore
-from controlplane import bell
+from controlplane import bell, garbage
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
@@ -40,6 +40,7 @@ async def build() -> Worker:
     await _wait_for_postgres(db)
     client = bell.client()
     ids = IdSource()
+    garbage.settle()
     return Worker(
         db=db,
         redis=client,
