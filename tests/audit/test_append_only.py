@@ -1,6 +1,5 @@
 """Who may do what to the log and the vault: the role matrix, the triggers, the months."""
 
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,4 +1,3 @@
-
 """No byte of the log changes, vanishes or moves without `verify` naming it (invariant 6)."""
 
 from collections.abc import Iterator

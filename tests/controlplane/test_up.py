@@ -117,7 +117,9 @@ def test_web_listens_on_loopback_alone(up: Running) -> None:
 def test_everything_is_healthy_and_its_figures_are_there(up: Running) -> None:
     told = get(up.machine.port, "/readyz")
     assert (told["ready"], told["healthy"]) == (True, True)
-    with urllib.request.urlopen(f"http://127.0.0.1:{up.machine.port}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{up.machine.port}/metrics", timeout=20
+    ) as answer:
         figures = answer.read().decode()
     assert "mandate_worker_calls" in figures  # counted in another process than the one that answers
 
@@ -269,7 +271,9 @@ def test_sigterm_to_makes_own_pid_ends_everything_within_ten_seconds(up: Running
 
 
 def in_flight(up: Running) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{up.machine.port}/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{up.machine.port}/metrics", timeout=20
+    ) as answer:
         lines = answer.read().decode().splitlines()
     return int(
         sum(float(line.split()[-1]) for line in lines if line.startswith("mandate_worker_calls{"))

@@ -75,6 +75,6 @@ async def test_a_ring_lies_in_the_queue() -> None:
 
 
 async def test_a_ring_nobody_hears_is_no_error() -> None:
-    away: redis.asyncio.Redis = redis.asyncio.Redis(port=1, socket_connect_timeout=0.2, retry=None)
+    away: redis.asyncio.Redis = redis.asyncio.Redis(port=1, socket_connect_timeout=0.2)
     assert await Dispatcher(away).ring(CALL) is False
     await away.aclose()
