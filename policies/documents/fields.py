@@ -350,7 +350,7 @@ class Free(Field):
 
 
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
-EMAIL: Final = r"[^@\s\"<>]{1,64}@[^@\s\"<>]{1,190}"
+EMAIL: Final = r"[^@\x00-\x20\x7f\"<>]{1,64}@[^@\x00-\x20\x7f\"<>]{1,190}"
 
 
 def filled(fields: Mapping[str, Field], value: Mapping[str, Json]) -> dict[str, Json]:

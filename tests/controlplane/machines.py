@@ -41,6 +41,10 @@ _DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Machine:
     """Where and as whom `up` runs. `wrap` goes before the command: setpriv, or a shell that takes namespaces away."""
@@ -72,6 +76,8 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # a test run in the background of a shell inherits SIGINT as ignored, and make would keep it so
+            preexec_fn=_heed_interrupts,
         )
         return Running(self, process, out)
 
