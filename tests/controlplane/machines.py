@@ -41,10 +41,6 @@ _DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @dataclass
 class Machine:
     """Where and as whom `up` runs. `wrap` goes before the command: setpriv, or a shell that takes namespaces away."""
@@ -67,6 +63,8 @@ class Machine:
 
     def start(self) -> "Running":
         out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
+        # a run in the background of a shell inherits SIGINT as ignored, and make would keep it so
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(
             [*self.wrap, *_DIES_WITH_US, *self.command],
             cwd=env.ROOT,
@@ -76,9 +74,8 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # a test run in the background of a shell inherits SIGINT as ignored, and make would keep it so
-            preexec_fn=_heed_interrupts,
         )
+        signal.signal(signal.SIGINT, before)
         return Running(self, process, out)
 
 
