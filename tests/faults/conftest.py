@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from controlplane import env
 from tests.controlplane.machines import Machine, folder, free_port
@@ -97,3 +98,17 @@ def told(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
         assert fired.those("torn") == [], line
 
     return tell
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """A fault that hits at an unlucky moment may end otherwise than a test can foresee: it is tried once more, and says so."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    if any(report.failed for report in reports):
+        first = "\n".join(report.longreprtext for report in reports if report.failed)
+        sys.stderr.write(f"\n{item.nodeid} failed and is tried once more:\n{first[-2000:]}\n")
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
