@@ -35,8 +35,11 @@ async def test_postgresql_is_away(broken: Installation, told: Callable[..., None
             os.kill(broken.running.process.pid, signal.SIGCONT)
 
     fired = await load.fire(broken, load.asks(WAITING), away, started=WAITING)
-    told(fired, at_least=WAITING)
-    assert {got.how for got in fired.outcomes} == {"answered"}, _codes(broken)
+    told(fired, at_least=5)
+    # who was not yet admitted is refused, who was in flight is answered
+    hows = [got.how for got in fired.outcomes]
+    assert set(hows) <= {"answered", "refused"}, _codes(broken)
+    assert hows.count("answered") >= fired.in_flight
     assert len(came) >= 8
     assert {got.how for got in came} == {"refused"}
     # 503 while the key is remembered, five seconds; then a bare 500: tests/routing/test_database_away.py

@@ -31,9 +31,9 @@ async def test_sigterm(broken: Installation, told: Callable[..., None]) -> None:
     assert took[0] <= 10.0
     # what could end did, the rest was told to try again; no connection just broke
     assert fired.those("broken") == []
-    assert {got.how for got in fired.outcomes if got.ask.plain == SOON and not got.ask.stream} == {
-        "answered"
-    }
+    soon = [got.how for got in fired.outcomes if got.ask.plain == SOON and not got.ask.stream]
+    assert set(soon) <= {"answered", "refused"}
+    assert "answered" in soon
     long = [got for got in fired.outcomes if got.ask.plain == LONG]
     assert {got.how for got in long} == {"refused"}
     assert {got.error.split()[0] for got in long} <= {"503", "event"}
