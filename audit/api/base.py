@@ -53,7 +53,7 @@ class PrincipalAuthentication(SessionAuthentication):
             self.enforce_csrf(request)
         return Asker(principal), by
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the framework's signature - DRF's signature
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         """Makes a refusal a 401."""
         return 'Bearer realm="mandate"'
 
@@ -87,7 +87,7 @@ class Often(SimpleRateThrottle):
     scope = "api"
     rate = "600/min"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:  # noqa: ARG002 - the framework's signature - DRF's signature
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:  # noqa: ARG002 - DRF's signature
         """Count by who asks; strangers were refused before."""
         asker = request.user
         return f"throttle:{self.scope}:{asker.pk}" if isinstance(asker, Asker) else None
