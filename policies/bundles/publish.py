@@ -1,6 +1,6 @@
 """The one way to publish. Everything is checked and compiled before the order lock; under it only rows are written.
 
-Never imported by the web or calls processes: it loads the CEL checker.
+Conditions are checked by a child process (`policies.checking`): no process that publishes loads the CEL checker.
 
 1. lay the edits over what is published
 2. check the whole: types, references, what is not yet executed, where secrets may be sent
@@ -20,12 +20,12 @@ from controlplane.kernel.errors import Conflict
 from policies.bundles import models
 from policies.bundles.diff import Difference, difference, lay_over
 from policies.bundles.read import Published, file_of, published_documents
+from policies.checking.client import check_sources
 from policies.documents.document import Document, Identity
-from policies.documents.parse import parse_text, raise_if
+from policies.documents.parse import raise_if
 from policies.documents.problems import InvalidDocuments, Problem
 from policies.documents.whole import check_whole, not_yet_executed
 from policies.engine.bundle import Bundle
-from policies.engine.check import check
 from policies.engine.compile import compile_bundle
 from policies.engine.forms import CheckedForms
 from policies.identity.history import record_changed, record_created, record_deleted
@@ -125,9 +125,9 @@ def checked(documents: Sequence[Document]) -> CheckedForms:
     """The checked forms of a whole whose documents are right. Raises InvalidDocuments with every problem, at its place."""
     problems = check_whole(documents)
     # lines count from each document's own first line, wherever its file had it: the same documents give the same forms
-    own = [parse_text(d.source, file_of(d.identity))[0] for d in documents]
+    own = [(file_of(d.identity), d.source) for d in documents]
     try:
-        forms = check(own)
+        forms = check_sources(own)
     except InvalidDocuments as error:
         places = {file_of(d.identity): d for d in documents}
         found = [_at(places[p.file], p) for p in error.problems]

@@ -14,7 +14,7 @@ from cel_expr_python import cel
 from policies.documents.document import Document
 from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
 from policies.documents.reading import Condition
-from policies.documents.spans import position_in
+from policies.documents.spans import Span, position_in
 from policies.engine import wire
 from policies.engine.forms import CheckedForms, Form, form_key, spans_of
 from policies.engine.lint import MAX_TEXT, lint
@@ -63,25 +63,42 @@ def check_condition(document: Document, condition: Condition) -> Form | list[Pro
         place = position_in(condition.spans, offset)
         return Problem(document.file, *place, condition.path, message)
 
-    if len(condition.text) > MAX_TEXT:
-        return [problem(0, f"is longer than {MAX_TEXT} characters")]
-    place = place_of(condition.place, document.spec)
+    found = _checked(place_of(condition.place, document.spec), condition.result, condition.text)
+    if isinstance(found, list):
+        return [problem(offset, message) for offset, message in found]
+    return Form(found, condition.text, document.file, condition.line, spans_of(condition.spans))
+
+
+def check_text(place: str, result: str, text: str) -> Form | list[Problem]:
+    """A condition that stands in no document yet; line and column count in the text itself."""
+    spans, offset = [], 0
+    for number, line in enumerate(text.split("\n"), 1):
+        spans.append(Span(offset, number, 1))
+        offset += len(line) + 1
+    if place not in PLACES or result not in _SCALARS:
+        return [Problem("<condition>", 1, 1, "", f'there is no place "{place}" for a {result}')]
+    found = _checked(place, result, text)
+    if isinstance(found, list):
+        return [
+            Problem("<condition>", *position_in(tuple(spans), at), "", message)
+            for at, message in found
+        ]
+    return Form(found, text, "<condition>", 1, spans_of(tuple(spans)))
+
+
+def _checked(place: str, result: str, text: str) -> bytes | list[tuple[int, str]]:
+    """The checked expression, or what is wrong at which offset."""
+    if len(text) > MAX_TEXT:
+        return [(0, f"is longer than {MAX_TEXT} characters")]
     try:
-        expression = _environment(place).compile(condition.text)
+        expression = _environment(place).compile(text)
         data = bytes(expression.serialize())
     except (RuntimeError, UnicodeError) as error:
-        return [
-            problem(offset, message)
-            for offset, message in _errors(str(error), condition.text, place)
-        ]
+        return list(_errors(str(error), text, place))
     got = expression.return_type()
-    if got != _SCALARS[condition.result]:
-        return [problem(0, f"must be a {condition.result}, not {got.name().lower()}")]
-    checked = wire.read(data)
-    wrong = [problem(offset, message) for offset, message in lint(checked)]
-    return wrong or Form(
-        data, condition.text, document.file, condition.line, spans_of(condition.spans)
-    )
+    if got != _SCALARS[result]:
+        return [(0, f"must be a {result}, not {got.name().lower()}")]
+    return list(lint(wire.read(data))) or data
 
 
 @lru_cache(maxsize=len(PLACES))

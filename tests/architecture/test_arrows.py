@@ -59,6 +59,7 @@ def test_the_web_process_loads_no_sdk_no_celery_and_no_checker() -> None:
         "anthropic",
         "celery",
         "cel_expr_python",
+        "policies.engine.check",
         "routing.execution",
         "routing.providers",
     )
