@@ -54,7 +54,13 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
             ("Stops", "hand", "stops", STOP_ROLES),
         ),
     ),
-    ("Money", (("Budgets", "budget", "budgets", MONEY_ROLES),)),
+    (
+        "Money",
+        (
+            ("Budgets", "budget", "budgets", MONEY_ROLES),
+            ("Spend", "log", "report-spend", MONEY_ROLES),
+        ),
+    ),
     ("Proof", (("Audit log", "log", "log", LOG_ROLES),)),
     ("Access", (("Settings", "settings", "settings", ()),)),
 )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.api import views
+from routing.api import reports, views
 
 urlpatterns = [
     path("calls/", views.Calls.as_view(), name="api-calls"),
@@ -12,4 +12,5 @@ urlpatterns = [
     path("calls/<str:name>/cancel/", views.CancelCall.as_view(), name="api-call-cancel"),
     path("decide/", views.Decide.as_view(), name="api-decide"),
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
+    path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),
 ]

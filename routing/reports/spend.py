@@ -50,14 +50,13 @@ def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
 
 
 def totals(calls: QuerySet[Call]) -> Totals:
-    """Counts by state and the sum of costs, in one query."""
+    """Counts by state, and what the attempts of these calls cost."""
     row = calls.aggregate(
         calls=Count("pk"),
         denied=Count("pk", filter=Q(state="denied")),
         held=Count("pk", filter=Q(state="held")),
         failed=Count("pk", filter=Q(state="failed")),
         running=Count("pk", filter=Q(state__in=("admitted", "running"))),
-        spent=Sum("cost_nano"),
     )
     return Totals(
         calls=row["calls"],
@@ -65,8 +64,16 @@ def totals(calls: QuerySet[Call]) -> Totals:
         held=row["held"],
         failed=row["failed"],
         running=row["running"],
-        spent_nano=row["spent"] or 0,
+        spent_nano=spent_nano(calls),
     )
+
+
+def spent_nano(calls: QuerySet[Call]) -> int:
+    """What the attempts of these calls cost: also of calls that still run."""
+    found = Attempt.objects.filter(call__in=calls).aggregate(
+        nano=Sum(F("posted_nano") + F("overrun_nano"))
+    )
+    return int(found["nano"] or 0)
 
 
 def daily(condition: Q, starts: datetime, until: datetime, zone: ZoneInfo) -> Daily:

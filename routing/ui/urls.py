@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.ui import budgets, call, calls, models, overview
+from routing.ui import budgets, call, calls, models, overview, report
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("calls/<str:name>/receipt/", call.receipt, name="call-receipt"),
     path("calls/<str:name>/cancel/", call.cancel, name="call-cancel"),
     path("budgets/", budgets.budgets, name="budgets"),
+    path("reports/spend/", report.spend, name="report-spend"),
     path("models/", models.models, name="models"),
 ]

@@ -35,6 +35,8 @@ PAGES = (
     ("cleo", "/calls/{completed}/content/"),
     ("finn", "/budgets/"),
     ("finn", "/budgets/?budget=insurance/claims-daily"),
+    ("finn", "/reports/spend/"),
+    ("finn", "/reports/spend/?by=model&then=-"),
     ("ada", "/models/"),
     ("ada", "/stops/"),
     ("cleo", "/documents/"),

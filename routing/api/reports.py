@@ -1,0 +1,113 @@
+"""`/api/v1/reports/`: the same question, guard and figures as the pages."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api.base import ApiView, Often, Rarely
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.money import format_nano
+from policies.bundles.published import published
+from policies.order.lock import mandate_now
+from routing.reports.access import require_money
+from routing.reports.asking import csv_of, question
+from routing.reports.report import DIMENSIONS, Line, Report, report
+from routing.reports.spans import PERIODS
+
+_FILTERS = ("tenant", "team", "route", "key", "model")
+
+
+class SpendPart(serializers.Serializer[Any]):
+    """What one part of a line cost; amounts are exact decimals in the report's `currency`."""
+
+    name = serializers.ListField(child=serializers.CharField(allow_blank=True))
+    calls = serializers.IntegerField()
+    spent = serializers.CharField()
+    before = serializers.CharField()
+
+
+class SpendLine(SpendPart):
+    """One line; `inside` holds its parts by the second dimension."""
+
+    inside = SpendPart(many=True)
+
+
+class SpendReport(serializers.Serializer[Any]):
+    """What calls cost in a span of days, and in the span that it is compared with."""
+
+    currency = serializers.CharField()
+    by = serializers.CharField()
+    then = serializers.CharField(allow_blank=True)
+    starts = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    lines = SpendLine(many=True)
+    total = SpendPart()
+    denied = serializers.IntegerField()
+
+
+class Spend(ApiView):
+    """What calls cost."""
+
+    throttle_classes = [Often, Rarely]
+
+    @extend_schema(
+        operation_id="reports_spend",
+        responses={200: OpenApiResponse(SpendReport)},
+        parameters=[
+            OpenApiParameter("period", str, enum=list(PERIODS)),
+            OpenApiParameter(
+                "from", OpenApiTypes.DATE, description="first day, instead of a period"
+            ),
+            OpenApiParameter("to", OpenApiTypes.DATE, description="last day, which counts"),
+            OpenApiParameter("by", str, enum=list(DIMENSIONS)),
+            OpenApiParameter(
+                "then", str, enum=[*DIMENSIONS, "-"], description="`-`: no second dimension"
+            ),
+            *(OpenApiParameter(name, str) for name in _FILTERS),
+            OpenApiParameter("as", str, enum=["json", "csv"]),
+        ],
+    )
+    def get(self, request: Request) -> Response | HttpResponse:
+        """Read the spend report; `as=csv` gives it as a file."""
+        require_money(self.principal)
+        found = published()
+        asked, trouble = question(request.query_params.dict(), self.principal, found, mandate_now())
+        if trouble:
+            raise InvalidRequest(trouble)
+        told = report(asked)
+        if request.query_params.get("as") == "csv":
+            return HttpResponse(
+                csv_of(asked, told, found.currency), content_type="text/csv; charset=utf-8"
+            )
+        body = {
+            "currency": found.currency,
+            "by": asked.by,
+            "then": asked.then,
+            "starts": asked.span.starts.isoformat(),
+            "until": asked.span.until.isoformat(),
+        }
+        return Response(body | _told(told))
+
+
+def _told(told: Report) -> dict[str, Any]:
+    return {
+        "lines": [
+            _line(line) | {"inside": [_line(part) for part in line.inside]} for line in told.lines
+        ],
+        "total": _line(told.total),
+        "denied": told.denied,
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "name": list(line.name),
+        "calls": line.calls,
+        "spent": format_nano(line.spent_nano),
+        "before": format_nano(line.before_nano),
+    }

@@ -1,0 +1,76 @@
+"""Spans of reports: calendar months in the organisation's zone, and a comparison of equal length."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from routing.reports.spans import before, between, span_of
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 23, 13, 20, tzinfo=UTC)
+
+
+def test_this_month_begins_at_midnight_there_and_ends_now() -> None:
+    span = span_of("month", NOW, BERLIN)
+    assert span.starts == datetime(2026, 10, 31, 23, 0, tzinfo=UTC)
+    assert (span.until, span.first, span.last, span.days) == (
+        NOW,
+        date(2026, 11, 1),
+        date(2026, 11, 23),
+        23,
+    )
+
+
+def test_a_month_so_far_is_compared_with_the_same_days_of_the_month_before() -> None:
+    past = before(span_of("month", NOW, BERLIN))
+    assert (past.first, past.last) == (date(2026, 10, 1), date(2026, 10, 23))
+    assert past.starts == datetime(2026, 9, 30, 22, 0, tzinfo=UTC)
+
+
+def test_a_long_month_is_not_compared_with_days_of_its_own() -> None:
+    march = span_of("month", datetime(2027, 3, 31, 20, 0, tzinfo=UTC), BERLIN)
+    past = before(march)
+    assert (past.first, past.last) == (date(2027, 2, 1), date(2027, 2, 28))
+    assert past.until == march.starts
+
+
+def test_last_month_is_whole_and_so_is_the_one_before() -> None:
+    span = span_of("last-month", NOW, BERLIN)
+    assert (span.first, span.last) == (date(2026, 10, 1), date(2026, 10, 31))
+    # October has an hour more than September has days for
+    assert (before(span).first, before(span).last) == (date(2026, 9, 1), date(2026, 9, 30))
+
+
+@pytest.mark.parametrize(
+    ("period", "first", "past_first", "past_last"),
+    [
+        ("week", date(2026, 11, 17), date(2026, 11, 10), date(2026, 11, 16)),
+        ("days", date(2026, 10, 25), date(2026, 9, 25), date(2026, 10, 24)),
+    ],
+)
+def test_days_up_to_now_are_compared_with_as_many_before(
+    period: str, first: date, past_first: date, past_last: date
+) -> None:
+    span = span_of(period, NOW, BERLIN)
+    assert (span.first, span.last) == (first, date(2026, 11, 23))
+    assert (before(span).first, before(span).last) == (past_first, past_last)
+
+
+def test_days_that_are_named_count_whole_but_not_past_now() -> None:
+    span = between(date(2026, 11, 2), date(2026, 11, 30), NOW, BERLIN)
+    assert (span.starts, span.until) == (datetime(2026, 11, 1, 23, 0, tzinfo=UTC), NOW)
+    whole = between(date(2026, 11, 2), date(2026, 11, 2), NOW, BERLIN)
+    assert (whole.first, whole.last, whole.days) == (date(2026, 11, 2), date(2026, 11, 2), 1)
+
+
+def test_an_impossible_span_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="the last day, 2026-11-01, is before the first"):
+        between(date(2026, 11, 2), date(2026, 11, 1), NOW, BERLIN)
+    with pytest.raises(ValueError, match="at most 400 days"):
+        between(date(2025, 1, 1), date(2026, 11, 1), NOW, BERLIN)
+
+
+def test_days_to_come_are_an_empty_span() -> None:
+    ahead = between(date(2026, 12, 1), date(2026, 12, 3), NOW, BERLIN)
+    assert ahead.starts == ahead.until
