@@ -58,7 +58,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
         "Money",
         (
             ("Budgets", "budget", "budgets", MONEY_ROLES),
-            ("Spend", "log", "report-spend", MONEY_ROLES),
+            ("Spend", "chart", "report-spend", MONEY_ROLES),
         ),
     ),
     ("Proof", (("Audit log", "log", "log", LOG_ROLES),)),

@@ -9,6 +9,7 @@ from routing.reports.spend import Daily
 
 _STEPS = (1, 2, 5)
 _LINES = 4
+_HALF_LABEL = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +100,18 @@ class _Shape:
     every: int
 
 
-_SHAPES = (_Shape("chart-wide", 720, 250, 62, 7), _Shape("chart-narrow", 340, 210, 58, 10))
+_WIDTH = 720
+_NARROW = _Shape("chart-narrow", 340, 210, 58, 10)
 
 
-def spend_chart(found: Daily, currency: str) -> SpendChart:
-    """The chart of daily spend by provider."""
+def spend_chart(found: Daily, currency: str, width: int = _WIDTH) -> SpendChart:
+    """The chart of daily spend; `width` is that of its card on a desk, so that letters keep their size."""
+    shapes = (_Shape("chart-wide", width, 250, 62, 7), _NARROW)
     top = _round_top(max((found.total(day) for day in found.days), default=0))
     total = sum(found.total(day) for day in found.days)
     return SpendChart(
         series=tuple(Serie(name) for name in found.providers),
-        drawings=tuple(_draw(found, currency, top, shape) for shape in _SHAPES),
+        drawings=tuple(_draw(found, currency, top, shape) for shape in shapes),
         rows=tuple(_row(found, currency, day) for day in found.days),
         summary=f"Daily spend, {len(found.days)} days, {money(total, currency)} in all; the table below has the figures",
     )
@@ -124,7 +127,7 @@ def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
         x = round(shape.left + slot * number + (slot - width) / 2, 1)
         bars += _stack(found, currency, day, _Box(x, width, floor, (floor - ceiling) / top))
         if _is_named(number, len(found.days), shape.every):
-            labels.append(Label(round(x + width / 2, 1), f"{day.day} {day:%b}", "middle"))
+            labels.append(_label(day, x + width / 2, shape.width))
     grid = tuple(
         _rule(top * n // _LINES, currency, top, round(floor - (floor - ceiling) * n / _LINES, 1))
         for n in range(_LINES + 1)
@@ -132,6 +135,12 @@ def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
     return Drawing(
         shape.name, shape.width, shape.height, shape.left, grid, tuple(bars), tuple(labels)
     )
+
+
+def _label(day: date, x: float, end: int) -> Label:
+    """A day under its bar; near the right edge it ends there."""
+    name = f"{day.day} {day:%b}"
+    return Label(end, name, "end") if x + _HALF_LABEL > end else Label(round(x, 1), name, "middle")
 
 
 @dataclass(frozen=True, slots=True)

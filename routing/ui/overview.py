@@ -282,7 +282,7 @@ def _tiles(view: _View, sums: Totals) -> list[Tile]:
             f"Spend, {span}",
             rough(sums.spent_nano, view.found.currency),
             f"over {count(sums.calls)} calls",
-            reverse("budgets") if may_read_money(view.principal) else "",
+            reverse("report-spend") if may_read_money(view.principal) else "",
         ),
         Tile(
             f"Calls, {span}",

@@ -24,6 +24,8 @@ from routing.reports.spans import PERIODS, Span
 from routing.reports.spend import Daily, merged
 from routing.ui.charts import spend_chart
 
+_CARD_WIDTH = 1160
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -126,7 +128,7 @@ def _chart(asked: Question, currency: str) -> object:
     for (_, name), amount in nano.items():
         sums[name] += amount
     names = tuple(sorted(sums, key=lambda name: (-sums[name], name)))
-    return spend_chart(merged(Daily(days, names, nano)), currency)
+    return spend_chart(merged(Daily(days, names, nano)), currency, _CARD_WIDTH)
 
 
 def _row(line: Line, whole_nano: int, asked: Question, currency: str) -> Row:
