@@ -5,7 +5,8 @@ while the call goes on, or by `execution` in the commit that ends the call.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -14,12 +15,12 @@ from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from policies.engine import pricing
-from policies.engine.decision import Candidate
+from policies.engine.decision import Candidate, Plan
 from routing.admission import reservation_for
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import StartAnswer
 from routing.calls.steps import Reservation
-from routing.case import Case, Dropped, elapsed_ms
+from routing.case import Case, Dropped, elapsed_ms, on_from
 from routing.exchange import Usage
 from routing.flow import Flow
 from routing.ledger.headroom import model_label
@@ -94,11 +95,25 @@ class Door:
         self.flow = Flow(case.sender)
         self.last: Tried | None = None
         self.unstarted = ""
+        self._begun = Counter(tried.label for tried in case.row.made)
         self._tried: set[str] = set()
 
-    def untried(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        """Those at whose model this worker has not started an attempt: a new plan does not go back to what failed."""
-        return tuple(c for c in candidates if model_label(c) not in self._tried)
+    def begun(self, candidate: Candidate) -> int:
+        """How many attempts at its model this call has made, lost ones included."""
+        return self._begun[model_label(candidate)]
+
+    def left(self, plan: Plan) -> tuple[Candidate, ...]:
+        """What of a plan is still to be tried: it goes on where a lost worker stopped.
+
+        A new plan does not go back to a model at which this worker has started an attempt.
+        """
+        steps_left = plan.steps if self._tried else on_from(plan, self._case.row.made)
+        return tuple(
+            candidate
+            for candidate in steps_left
+            if model_label(candidate) not in self._tried
+            and self.begun(candidate) < plan.retry.attempts
+        )
 
     async def attempt(self, candidate: Candidate) -> Tried:
         """One try at one model. Raises Ended, Dropped, Denied, Replanned where the call may not go on."""
@@ -114,6 +129,7 @@ class Door:
                 return self._unstarted(candidate, NO_HEADROOM, 429)
             self.last = started
             self._tried.add(model_label(started.candidate))
+            self._begun[model_label(started.candidate)] += 1
             await self._call(started)
         finally:
             await worker.concurrency.release(lease)
@@ -136,7 +152,7 @@ class Door:
             answer = await self._commit(step)
             match answer:
                 case answers.Started():
-                    case.attempts, case.reserved, case.decided = no, None, None
+                    case.started(no)
                     return Tried(candidate, no, at)
                 case answers.Stale():
                     case.decide_again(await case.worker.snapshots.reload())

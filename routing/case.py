@@ -1,7 +1,7 @@
 """What a worker process holds (`Worker`), and what it knows about one call (`Case`)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -18,14 +18,15 @@ from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
-from policies.engine.decision import Candidate, Decision
+from policies.engine.decision import Candidate, Decision, Plan
 from routing import exchange
 from routing.calls import steps
-from routing.calls.attempts import Peeked
+from routing.calls.attempts import Peeked, Tried
 from routing.calls.leases import Lease
 from routing.calls.pool import Database
 from routing.exchange import CallRequest
 from routing.ledger.balances import Windows
+from routing.ledger.headroom import model_label
 from routing.limits.breakers import Breakers
 from routing.limits.concurrency import Concurrency
 from routing.providers.registry import Providers
@@ -103,6 +104,14 @@ class Case:
         if self.decision.plan is None:
             raise Denied
 
+    def started(self, no: int) -> None:
+        """Attempt `no` is committed as started, and with it what was decided again."""
+        self.attempts, self.reserved = no, None
+        self.decision_no, self.decided = (
+            (self.decided.no if self.decided else self.decision_no),
+            None,
+        )
+
     def the_same(self, candidate: Candidate) -> Candidate:
         """The candidate as the plan at hand has it. Raises Replanned when it is not in it."""
         for step in self.decision.plan.steps if self.decision.plan else ():
@@ -170,6 +179,19 @@ async def _unseal(keys: CallKeys, sealed: steps.Sealed) -> CallRequest:
         return exchange.decode_request(keys.unseal(row))
 
     return await asyncio.to_thread(work) if len(sealed.ciphertext) > THREAD_FROM else work()
+
+
+def on_from(plan: Plan, made: Sequence[Tried]) -> tuple[Candidate, ...]:
+    """The plan from the last model tried on: that model again where its outcome may be retried, else what follows it."""
+    last = made[-1] if made else None
+    labels = [model_label(candidate) for candidate in plan.steps]
+    if last is None or last.label not in labels:
+        return plan.steps
+    here = labels.index(last.label)
+    begun = sum(tried.label == last.label for tried in made)
+    if last.error_class in plan.retry.on and begun < plan.retry.attempts:
+        return plan.steps[here:]
+    return plan.steps[here + 1 :] if last.error_class in plan.fallback_on else ()
 
 
 def elapsed_ms(since: datetime, now: datetime) -> int:

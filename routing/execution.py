@@ -10,6 +10,7 @@ Dying anywhere in it loses nothing but time: the sweep takes it from the lease a
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -62,21 +63,30 @@ async def run_call(worker: Worker, call: UUID) -> None:
     door = Door(case, watched)
     try:
         with worker.running.watch(watched):
-            end = await _walk(case, door)
-            await _finish(case, door, end)
+            await _carry(case, door)
     except Dropped:
         log.info("call.dropped", call=call.hex)
+
+
+async def _carry(case: Case, door: Door) -> None:
+    """Walk to an end and commit it; on from there where the policy moved before that end was committed."""
+    for _ in range(MOST_PLANS):
+        if await _finish(case, door, await _walk(case, door)):
+            return
+        with contextlib.suppress(Denied):
+            case.decide_again(await case.worker.snapshots.reload())
+    log.error("call.undecided", call=case.row.call.hex)
 
 
 async def _walk(case: Case, door: Door) -> End:
     """Walk the plan, and a new one where the policy moved before a start."""
     for _ in range(MOST_PLANS):
         plan = case.decision.plan
-        steps_left = door.untried(plan.steps) if plan else ()
+        steps_left = door.left(plan) if plan else ()
         if plan is None or not steps_left:
-            return End("failed", "policy_changed", door.last)
+            return _nothing_left(case, door)
         try:
-            await ordered.run(replace(plan, steps=steps_left), door.attempt)
+            await ordered.run(replace(plan, steps=steps_left), door.attempt, door.begun)
             return _ended_by(door)
         except Replanned:
             continue
@@ -85,6 +95,14 @@ async def _walk(case: Case, door: Door) -> End:
         except Ended as ended:
             code = str(ended)
             return End("cancelled" if code == "cancelled" else "failed", code, door.last)
+    return End("failed", "policy_changed", door.last)
+
+
+def _nothing_left(case: Case, door: Door) -> End:
+    """Denied again, or nothing new in the new plan; else a lost worker had tried all there was."""
+    made = case.row.made
+    if case.decided is None and made:
+        return End("failed", made[-1].error_class)
     return End("failed", "policy_changed", door.last)
 
 
@@ -97,16 +115,21 @@ def _ended_by(door: Door) -> End:
     return End("failed", last.error_class, last) if last.error_class else End("completed", "", last)
 
 
-async def _finish(case: Case, door: Door, end: End) -> None:
-    """One commit: the last attempt, the answer in the vault, the call. Then the caller hears."""
+async def _finish(case: Case, door: Door, end: End) -> bool:
+    """One commit: the last attempt, what was decided again, the answer in the vault, the call. Then the caller hears.
+
+    False: the policy moved since it was decided again, and nothing was written.
+    """
     door.flow.close()
     outcome = _outcome(case, door, end)
     sealed = case.keys.seal("answer", pack_outcome(outcome))
     last = _settlement(case, door, end)
     model = end.last.candidate.model if end.last else ""
     data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
+    if case.decided is not None:
+        data["decision"] = case.decided.digest.hex()
     if case.decision.denial is not None:
-        data |= {"decision": case.decision.digest.hex(), "rules": list(case.decision.denial.rules)}
+        data["rules"] = list(case.decision.denial.rules)
     finish = steps.Finish(
         call=case.row.call,
         worker=case.worker.lease.worker,
@@ -117,6 +140,9 @@ async def _finish(case: Case, door: Door, end: End) -> None:
         answer=steps.Sealed(
             "answer", sealed.tenant_key, sealed.subject_key, sealed.nonce, sealed.ciphertext
         ),
+        decision=case.decided,
+        revision=case.revision,
+        stop_epoch=case.epoch,
     )
     remaining = case.deadline - asyncio.get_running_loop().time()
     answer = await commands.finish_call(
@@ -126,10 +152,13 @@ async def _finish(case: Case, door: Door, end: End) -> None:
         case answers.Finished(cost_nano, left_nano):
             money = Money(cost_nano, case.bundle.organisation.spec["currency"], left_nano)
             await case.sender.end(complete(outcome, model, money))
+        case answers.Stale():
+            return False
         case answers.Lost() | answers.Moved():
             await _book_late(case, end)
         case answers.OpenAttempt():
             log.error("call.open_attempt", call=case.row.call.hex)
+    return True
 
 
 def _settlement(case: Case, door: Door, end: End) -> steps.Settlement | None:

@@ -16,7 +16,9 @@ from audit.log.tiles import Cursor
 MOVES_REVISION = ("bundle.activated",)
 MOVES_EPOCH = ("stop.set", "stop.lifted", "key.revoked", "team.archived", "tenant.archived")
 DECIDES = ("call.denied", "call.admitted", "attempt.started")
-KINDS = (*MOVES_REVISION, *MOVES_EPOCH, *DECIDES)
+DENIED_AGAIN = ("call.failed", "policy_changed")
+"""The kind and code of a call that was denied when it was decided again at a start; its other endings decide nothing."""
+KINDS = (*MOVES_REVISION, *MOVES_EPOCH, *DECIDES, DENIED_AGAIN[0])
 _CHUNK = 2000
 
 
@@ -29,7 +31,9 @@ class Effects:
 
     def see(self, kind: str, data: Mapping[str, Any]) -> str:
         """Take the next entry; return what is wrong with its place, or nothing."""
-        if kind in DECIDES:
+        if kind == DENIED_AGAIN[0] and data.get("code") != DENIED_AGAIN[1]:
+            return ""
+        if kind in DECIDES or kind == DENIED_AGAIN[0]:
             return self._decided("revision", data) or self._decided("epoch", data)
         name = "revision" if kind in MOVES_REVISION else "epoch"
         moved = data.get(name)

@@ -2,7 +2,7 @@
 
 admit: Admitted, Stale, Duplicate, Conflict, NoHeadroom, WindowMoved, Unauthenticated · deny: Denied, Stale, Duplicate, Conflict,
 Unauthenticated · start_attempt: Started, Stale, Moved, Lost, Cancelled, Late, LeaseLost, NoHeadroom, WindowMoved ·
-settle_attempt: Settled, Moved · finish_call: Finished, Lost, Moved, OpenAttempt
+settle_attempt: Settled, Moved · finish_call: Finished, Stale, Lost, Moved, OpenAttempt
 """
 
 from dataclasses import dataclass, field

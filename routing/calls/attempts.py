@@ -35,6 +35,11 @@ class Tried:
     reserved_nano: int
     error_class: str
 
+    @property
+    def label(self) -> str:
+        """How facts name its model: `name`, or `tenant/name`."""
+        return f"{self.model_tenant}/{self.model}" if self.model_tenant else self.model
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peeked:
@@ -69,6 +74,11 @@ class Peeked:
     decision_digest: bytes
     facts: bytes
     request: Sealed | None
+
+    @property
+    def made(self) -> tuple[Tried, ...]:
+        """The attempts that began, under whichever worker."""
+        return tuple(one for one in self.tried if one.state not in {"reserved", "voided"})
 
 
 _PLAIN = tuple("now" if name == "moment" else name for name in questions.PEEKED)

@@ -9,7 +9,7 @@ from routing.calls import answers, questions
 from routing.calls.pool import PATIENCE_SECONDS, Database, ask, ask_all, seconds
 from routing.calls.steps import Cancel, Finish, Sealed, expect
 
-FinishAnswer = answers.Finished | answers.Lost | answers.Moved | answers.OpenAttempt
+FinishAnswer = answers.Finished | answers.Lost | answers.Moved | answers.OpenAttempt | answers.Stale
 
 
 async def finish_call(
@@ -17,12 +17,15 @@ async def finish_call(
 ) -> FinishAnswer:
     """End the call and its last attempt in one commit: the posting, the answer in the vault, both entries.
 
-    A worker that holds an answer may pass a long `patience_seconds`: it asks again with the same entries.
+    A worker that holds an answer may pass a long `patience_seconds`: it asks again with the same entries. `Stale` only
+    where a decision is to be recorded with it.
     """
     attempt, answer = finish.attempt, finish.answer
     params = (
         finish.call,
         finish.worker,
+        finish.revision,
+        finish.stop_epoch,
         finish.state,
         finish.code,
         *(questions.NO_SETTLEMENT if attempt is None else attempt.row()),
@@ -30,8 +33,9 @@ async def finish_call(
         *(questions.NO_SEALED if answer is None else answer.row()),
         finish.entry.id,
         finish.entry.body,
+        *(questions.NO_DECISION if finish.decision is None else finish.decision.row()),
     )
-    word, state, cost_nano, left_nano = await ask(
+    word, state, cost_nano, left_nano, revision, stop_epoch = await ask(
         db, questions.FINISH, params, patience_seconds=patience_seconds
     )
     match word:
@@ -41,6 +45,8 @@ async def finish_call(
             return answers.Lost()
         case "open_attempt":
             return answers.OpenAttempt()
+        case "stale":
+            return answers.Stale(revision, stop_epoch)
     return answers.Moved(state or "")
 
 

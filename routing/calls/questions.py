@@ -28,13 +28,15 @@ _START: Final = _row("routing_start", "uuid uuid bigint bigint smallint boolean"
 _SETTLEMENT: Final = _row(
     "routing_settlement", "bigint smallint text text text text int int int int"
 )
-_ENDING: Final = _row("routing_ending", "uuid uuid text text")
+_ENDING: Final = _row("routing_ending", "uuid uuid bigint bigint text text")
 
 NO_RESERVATION: Final = (None,) * 7
 NO_DECISION: Final = (None,) * 5
 NO_SEALED: Final = (None,) * 6
 NO_ENTRY: Final = (None,) * 2
 NO_SETTLEMENT: Final = (None,) * 10
+NOT_DECIDED: Final = (None,) * 2
+"""Revision and stop epoch of an ending that rests on no decision."""
 
 ADMIT: Final = _call(
     "admit",
@@ -81,12 +83,13 @@ SETTLE: Final = _call(
 CLAIM: Final = "SELECT claim(%s::uuid, %s::uuid)"
 FINISH: Final = _call(
     "finish_call",
-    "answer, state, cost_nano, left_nano",
+    "answer, state, cost_nano, left_nano, revision, stop_epoch",
     _ENDING,
     _SETTLEMENT,
     _ENTRY,
     _SEALED,
     _ENTRY,
+    _DECIDED,
 )
 RELEASE: Final = _call("release_call", "answer, state", "%s::uuid", "%s::interval", _ENTRY)
 CANCEL: Final = _call(

@@ -215,7 +215,8 @@ class Settlement:
 class Finish:
     """The call's end (`state` completed, failed, cancelled), with its last attempt where one is open; `entry` is `call.<state>`.
 
-    `worker` None: nobody has the call (denied again at its start; rejected while held).
+    `worker` None: nobody has the call (denied again at its start; rejected while held). `decision` is the second
+    `request` record of a call that ends because of it, made under `revision` and `stop_epoch`.
     """
 
     call: UUID
@@ -225,9 +226,14 @@ class Finish:
     code: str = ""
     attempt: Settlement | None = None
     answer: Sealed | None = None
+    decision: Decided | None = None
+    revision: int | None = None
+    stop_epoch: int | None = None
 
     def __post_init__(self) -> None:
         expect(self.entry, f"call.{self.state}", self.call)
+        if self.decision is not None and None in {self.revision, self.stop_epoch}:
+            raise ValueError("a decision that ends a call says what it was made under")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,7 @@ async def sweep_call(db: Database, sweep: Sweep) -> bool:
     params = (
         found.call,
         found.worker,
+        *questions.NOT_DECIDED,
         judgement.verdict,
         judgement.code,
         seconds(grace_of(found)),

@@ -18,13 +18,15 @@ class Outcome(Protocol):
 
 
 Attempt = Callable[[Candidate], Awaitable[Outcome]]
+Begun = Callable[[Candidate], int]
+"""How many attempts at this candidate's model the call has made before, lost ones included."""
 LONGEST_PAUSE_SECONDS = 20.0
 
 
-async def run(plan: Plan, attempt: Attempt) -> None:
-    """Walk the plan; the door keeps the last outcome."""
+async def run(plan: Plan, attempt: Attempt, begun: Begun) -> None:
+    """Walk the plan; the door keeps the last outcome. Every candidate of it has an attempt left."""
     for candidate in plan.steps:
-        outcome = await _with_retries(candidate, plan.retry, attempt)
+        outcome = await _with_retries(candidate, plan.retry, attempt, begun(candidate) + 1)
         if (
             not outcome.error_class
             or outcome.relayed
@@ -33,11 +35,13 @@ async def run(plan: Plan, attempt: Attempt) -> None:
             return
 
 
-async def _with_retries(candidate: Candidate, retry: Retry, attempt: Attempt) -> Outcome:
-    for tried in range(1, retry.attempts + 1):
+async def _with_retries(
+    candidate: Candidate, retry: Retry, attempt: Attempt, first: int
+) -> Outcome:
+    for tried in range(first, max(first, retry.attempts) + 1):
         outcome = await attempt(candidate)
         over = not outcome.error_class or outcome.relayed or outcome.error_class not in retry.on
-        if over or tried == retry.attempts:
+        if over or tried >= retry.attempts:
             break
         pause = max(retry.backoff_seconds * 2 ** (tried - 1), outcome.retry_after_seconds or 0.0)
         await asyncio.sleep(min(pause, LONGEST_PAUSE_SECONDS))

@@ -305,7 +305,7 @@ def test_a_rewrite_with_the_real_key_is_convicted_by_an_older_checkpoint(
 
 
 def test_order_of_effect(log_db: LogDatabase) -> None:
-    def append(kind: str, **data: int) -> None:
+    def append(kind: str, **data: int | str) -> None:
         call = IDS.new() if kind.startswith(("call", "attempt")) else None
         with log_db.app() as db:
             db.execute(APPEND, row_of(an_entry(kind, call=call, data=data)))
@@ -316,16 +316,21 @@ def test_order_of_effect(log_db: LogDatabase) -> None:
     append("stop.set", epoch=1)
     append("attempt.started", revision=2, epoch=1)
     append("call.denied", revision=2, epoch=1)
+    append("call.failed", revision=2, epoch=1, code="policy_changed")
+    append("call.failed", revision=1, epoch=0, code="timeout")  # rests on no decision of its own
     with log_db.app() as db, db.cursor() as cursor:
         source = Source(cursor, log_db.key.verifier)
         assert order_of_effect(source) == ()
         append("bundle.activated", revision=3)
         append("attempt.started", revision=2, epoch=1)
         append("stop.lifted", epoch=1)
+        append("call.failed", revision=2, epoch=1, code="policy_changed")
+        append("call.failed", revision=2, epoch=0, code="policy_changed")
         wrong = [finding.message.partition(": ")[2] for finding in order_of_effect(source)]
     assert wrong == [
         "decided under revision 2 while 3 was in force",
         "epoch 1 comes after 1",
+        "decided under epoch 0 while 1 was in force",
     ]
 
 

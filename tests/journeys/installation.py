@@ -177,6 +177,20 @@ class Installation:
         path = f"/api/v1/calls/call_{call.hex}/"
         return exchange(self.running.machine.port, "GET", path, b"", shown)
 
+    def decided_again(self, call: UUID) -> Any:
+        """`POST /api/v1/calls/{id}/replay/` by a person who may read everything."""
+        shown = {"authorization": f"Bearer {self.facts()['tokens']['auditor']}"}
+        path = f"/api/v1/calls/call_{call.hex}/replay/"
+        return exchange(self.running.machine.port, "POST", path, b"", shown).json()
+
+    def decisions(self, call: UUID) -> list[tuple[int, str, int, str]]:
+        """Number, stage, revision and effect of the call's decision records."""
+        found = self.rows(
+            "SELECT no, stage, revision, effect FROM policies_decision WHERE call = %s ORDER BY no",
+            call,
+        )
+        return [(row["no"], row["stage"], row["revision"], row["effect"]) for row in found]
+
     def rows(self, query: str, *params: object, owner: bool = False) -> list[dict[str, Any]]:
         """What PostgreSQL holds, read as the application role."""
         dsn = self.services()["database_owner_url" if owner else "database_url"]

@@ -82,6 +82,13 @@ def asking(mandate: Installation, got: list[Any], route: str, said: Any) -> thre
     return caller
 
 
+def comes_out_again(mandate: Installation, call: Any) -> list[bool]:
+    """Whether each record, decided again in a process of its own, is byte for byte the recorded one."""
+    found = mandate.decided_again(call)
+    assert found["identical"] is all(one["identical"] for one in found["stages"])
+    return [one["identical"] for one in found["stages"]]
+
+
 def test_a_call_bears_the_revision_that_decided_it(mandate: Installation, tmp_path: Path) -> None:
     client = mandate.openai(KEY)
     raw = client.chat.completions.with_raw_response.create(model="own", messages=ONE, max_tokens=9)
@@ -104,11 +111,7 @@ def test_the_second_attempt_starts_under_the_new_revision_at_the_new_price(
     assert mandate.call(call)["revision"] == now + 1  # the one it runs under
     assert (first["model"], second["model"]) == ("gpt", "claude")
     # two records: what admission decided, and what was decided again at the second start
-    found = mandate.rows(
-        "SELECT no, stage, revision, effect FROM policies_decision WHERE call = %s ORDER BY no",
-        call,
-    )
-    assert [(d["no"], d["stage"], d["revision"], d["effect"]) for d in found] == [
+    assert mandate.decisions(call) == [
         (1, "request", now, "permit"),
         (2, "request", now + 1, "permit"),
     ]
@@ -127,10 +130,11 @@ def test_admitted_under_the_old_revision_and_started_under_the_new(
     call, answer = before_the_start(mandate, lambda: publish(mandate, tmp_path, *dearer))
     assert answer.headers["x-mandate-revision"] == str(now)  # what admission decided under
     assert [entry["data"]["revision"] for entry in mandate.told(call)] == [now, *[now + 1] * 3]
-    found = mandate.rows(
-        "SELECT no, revision, effect FROM policies_decision WHERE call = %s ORDER BY no", call
-    )
-    assert [tuple(row.values()) for row in found] == [(1, now, "permit"), (2, now + 1, "permit")]
+    assert mandate.decisions(call) == [
+        (1, "request", now, "permit"),
+        (2, "request", now + 1, "permit"),
+    ]
+    assert comes_out_again(mandate, call) == [True, True]
     usage, (attempt,) = answer.parse().usage, mandate.attempts(call)
     # the reservation was priced anew before the start, and the answer by the new price
     spent = usage.prompt_tokens * 1000 + usage.completion_tokens * (200 + now) * 1000
@@ -139,6 +143,7 @@ def test_admitted_under_the_old_revision_and_started_under_the_new(
 
 
 def test_stopped_between_admission_and_start(mandate: Installation) -> None:
+    now = mandate.rows("SELECT revision FROM policies_control")[0]["revision"]
     stops: list[str] = []
     scope = ("model", "gpt", "--tenant", TENANT)
 
@@ -154,6 +159,8 @@ def test_stopped_between_admission_and_start(mandate: Installation) -> None:
     assert "gpt is stopped" in error.message
     assert "rule stop; ask " in error.message
     assert mandate.told(call)[-1]["data"]["rules"] == ["stop"]
+    assert mandate.decisions(call) == [(1, "request", now, "permit"), (2, "request", now, "deny")]
+    assert comes_out_again(mandate, call) == [True, True]
     row = mandate.call(call)
     assert (row["state"], row["code"], row["cost_nano"]) == ("failed", "policy_changed", 0)
     assert mandate.upstream.arrivals(call) == []
@@ -161,6 +168,7 @@ def test_stopped_between_admission_and_start(mandate: Installation) -> None:
 
 
 def test_what_is_now_denied_does_not_start(mandate: Installation, tmp_path: Path) -> None:
+    now = mandate.rows("SELECT revision FROM policies_control")[0]["revision"]
     forbid = FORBID.format(when='model.tier == "small" || model.tier == "large"')
     call, error = in_mid_call(mandate, lambda: publish(mandate, tmp_path, forbid))
     publish(mandate, tmp_path, FORBID.format(when="false"))
@@ -170,6 +178,11 @@ def test_what_is_now_denied_does_not_start(mandate: Installation, tmp_path: Path
     assert (row["state"], row["code"]) == ("failed", "policy_changed")
     assert "not today (rule no-claude; ask " in error.message
     assert mandate.told(call)[-1]["data"]["rules"] == ["no-claude"]
+    assert mandate.decisions(call) == [
+        (1, "request", now, "permit"),
+        (2, "request", now + 1, "deny"),
+    ]
+    assert comes_out_again(mandate, call) == [True, True]
     assert [(a["model"], a["state"]) for a in mandate.attempts(call)] == [("gpt", "failed")]
     assert mandate.entries(call) == [
         "call.admitted",

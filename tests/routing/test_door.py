@@ -68,12 +68,12 @@ class Opened(Door):
         return None
 
 
-def candidate() -> Candidate:
+def candidate(model: str = "gpt") -> Candidate:
     fields: dict[str, Any] = dict.fromkeys(Candidate.__struct_fields__, "")
     price: dict[str, Any] = dict.fromkeys(PriceRef.__struct_fields__, "")
     for name in PriceRef.__struct_fields__:
         price[name] = {"currency": "EUR", "rate": "1", "output": "10"}.get(name, "1")
-    fields |= {"model": "gpt", "price": PriceRef(**price), "amount_nano": 1_000_000}
+    fields |= {"model": model, "price": PriceRef(**price), "amount_nano": 1_000_000}
     fields |= {"input_tokens_max": 5, "budgets": ()}
     return Candidate(**fields)
 
@@ -87,10 +87,11 @@ def door(story: list[str], *, fails: bool = False, deadline: float = 1e12) -> Do
         breakers=plain,
         providers=SimpleNamespace(provider=lambda _: model),
     )
-    row = SimpleNamespace(call=CALL, reserved_at=None, stream=True, tried=())
+    row = SimpleNamespace(call=CALL, reserved_at=None, stream=True, tried=(), made=())
     case = SimpleNamespace(
         worker=worker, row=row, sender=plain, request=None, attempts=0, reserved=None, decided=None
     )
+    case.started = lambda _: None
     case.deadline = deadline
     return Opened(cast("Case", case), Watched(CALL, "t", "k", "r", stream=True))
 

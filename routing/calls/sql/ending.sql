@@ -1,5 +1,6 @@
 -- How attempts and calls end. Every function locks the call's row before its first write, compares, and writes or not.
--- Locks, in order: the call's row, attempt and posting, vault, entries, call, windows by (rank, id).
+-- Locks, in order: order lock (shared, only where a decision ends the call), the call's row, attempt and posting, decision,
+-- vault, entries, call, windows by (rank, id).
 
 -- Moves one attempt and books it; the caller holds the call's row and settles the windows last.
 CREATE FUNCTION attempt_end(p_call uuid, p routing_settlement, p_at timestamptz,
@@ -55,9 +56,11 @@ BEGIN
   SELECT a.state INTO state FROM routing_attempt a WHERE a.call = p_call AND a.no = p.no;
 END $$;
 
--- Ends the call (completed, failed, cancelled) or hands it to a person (held), together with its last attempt.
+-- Ends the call (completed, failed, cancelled) or hands it to a person (held), together with its last attempt. With a decision
+-- (denied again at a start) that one is bound to what is in force, as an admission is: 'stale' writes nothing.
 CREATE FUNCTION finish_call(p routing_ending, p_attempt routing_settlement, p_attempt_entry routing_entry, p_sealed routing_sealed, p_entry routing_entry,
-                            OUT answer text, OUT state text, OUT cost_nano bigint, OUT left_nano bigint)
+                            p_decision routing_decided,
+                            OUT answer text, OUT state text, OUT cost_nano bigint, OUT left_nano bigint, OUT revision bigint, OUT stop_epoch bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c record;
@@ -65,9 +68,18 @@ DECLARE
   m record;
   at timestamptz;
   settles boolean := p_attempt.no IS NOT NULL;
+  decides boolean := p_decision.no IS NOT NULL;
 BEGIN
   IF p.state NOT IN ('completed', 'failed', 'cancelled', 'held') THEN
     RAISE EXCEPTION 'a call does not end as %', p.state USING ERRCODE = 'MD003';
+  END IF;
+  IF decides THEN
+    PERFORM order_shared();
+    SELECT o.revision, o.stop_epoch INTO revision, stop_epoch FROM policies_control o WHERE o.id = 1;  -- a later statement: a new snapshot
+    IF (p.revision <> revision OR p.stop_epoch <> stop_epoch) AND NOT entry_seen(p_entry.id) THEN
+      answer := 'stale';
+      RETURN;
+    END IF;
   END IF;
   PERFORM first_write();
   SELECT r.state, r.worker, r.tenant, r.cost_nano INTO c FROM routing_call r WHERE r.id = p.call FOR NO KEY UPDATE;
@@ -95,6 +107,9 @@ BEGIN
       RETURN;
     END IF;
     cost_nano := cost_nano + m.posted_nano + m.overrun_nano;
+  END IF;
+  IF decides THEN
+    PERFORM decision_put(p.call, p_decision.no, p_decision.stage, c.tenant, p.revision, p_decision.effect, p_decision.digest, p_decision.facts);
   END IF;
   IF p_sealed.field IS NOT NULL THEN
     PERFORM vault_put(p.call, p_sealed.field, p_sealed.no, p_sealed.tenant_key, p_sealed.subject_key, p_sealed.nonce, p_sealed.ciphertext);

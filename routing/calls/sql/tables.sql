@@ -106,4 +106,5 @@ CREATE TYPE routing_settlement AS (
   amount_nano bigint, no smallint, was text, becomes text, basis text, error_class text,
   tokens_input int, tokens_cached int, tokens_cache_write int, tokens_output int
 );
-CREATE TYPE routing_ending AS (call uuid, worker uuid, state text, code text);
+-- revision and stop_epoch: what a decision that ends the call was made under; null where none does.
+CREATE TYPE routing_ending AS (call uuid, worker uuid, revision bigint, stop_epoch bigint, state text, code text);

@@ -6,6 +6,7 @@ steps out.
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -228,15 +229,20 @@ class Interleaving:
         if end and end.becomes == "reconciled":
             end = None
         who = None if c.worker is None and r.random() < 0.6 else self._worker(r, c)
+        at = self._at(r) if state == "failed" and r.random() < 0.4 else None
+        denied: dict[str, Any] = {}
+        if at is not None:
+            decision = replace(decided(9), effect="deny")
+            denied = {"decision": decision, "revision": at[0], "stop_epoch": at[1]}
 
         def build() -> commands.Finish:
             attempt = end and self.world.settlement(
                 call, end.no, becomes=end.becomes, amount_nano=end.bill
             )
-            return self.world.finish(call, state, worker=who, attempt=attempt)
+            return self.world.finish(call, state, worker=who, attempt=attempt, **denied)
 
         await self._twice(
-            r, commands.finish_call, build, lambda: self.model.finish(call, who, state, end)
+            r, commands.finish_call, build, lambda: self.model.finish(call, who, state, end, at)
         )
 
     async def release(self, r: Random) -> None:

@@ -230,8 +230,18 @@ class Reference:
                 self.windows[w].overrun += attempt.overrun
         return True
 
-    def finish(self, call: UUID, worker: UUID | None, state: str, end: Settle | None) -> str:
+    def finish(
+        self,
+        call: UUID,
+        worker: UUID | None,
+        state: str,
+        end: Settle | None,
+        at: tuple[int, int] | None = None,
+    ) -> str:
+        """`at`: what the decision that ends it was made under."""
         c = self.calls[call]
+        if at is not None and at != (self.revision, self.epoch):
+            return "Stale"
         refusal = self._no_finish(c, worker, state)
         if refusal:
             return refusal

@@ -17,7 +17,7 @@ from routing.calls.pool import Database, ask, open_pool
 from tests.routing.world import World, make_world
 
 WRITES = (
-    "SELECT finish_call(NULL, NULL, NULL, NULL, NULL)",
+    "SELECT finish_call(NULL, NULL, NULL, NULL, NULL, NULL)",
     "SELECT settle_attempt(NULL, NULL, NULL, NULL)",
     "SELECT release_call(NULL, NULL, NULL)",
     "SELECT cancel_call(NULL, NULL, NULL, NULL, NULL)",
@@ -26,8 +26,8 @@ WRITES = (
     "SELECT admit(NULL, NULL, NULL, NULL, NULL)",
     "SELECT deny(NULL, NULL, NULL)",
 )
-ENDING = "SELECT finish_call(ROW(NULL, NULL, 'failed', '')::routing_ending, NULL, NULL, NULL, NULL)"
-SWEEP = "SELECT sweep_call(ROW(NULL, NULL, 'again', '')::routing_ending, '1s', '{}', '{}', '{}', '{}', NULL)"
+ENDING = "SELECT finish_call(ROW(NULL, NULL, NULL, NULL, 'failed', '')::routing_ending, NULL, NULL, NULL, NULL, NULL)"
+SWEEP = "SELECT sweep_call(ROW(NULL, NULL, NULL, NULL, 'again', '')::routing_ending, '1s', '{}', '{}', '{}', '{}', NULL)"
 
 
 @pytest.fixture
@@ -87,9 +87,10 @@ async def test_a_step_that_waits_for_the_row_has_no_transaction_id_yet(
 def _hold(world: World, call: UUID) -> tuple[object, ...]:
     attempt = world.settlement(call)
     held = world.entry("call.held", call)
-    ending = (call, world.worker, "held", "")
+    ending = (call, world.worker, *questions.NOT_DECIDED, "held", "")
     attempt_entry = (attempt.entry.id, attempt.entry.body)
-    return (*ending, *attempt.row(), *attempt_entry, *questions.NO_SEALED, held.id, held.body)
+    entry = (held.id, held.body, *questions.NO_DECISION)
+    return (*ending, *attempt.row(), *attempt_entry, *questions.NO_SEALED, *entry)
 
 
 async def _waits(raw: psycopg.AsyncConnection, pid: int) -> object:

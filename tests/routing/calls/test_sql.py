@@ -26,6 +26,7 @@ OWNED = {
 READ_BELOW = {
     "admit.sql": {"policies_control"},
     "attempt.sql": {"policies_control", "policies_decision", "vault_content"},
+    "ending.sql": {"policies_control"},
     "sweep.sql": {"policies_control"},
 }
 

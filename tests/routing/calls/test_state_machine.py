@@ -30,7 +30,7 @@ MUST_BE_SEEN = {
         for name in ("Started", "Stale", "Moved", "Lost", "Cancelled", "Late", "NoHeadroom")
     ),
     *(("settle_attempt", name) for name in ("Settled", "Moved")),
-    *(("finish_call", name) for name in ("Finished", "Lost", "Moved", "OpenAttempt")),
+    *(("finish_call", name) for name in ("Finished", "Stale", "Lost", "Moved", "OpenAttempt")),
     *(("cancel_call", name) for name in ("cancelled", "asked", "running", "over")),
     *(("release", name) for name in ("Settled", "Moved")),
     *(("sweep_call", name) for name in (True, False)),
