@@ -11,7 +11,7 @@ import msgspec
 from controlplane.kernel.errors import UpstreamFailed
 
 Finish = Literal["stop", "stop_sequence", "length", "tool_calls", "refusal"]
-DialectName = Literal["openai.chat", "anthropic.messages"]
+DialectName = Literal["openai.chat", "openai.responses", "anthropic.messages"]
 
 
 class UnreadableAnswer(UpstreamFailed):
@@ -46,6 +46,8 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `spans` gives, in bytes of `raw`, where the values of the fields lie that a same-dialect call replaces; `headers` holds
     only those that are forwarded to an upstream of the same dialect, names in lower case; `query` is without the `?`.
+    Of the Responses dialect alone: `background` does not wait for the answer, `previous` is the call it goes on from, as
+    the caller named it, and `kept` is whether the caller may read it again.
     """
 
     dialect: DialectName
@@ -56,6 +58,9 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     spans: dict[str, tuple[int, int]] = {}
     headers: dict[str, str] = {}
     query: str = ""
+    background: bool = False
+    previous: str = ""
+    kept: bool = True
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

@@ -214,9 +214,10 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
         body = transcript if case.row.stream else last.body
         return Outcome(200, EVENTS if case.row.stream else JSON, headers, body)
     error = _error(case, end)
-    event = codec.error_event(error, call)
-    if door.flow.sent:
-        return Outcome(200, EVENTS, headers, transcript[: door.flow.sent] + event)
+    sent = transcript[: door.flow.sent]
+    event = codec.error_event(error, call, sent=sent)
+    if sent:
+        return Outcome(200, EVENTS, headers, sent + event)
     status, error_headers, body = codec.error_body(error, call)
     if last is not None and last.body:
         status, body = last.status, last.body

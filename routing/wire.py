@@ -40,7 +40,11 @@ Send = Callable[[Message], Awaitable[None]]
 LARGEST_BODY = 32 * 1024 * 1024
 THREAD_FROM = 256 * 1024
 LONGEST_DEADLINE_SECONDS = 600.0
-CALLS = {"/v1/chat/completions": "openai.chat", "/v1/messages": "anthropic.messages"}
+CALLS = {
+    "/v1/chat/completions": "openai.chat",
+    "/v1/responses": "openai.responses",
+    "/v1/messages": "anthropic.messages",
+}
 MODELS = "/v1/models"
 FORWARDED = ("anthropic-version", "anthropic-beta", "openai-beta")
 RUN_HEADERS = ("x-mandate-run", "x-claude-code-session-id", "session-id", "x-session-id")
@@ -151,6 +155,8 @@ async def _answer(
         body = await connection.body()
         query = scope.get("query_string", b"").decode("latin-1")
         request = await _parse(web, codec, body, headers, query)
+        if request.background or request.previous:
+            raise InvalidRequest('"background" and "previous_response_id" are not yet executed')
         await serve(web, Ask(caller, request, _options(headers)), connection)
     elif (path == MODELS or path.startswith(f"{MODELS}/")) and method == "GET":
         body = await _models(web, codec, caller, path.removeprefix(MODELS)[1:])

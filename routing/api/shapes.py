@@ -131,7 +131,7 @@ class RequestShape(serializers.Serializer[Any]):
     """The shape of a request, without its content."""
 
     dialect = serializers.ChoiceField(
-        choices=["openai.chat", "anthropic.messages"], default="openai.chat"
+        choices=["openai.chat", "openai.responses", "anthropic.messages"], default="openai.chat"
     )
     dataClasses = serializers.ListField(
         child=serializers.CharField(max_length=60), default=list, max_length=32

@@ -26,11 +26,13 @@ from routing.calls.answers import (
 )
 from routing.calls.attempts import Peeked, Tried, claim, peek, settle_attempt, start_attempt
 from routing.calls.endings import (
+    Kept,
     Outcome,
     cancel_call,
     ended,
     finish_call,
     hold_call,
+    kept,
     outcome,
     release_call,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "Found",
     "IdempotencyKey",
     "Judgement",
+    "Kept",
     "Late",
     "Lease",
     "LeaseLost",
@@ -118,6 +121,7 @@ __all__ = [
     "hold_call",
     "idempotency_expire",
     "judge",
+    "kept",
     "open_pool",
     "outcome",
     "peek",

@@ -1,7 +1,8 @@
 """How calls end, are held, released and cancelled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from uuid import UUID
 
 from audit.log.entry import Entry
@@ -127,6 +128,39 @@ async def outcome(db: Database, call: UUID) -> Outcome | None:
     )
     sealed = None if row[12] is None else Sealed("answer", row[12], row[13], row[14], row[15])
     return Outcome(call=call, **dict(zip(names, row[:12], strict=True)), answer=sealed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A call as the one who made it may come back to it; `request` unless it was denied."""
+
+    call: UUID
+    state: str
+    code: str
+    tenant: str
+    team: str
+    key: str
+    dialect: str
+    route: str
+    run: str
+    stream: bool
+    user_ref: str
+    deadline_at: datetime
+    ended: bool
+    request: Sealed | None
+
+
+async def kept(db: Database, call: UUID) -> Kept | None:
+    """Where the call stands, with its sealed request; None when there is no such call."""
+    rows = await ask_all(db, questions.KEPT, (call,))
+    if not rows:
+        return None
+    *values, tenant_key, subject_key, nonce, ciphertext = rows[0]
+    names = [field.name for field in fields(Kept)][1:-1]
+    sealed = None
+    if tenant_key is not None:
+        sealed = Sealed("request", tenant_key, subject_key, nonce, ciphertext)
+    return Kept(call=call, **dict(zip(names, values, strict=True)), request=sealed)
 
 
 async def ended(db: Database, calls: Sequence[UUID]) -> list[UUID]:

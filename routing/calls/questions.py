@@ -102,6 +102,11 @@ OUTCOME: Final = """
            v.tenant_key, v.subject_key, v.nonce, v.ciphertext
       FROM routing_call c LEFT JOIN vault_content v ON v.call = c.id AND v.field = 'answer' AND v.no = 0
      WHERE c.id = %s::uuid"""
+KEPT: Final = """
+    SELECT c.state, c.code, c.tenant, c.team, c.key, c.dialect, c.route, coalesce(c.run, ''), c.stream, c.user_ref,
+           c.deadline_at, c.finished_at IS NOT NULL, v.tenant_key, v.subject_key, v.nonce, v.ciphertext
+      FROM routing_call c LEFT JOIN vault_content v ON v.call = c.id AND v.field = 'request' AND v.no = 0
+     WHERE c.id = %s::uuid"""
 ENDED: Final = """
     SELECT id FROM routing_call
      WHERE id = ANY(%s::uuid[]) AND (finished_at IS NOT NULL OR state = 'held')"""

@@ -125,8 +125,14 @@ class Dialect(Protocol):
         """The hints that are left out when the conversation comes from another dialect, to be reported."""
         ...
 
-    def pass_answer(self, body: bytes, *, call: UUID, model: str) -> Passed:
-        """A same-dialect answer for the caller, with usage and finish read on the way. Raises UnreadableAnswer."""
+    def pass_answer(
+        self, body: bytes, *, call: UUID, model: str, request: CallRequest | None = None
+    ) -> Passed:
+        """A same-dialect answer for the caller, with usage and finish read on the way.
+
+        What was kept from the vendor stands in it as the `request` had it. Raises UnreadableAnswer, or StreamFailed for an
+        answer that says it failed.
+        """
         ...
 
     def splice_answer(self, body: bytes, *, call: UUID, model: str) -> bytes:
@@ -141,20 +147,38 @@ class Dialect(Protocol):
         """The answer as a value. Raises UnreadableAnswer."""
         ...
 
-    def encode_answer(self, answer: Answer, *, call: UUID, model: str, created: int) -> bytes:
-        """The answer in this dialect; `created` in seconds since 1970."""
+    def encode_answer(
+        self,
+        answer: Answer,
+        *,
+        call: UUID,
+        model: str,
+        created: int,
+        request: CallRequest | None = None,
+    ) -> bytes:
+        """The answer in this dialect; `created` in seconds since 1970. Some dialects repeat the `request`'s settings."""
         ...
 
     def reader(self) -> StreamReader:
         """A reader for one upstream stream."""
         ...
 
-    def splicer(self, call: UUID, model: str, *, include_usage: bool) -> StreamSplicer:
-        """A splicer for one same-dialect stream."""
+    def splicer(
+        self, call: UUID, model: str, *, include_usage: bool, request: CallRequest | None = None
+    ) -> StreamSplicer:
+        """A splicer for one same-dialect stream; see `pass_answer`."""
         ...
 
-    def writer(self, call: UUID, model: str, *, include_usage: bool, created: int) -> StreamWriter:
-        """A writer for one stream that crosses dialects."""
+    def writer(
+        self,
+        call: UUID,
+        model: str,
+        *,
+        include_usage: bool,
+        created: int,
+        request: CallRequest | None = None,
+    ) -> StreamWriter:
+        """A writer for one stream that crosses dialects; see `encode_answer`."""
         ...
 
     def keep_alive(self) -> bytes:
@@ -167,8 +191,8 @@ class Dialect(Protocol):
         """Status, headers and body in the shape that the dialect's SDK raises from."""
         ...
 
-    def error_event(self, error: MandateError, call: UUID | None) -> bytes:
-        """The same as a terminal event of an open stream."""
+    def error_event(self, error: MandateError, call: UUID | None, *, sent: bytes = b"") -> bytes:
+        """The same as what ends an open stream, of which `sent` went before it, where that is known."""
         ...
 
     def models_body(self, names: Sequence[str], *, created: int = 0) -> bytes:

@@ -5,10 +5,11 @@ from typing import Final
 from routing.dialects.anthropic_messages.dialect import AnthropicMessages
 from routing.dialects.base import Dialect
 from routing.dialects.openai_chat.dialect import OpenAIChat
+from routing.dialects.openai_responses.dialect import OpenAIResponses
 from routing.exchange import CallRequest, DialectName
 
 _DIALECTS: Final[dict[str, Dialect]] = {
-    found.name: found for found in (OpenAIChat(), AnthropicMessages())
+    found.name: found for found in (OpenAIChat(), OpenAIResponses(), AnthropicMessages())
 }
 _SPOKEN: Final[dict[str, DialectName]] = {
     "openai": "openai.chat",
@@ -20,7 +21,7 @@ _SPOKEN: Final[dict[str, DialectName]] = {
 
 
 def dialect(name: str) -> Dialect:
-    """The dialect of that name, `openai.chat` or `anthropic.messages`. Raises KeyError."""
+    """The dialect of that name, as `openai.chat`. Raises KeyError."""
     return _DIALECTS[name]
 
 

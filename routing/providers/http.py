@@ -150,7 +150,9 @@ class HttpProvider:
         speaks = dialect(self._account.dialect)
         with _failures(target):
             if request.dialect == self._account.dialect:
-                passed = speaks.pass_answer(body, call=target.call, model=target.public_model)
+                passed = speaks.pass_answer(
+                    body, call=target.call, model=target.public_model, request=request
+                )
                 return Answered(
                     body=passed.body,
                     usage=passed.usage,
@@ -160,7 +162,11 @@ class HttpProvider:
                 )
             answer = speaks.read_answer(body)
             rendered = dialect(request.dialect).encode_answer(
-                answer, call=target.call, model=target.public_model, created=created(target)
+                answer,
+                call=target.call,
+                model=target.public_model,
+                created=created(target),
+                request=request,
             )
         return Answered(
             body=rendered,

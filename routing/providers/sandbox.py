@@ -65,7 +65,11 @@ class SandboxProvider:
         answer = _answer(done, target)
         speaks = dialect(request.dialect)
         body = speaks.encode_answer(
-            answer, call=target.call, model=target.public_model, created=created(target)
+            answer,
+            call=target.call,
+            model=target.public_model,
+            created=created(target),
+            request=request,
         )
         return Answered(
             body=body,
@@ -87,6 +91,7 @@ class SandboxProvider:
             target.public_model,
             include_usage=request.outline.include_usage,
             created=created(target),
+            request=request,
         )
         for sent, chunk in enumerate(_deltas(done)):
             _raise_break(done, sent, target)

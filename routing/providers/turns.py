@@ -31,7 +31,10 @@ class Spliced:
 
     def __init__(self, speaks: Dialect, request: CallRequest, target: Target) -> None:
         self._splice = speaks.splicer(
-            target.call, target.public_model, include_usage=request.outline.include_usage
+            target.call,
+            target.public_model,
+            include_usage=request.outline.include_usage,
+            request=request,
         )
         self._usage: Usage | None = None
         self._finish: str | None = None
@@ -68,6 +71,7 @@ class Crossed:
             target.public_model,
             include_usage=request.outline.include_usage,
             created=created(target),
+            request=request,
         )
         self.finished = False
         self.output_bytes = 0

@@ -73,7 +73,14 @@ class AnthropicMessages:
         """See `Dialect.left_out`."""
         return [] if conversation.dialect == self.name else writing.left_out(conversation)
 
-    def pass_answer(self, body: bytes, *, call: UUID, model: str) -> Passed:
+    def pass_answer(
+        self,
+        body: bytes,
+        *,
+        call: UUID,
+        model: str,
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> Passed:
         """See `Dialect.pass_answer`."""
         return answers.pass_answer(body, call=call, model=model)
 
@@ -89,7 +96,15 @@ class AnthropicMessages:
         """See `Dialect.read_answer`."""
         return answers.read_answer(body)
 
-    def encode_answer(self, answer: Answer, *, call: UUID, model: str, created: int) -> bytes:  # noqa: ARG002  # the interface's
+    def encode_answer(
+        self,
+        answer: Answer,
+        *,
+        call: UUID,
+        model: str,
+        created: int,  # noqa: ARG002  # the interface's
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> bytes:
         """See `Dialect.encode_answer`. A message carries no time."""
         return answers.encode_answer(answer, call=call, model=model)
 
@@ -97,11 +112,26 @@ class AnthropicMessages:
         """See `Dialect.reader`."""
         return Reader()
 
-    def splicer(self, call: UUID, model: str, *, include_usage: bool) -> StreamSplicer:  # noqa: ARG002  # the interface's
+    def splicer(
+        self,
+        call: UUID,
+        model: str,
+        *,
+        include_usage: bool,  # noqa: ARG002  # the interface's
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> StreamSplicer:
         """See `Dialect.splicer`. A message's usage is always shown."""
         return Splicer(call, model)
 
-    def writer(self, call: UUID, model: str, *, include_usage: bool, created: int) -> StreamWriter:  # noqa: ARG002  # the interface's
+    def writer(
+        self,
+        call: UUID,
+        model: str,
+        *,
+        include_usage: bool,  # noqa: ARG002  # the interface's
+        created: int,  # noqa: ARG002  # the interface's
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> StreamWriter:
         """See `Dialect.writer`. A message's usage is always shown, and carries no time."""
         return Writer(call, model)
 
@@ -115,7 +145,7 @@ class AnthropicMessages:
         """See `Dialect.error_body`."""
         return error.status, headers_of(error, call), encoded(_error(error, call))
 
-    def error_event(self, error: MandateError, call: UUID | None) -> bytes:
+    def error_event(self, error: MandateError, call: UUID | None, *, sent: bytes = b"") -> bytes:  # noqa: ARG002  # the interface's
         """See `Dialect.error_event`. The name makes the SDK raise."""
         return as_event("error", encoded(_error(error, call)))
 

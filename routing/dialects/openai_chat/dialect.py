@@ -70,7 +70,14 @@ class OpenAIChat:
         """See `Dialect.left_out`."""
         return [] if conversation.dialect == self.name else writing.left_out(conversation)
 
-    def pass_answer(self, body: bytes, *, call: UUID, model: str) -> Passed:
+    def pass_answer(
+        self,
+        body: bytes,
+        *,
+        call: UUID,
+        model: str,
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> Passed:
         """See `Dialect.pass_answer`."""
         return answers.pass_answer(body, call=call, model=model)
 
@@ -86,7 +93,15 @@ class OpenAIChat:
         """See `Dialect.read_answer`."""
         return answers.read_answer(body)
 
-    def encode_answer(self, answer: Answer, *, call: UUID, model: str, created: int) -> bytes:
+    def encode_answer(
+        self,
+        answer: Answer,
+        *,
+        call: UUID,
+        model: str,
+        created: int,
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> bytes:
         """See `Dialect.encode_answer`."""
         return answers.encode_answer(answer, call=call, model=model, created=created)
 
@@ -94,11 +109,26 @@ class OpenAIChat:
         """See `Dialect.reader`."""
         return Reader()
 
-    def splicer(self, call: UUID, model: str, *, include_usage: bool) -> StreamSplicer:
+    def splicer(
+        self,
+        call: UUID,
+        model: str,
+        *,
+        include_usage: bool,
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> StreamSplicer:
         """See `Dialect.splicer`."""
         return Splicer(call, model, include_usage=include_usage)
 
-    def writer(self, call: UUID, model: str, *, include_usage: bool, created: int) -> StreamWriter:
+    def writer(
+        self,
+        call: UUID,
+        model: str,
+        *,
+        include_usage: bool,
+        created: int,
+        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
+    ) -> StreamWriter:
         """See `Dialect.writer`."""
         return Writer(call, model, include_usage=include_usage, created=created)
 
@@ -112,7 +142,7 @@ class OpenAIChat:
         """See `Dialect.error_body`."""
         return error.status, headers_of(error, call), encoded({"error": openai_error(error)})
 
-    def error_event(self, error: MandateError, call: UUID | None) -> bytes:  # noqa: ARG002  # the interface's
+    def error_event(self, error: MandateError, call: UUID | None, *, sent: bytes = b"") -> bytes:  # noqa: ARG002  # the interface's
         """See `Dialect.error_event`. Any object with `error` makes the SDK raise."""
         return as_event("", encoded({"error": openai_error(error)}))
 

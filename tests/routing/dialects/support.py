@@ -9,13 +9,20 @@ from typing import Any
 import yaml
 
 CLAIMS = ("carried", "left out", "routed around", "refused")
+ASKED = {
+    "openai.chat": ("anthropic.messages",),
+    "openai.responses": ("openai.chat", "anthropic.messages"),
+    "anthropic.messages": ("openai.chat",),
+}
+"""The other dialects in which a caller's models are asked; `spoken_by` names no other, as a test shows."""
 TABLE = Path(__file__).with_name("support.yaml")
 PAGE = Path(__file__).parents[3] / "docs" / "dialects.md"
 HEAD = """\
 # What crosses from one dialect to another
 
 A caller speaks one dialect, the model that is chosen may speak another. Between two models of one dialect every field is
-carried byte for byte: only the model, the token limit and (in a stream) the request for usage are replaced, by position.
+carried byte for byte: only the model, the token limit and (in a stream) the request for usage are replaced, by position; of
+a response also what we do ourselves (`store`, `background`, `previous_response_id`), so that nothing is kept at the vendor.
 When dialects are crossed, each field has one of four fates. None is dropped in silence.
 
 | fate | meaning |
@@ -33,22 +40,30 @@ This page is made from the table that the tests check, example by example: `pyth
 """
 
 
-def rows() -> dict[str, list[dict[str, Any]]]:
-    """The rows by the dialect of the caller."""
-    found: dict[str, list[dict[str, Any]]] = yaml.safe_load(TABLE.read_text())
+def rows() -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The rows by the dialects of caller and model."""
+    table: dict[str, list[dict[str, Any]]] = yaml.safe_load(TABLE.read_text())
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for caller, asked in ASKED.items():
+        for row in table[caller]:
+            claims = row.pop("to", None) or dict.fromkeys(asked, row)
+            assert claims.keys() == set(asked), row
+            for model, claim in claims.items():
+                found.setdefault((caller, model), []).append(row | claim)
     return found
 
 
 def page() -> str:
     """docs/dialects.md."""
-    parts = [HEAD]
-    pairs = (("openai.chat", "anthropic.messages"), ("anthropic.messages", "openai.chat"))
-    for caller, model in pairs:
-        parts.append(f"\n## `{caller}` to `{model}`\n")
-        parts.append(f"| field | to `{caller}` | to `{model}` |\n| --- | --- | --- |")
-        for row in rows()[caller]:
-            about = f": {row['about']}" if "about" in row else ""
-            parts.append(f"| `{row['field']}`{about} | carried | {row['claim']} |")
+    parts, table = [HEAD], rows()
+    for caller, asked in ASKED.items():
+        parts.append(f"\n## `{caller}` to {' and '.join(f'`{model}`' for model in asked)}\n")
+        heads = " | ".join(f"to `{model}`" for model in (caller, *asked))
+        parts.append(f"| field | {heads} |\n| --- |{' --- |' * (1 + len(asked))}")
+        for cells in zip(*(table[caller, model] for model in asked), strict=True):
+            about = f": {cells[0]['about']}" if "about" in cells[0] else ""
+            claims = " | ".join(cell["claim"] for cell in cells)
+            parts.append(f"| `{cells[0]['field']}`{about} | carried | {claims} |")
     return "\n".join(parts) + "\n"
 
 

@@ -8,9 +8,12 @@ from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 
 from controlplane.kernel.errors import InvalidRequest
+from policies.documents.accounts import PROVIDER_TYPES
 from routing.dialects import Dialect, dialect
+from routing.dialects.registry import spoken_by
 from tests.routing.dialects import support
 from tests.routing.dialects.material import (
     CHAT,
@@ -18,17 +21,20 @@ from tests.routing.dialects.material import (
     MESSAGES,
     chat_body,
     messages_body,
+    responses_body,
     said_in_chat,
     said_in_messages,
     to_claude,
     to_openai,
 )
 
-PAIRS: dict[str, tuple[Dialect, Any, str]] = {
-    "openai.chat": (MESSAGES, chat_body, "claude"),
-    "anthropic.messages": (CHAT, messages_body, "gpt"),
+BODIES: dict[str, Any] = {
+    "openai.chat": chat_body,
+    "openai.responses": responses_body,
+    "anthropic.messages": messages_body,
 }
-ROWS = [(caller, row) for caller, rows in support.rows().items() for row in rows]
+MODELS = {"openai.chat": "gpt", "anthropic.messages": "claude"}
+ROWS = [(*pair, row) for pair, rows in support.rows().items() for row in rows]
 
 
 def name_of(case: Any) -> str:
@@ -46,11 +52,10 @@ def contains(found: Any, part: Any) -> bool:
     return bool(found == part)
 
 
-@pytest.mark.parametrize(("caller", "row"), ROWS, ids=name_of)
-def test_the_claim_holds(caller: str, row: dict[str, Any]) -> None:
-    theirs, body, model = PAIRS[caller]
-    ours = dialect(caller)
-    raw = body(**row["send"])
+@pytest.mark.parametrize(("caller", "model", "row"), ROWS, ids=name_of)
+def test_the_claim_holds(caller: str, model: str, row: dict[str, Any]) -> None:
+    ours, theirs = dialect(caller), dialect(model)
+    raw = BODIES[caller](**row["send"])
     if row["claim"] == "refused":
         with pytest.raises(InvalidRequest) as caught:
             ours.conversation(ours.parse_request(raw, {}, ""))
@@ -66,18 +71,26 @@ def test_the_claim_holds(caller: str, row: dict[str, Any]) -> None:
     assert left == ([row["named"]] if row["claim"] == "left out" else [])
     limit = request.outline.output_tokens_asked or 50
     sent = json.loads(
-        theirs.encode_request(said, model=model, max_output_tokens=limit, stream=request.stream)
+        theirs.encode_request(
+            said, model=MODELS[model], max_output_tokens=limit, stream=request.stream
+        )
     )
     assert contains(sent, row.get("becomes", {}))
     assert theirs.request_headers(said) == row.get("headers", {})
 
 
-@pytest.mark.parametrize(("caller", "row"), ROWS, ids=name_of)
-def test_the_same_dialect_carries_it_byte_for_byte(caller: str, row: dict[str, Any]) -> None:
-    ours = dialect(caller)
-    raw = PAIRS[caller][1](**{"stream_options": {"include_usage": True}} | row["send"])
-    request = ours.parse_request(raw, {}, "")
-    assert ours.splice_request(request, model="triage", max_output_tokens=None) == raw
+@pytest.mark.parametrize(("caller", "model", "row"), ROWS, ids=name_of)
+def test_the_same_dialect_carries_it_byte_for_byte(
+    caller: str, model: str, row: dict[str, Any]
+) -> None:
+    ours, body = dialect(caller), BODIES[caller]
+    given = {"stream_options": {"include_usage": True}} | row["send"]
+    # of a response nothing is kept at the vendor, and no call of ours is known there
+    asked = given | {"store": True} if caller == "openai.responses" else given
+    sent = asked | {"store": False} if caller == "openai.responses" else given
+    sent |= {name: None for name in ("background", "previous_response_id") if name in sent}
+    request = ours.parse_request(body(**asked), {}, "")
+    assert ours.splice_request(request, model="triage", max_output_tokens=None) == body(**sent)
     if row["claim"] != "refused":
         said = ours.conversation(request)
         assert (ours.cannot_carry(said), ours.left_out(said)) == ([], [])
@@ -88,12 +101,20 @@ def test_every_cell_is_filled_and_every_field_of_the_sdks_is_in_the_table() -> N
         assert [row for row in rows if row["claim"] not in support.CLAIMS] == []
         assert [row for row in rows if row["claim"] == "carried" and "becomes" not in row] == []
         assert [row for row in rows if row["claim"] != "carried" and not row.get("named")] == []
-    for caller, params in (
-        ("openai.chat", CompletionCreateParamsStreaming),
-        ("anthropic.messages", MessageCreateParamsStreaming),
-    ):
-        fields = {row["field"] for row in support.rows()[caller]}
-        assert set(get_type_hints(params)) - fields == set()
+    params = {
+        "openai.chat": CompletionCreateParamsStreaming,
+        "openai.responses": ResponseCreateParamsStreaming,
+        "anthropic.messages": MessageCreateParamsStreaming,
+    }
+    for (caller, _model), rows in support.rows().items():
+        fields = {row["field"] for row in rows}
+        assert set(get_type_hints(params[caller])) - fields == set()
+
+
+@pytest.mark.parametrize("caller", list(BODIES))
+def test_no_provider_speaks_what_the_table_does_not_have(caller: Any) -> None:
+    spoken = {spoken_by(kind, caller) for kind in PROVIDER_TYPES} - {caller}
+    assert spoken == set(support.ASKED[caller])
 
 
 def test_the_page_is_the_table() -> None:

@@ -10,10 +10,10 @@ LEFT_OUT = "was left out: a model of another dialect has no place for it"
 
 
 def test_dialects_are_known_by_name() -> None:
-    for name in ("openai.chat", "anthropic.messages"):
+    for name in ("openai.chat", "openai.responses", "anthropic.messages"):
         assert dialect(name).name == name
     with pytest.raises(KeyError):
-        dialect("openai.responses")
+        dialect("openai.realtime")
 
 
 def test_providers_speak_their_dialect_and_those_inside_the_callers() -> None:

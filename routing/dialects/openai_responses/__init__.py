@@ -1,0 +1,1 @@
+"""The wire format of OpenAI's responses, in both directions."""
