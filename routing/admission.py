@@ -124,7 +124,8 @@ class _Case:
     async def step(self) -> AdmitAnswer | DenyAnswer:
         """Decide under the snapshot at hand and ask PostgreSQL to admit or to deny."""
         await self._decide()
-        if self.decision.plan is None or self.exhausted:
+        # until a call can be held before its models, one that must be is turned away: nothing opens
+        if self.decision.plan is None or self.decision.hold or self.exhausted:
             return await self._deny()
         retry = self.decision.plan.retry
         lost = retry.attempts - 1 if "worker_lost" in retry.on else 0
@@ -171,8 +172,12 @@ class _Case:
 
     async def _deny(self) -> DenyAnswer:
         denial = self.decision.denial
-        code = "budget_exhausted" if self.exhausted or denial is None else denial.code
-        rules = self.exhausted or (denial.rules if denial else ())
+        code, rules = "budget_exhausted", self.exhausted
+        if not self.exhausted and denial is not None:
+            code, rules = denial.code, denial.rules
+        elif not self.exhausted and self.decision.hold:
+            code = "held_for_review"
+            rules = tuple(rule.name for rule in self.decision.hold.rules)
         entry = self._entry("call.denied", {"code": code, "rules": list(rules)})
         asked, decided = self._asked(0), self._decided()
         step = steps.Denial(asked=asked, decision=decided, entry=entry, code=code)
@@ -244,6 +249,8 @@ class _Case:
             return BudgetExhausted(
                 message, call=call, rules=self.exhausted, headers=self._headers()
             )
+        if self.decision.hold:
+            return Forbidden(self.decision.hold.message, call=call, headers=self._headers())
         if denial is None:
             return Unavailable("this call was not decided; try again", call=call)
         lost = sorted({what for found in self.obstacles.values() for what in found})

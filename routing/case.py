@@ -101,7 +101,7 @@ class Case:
         self.decided = steps.Decided(
             self.decision_no + 1, self.decision.effect, self.decision.digest, facts
         )
-        if self.decision.plan is None:
+        if self.decision.plan is None or self.decision.hold:
             raise Denied
 
     def started(self, no: int) -> None:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from django.conf import settings
 
 from audit.merkle import canonical
+from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import Conflict
 from policies.bundles import models
 from policies.bundles.diff import Difference, difference, lay_over
@@ -27,6 +28,7 @@ from policies.documents.problems import InvalidDocuments, Problem
 from policies.documents.whole import check_whole, not_yet_executed
 from policies.engine.bundle import Bundle
 from policies.engine.compile import compile_bundle
+from policies.engine.expectations import broken, policy_tests
 from policies.engine.forms import CheckedForms
 from policies.identity.history import record_changed, record_created, record_deleted
 from policies.identity.sync import Change, TeamsOf, sync_tenants
@@ -111,12 +113,14 @@ def prepare(base: Published, edits: Edits) -> Candidate:
     found = difference(base.documents, documents)
     # what is published already was let in: a secret that an operator took away must not hold up a forbid
     raise_if(refusals([*found.created, *found.changed]))
+    bundle = compile_bundle(base.revision + 1, documents, forms)
+    raise_if(_broken_tests(documents, bundle))
     return Candidate(
         base=base,
         documents=tuple(documents),
         difference=found,
         forms=forms,
-        bundle=compile_bundle(base.revision + 1, documents, forms),
+        bundle=bundle,
         flagged=_alone(base.documents or documents),
     )
 
@@ -140,6 +144,19 @@ def refusals(documents: Iterable[Document]) -> list[Problem]:
     """Why documents that are right may not be published here: what is not yet executed, and where secrets may not be sent."""
     found = list(documents)
     return sorted([*not_yet_executed(found), *_four_eyes(found), *_secrets(found)])
+
+
+def _broken_tests(documents: Iterable[Document], bundle: Bundle) -> list[Problem]:
+    """What the bundle's own PolicyTests miss."""
+    tests = {(d.tenant, d.name): d for d in documents if d.kind == "PolicyTest"}
+    if not tests:
+        return []
+    now = to_text(mandate_now())
+    return [
+        tests[test.tenant, test.name].problem("spec.expect", f"the test fails: {miss}")
+        for test in policy_tests(bundle)
+        for miss in broken(bundle, test, now)
+    ]
 
 
 def _at(document: Document, problem: Problem) -> Problem:

@@ -52,7 +52,6 @@ class RateLimit(Kind):
     """How fast a scope may call."""
 
     kind = "RateLimit"
-    executed = False
     fields = {
         "scope": scope(),
         "requestsPerMinute": Whole(1),
@@ -70,12 +69,18 @@ class RateLimit(Kind):
                 "a RateLimit names at least one of requestsPerMinute, tokensPerMinute, concurrent",
             )
 
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """A call is counted when it comes, before its model is known."""
+        for field in ("model", "provider"):
+            if spec.get("scope", {}).get(field):
+                yield f"scope.{field}", f"a rate limit of a {field}"
+
 
 class Notification(Kind):
     """Who is told of what."""
 
     kind = "Notification"
-    executed = False
     fields = {
         "on": ListOf(
             Words(r"[a-z]+(\.[a-z]+)?", "an event like budget.alert"), 1, unique=True, required=True

@@ -1,6 +1,6 @@
 """Route, Validator, Tool, DataSource: how a call runs, how its answer is checked, and what a model may use."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from policies.documents.accounts import URL
@@ -8,12 +8,15 @@ from policies.documents.fields import Cel, Choice, Field, Free, Number, Ref, Sec
 from policies.documents.groups import Group, ListOf, OneOf
 from policies.documents.kind import Kind, Told, name
 from policies.documents.reading import Json
+from policies.documents.schemas import schema_problem
 
 ERROR_CLASSES: Final = (
     "timeout", "rate_limited", "overloaded", "server_error", "worker_lost",
     "refused_request", "refused_account",
 )  # fmt: skip
-EXECUTED_STRATEGIES: Final = ("single", "fallback", "weighted")
+EXECUTED_STRATEGIES: Final = ("single", "fallback", "weighted", "cascade")
+EXECUTED_VALIDATORS: Final = ("json_schema", "cel")
+EXECUTED_METHODS: Final = ("logprob", "agreement", "validators")
 
 
 def _models(*, required: bool = True) -> ListOf:
@@ -71,6 +74,8 @@ class Route(Kind):
             absent=True,
         ),
         "validators": ListOf(Ref("Validator", required=True), unique=True),
+        "tools": ListOf(Ref("Tool", required=True), unique=True),
+        "sources": ListOf(Ref("DataSource", required=True), unique=True),
         "retry": Group(
             {
                 "attempts": Whole(1, 10, default=2),
@@ -94,14 +99,12 @@ class Route(Kind):
 
     @classmethod
     def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Weights that add up to something, each model once."""
+        """Weights that add up to something, tiers that can be walked, each model once."""
         strategy = spec["strategy"]
         if strategy["type"] == "weighted":
-            names = [m["model"] for m in strategy["models"]]
-            if sum(m["weight"] for m in strategy["models"]) == 0:
-                yield "strategy.models", "at least one weight must be above zero"
-            if len(set(names)) < len(names):
-                yield "strategy.models", "each model stands once in the list"
+            yield from _weights(strategy["models"])
+        if strategy["type"] == "cascade":
+            yield from _tiers(strategy["tiers"], measured="confidence" in spec)
         refused = spec.get("retry", {}).get("on", [])
         for index, error_class in enumerate(refused):
             if error_class == "refused_request":
@@ -112,32 +115,88 @@ class Route(Kind):
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Other strategies, and everything that checks answers."""
-        if spec["strategy"]["type"] not in EXECUTED_STRATEGIES:
-            yield "strategy.type", f'the strategy "{spec["strategy"]["type"]}"'
-        for field in ("confidence", "validators", "canary", "shadow"):
+        """Other strategies, strategies within a tier, other ways to measure confidence, and what a model may use."""
+        strategy = spec["strategy"]
+        if strategy["type"] not in EXECUTED_STRATEGIES:
+            yield "strategy.type", f'the strategy "{strategy["type"]}"'
+        for index, tier in enumerate(strategy.get("tiers", [])):
+            if "strategy" in tier:
+                yield f"strategy.tiers[{index}].strategy", "a strategy within a tier"
+        if "strategy" in strategy.get("otherwise", {}):
+            yield "strategy.otherwise.strategy", "another strategy after the last tier"
+        method = spec.get("confidence", {}).get("method", "")
+        if method and method not in EXECUTED_METHODS:
+            yield "confidence.method", f'confidence by "{method}"'
+        for field in ("canary", "shadow", "tools", "sources"):
             if spec.get(field):
                 yield field, f'"{field}"'
 
 
+def _weights(weighted: Sequence[Mapping[str, Json]]) -> Iterator[Told]:
+    names = [m["model"] for m in weighted]
+    if sum(m["weight"] for m in weighted) == 0:
+        yield "strategy.models", "at least one weight must be above zero"
+    if len(set(names)) < len(names):
+        yield "strategy.models", "each model stands once in the list"
+
+
+def _tiers(tiers: Sequence[Mapping[str, Json]], *, measured: bool) -> Iterator[Told]:
+    seen: set[str] = set()
+    for index, tier in enumerate(tiers):
+        at = f"strategy.tiers[{index}]"
+        if ("models" in tier) == ("strategy" in tier):
+            yield at, "a tier has models, or a strategy of its own"
+        for model in tier.get("models", []):
+            if model in seen:
+                yield (
+                    f"{at}.models",
+                    f'"{model}" stands in an earlier tier; each model stands in one',
+                )
+            seen.add(model)
+        if "confidence." in tier.get("accept", "") and not measured:
+            yield f"{at}.accept", "reads confidence, and the route does not say how it is measured"
+
+
 class Validator(Kind):
-    """A check of an answer, and what happens when it fails."""
+    """A check of an answer, and what happens when it fails. `message` is what a repair tells the model."""
 
     kind = "Validator"
-    executed = False
     fields = {
         "type": name(required=True),
         "schema": Free(dict),
+        "when": Cel("validator"),
         "config": Free(dict),
+        "message": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters"),
         "onFailure": Choice("repair", "next", "escalate", "reject", default="reject"),
+        "queue": Ref("ReviewQueue", default=""),
     }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """What its type needs, a schema that is one, and a queue to escalate to."""
+        needs = {"json_schema": "schema", "cel": "when"}.get(spec["type"])
+        if needs and needs not in spec:
+            yield needs, f'a Validator of type "{spec["type"]}" needs {needs}'
+        if spec["type"] == "json_schema" and "schema" in spec:
+            wrong = schema_problem(spec["schema"])
+            if wrong:
+                yield "schema", wrong
+        if spec.get("onFailure") == "escalate" and not spec.get("queue"):
+            yield "queue", "onFailure escalate needs a queue"
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Other types, and settings that none of ours reads."""
+        if spec["type"] not in EXECUTED_VALIDATORS:
+            yield "type", f'the validator type "{spec["type"]}"'
+        if spec.get("config"):
+            yield "config", '"config"'
 
 
 class Tool(Kind):
     """Something a model may call."""
 
     kind = "Tool"
-    executed = False
     fields = {
         "type": name(required=True),
         "risk": Choice("read", "write", "money", "external", required=True),
@@ -153,7 +212,6 @@ class DataSource(Kind):
     """Something a model may be shown."""
 
     kind = "DataSource"
-    executed = False
     fields = {
         "type": name(required=True),
         "dataClass": name(required=True),

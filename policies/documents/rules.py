@@ -1,6 +1,7 @@
 """UseCase, Permission, Exception, PolicyTest, EscalationRule, ReviewQueue: what is allowed, for what, and who looks at it."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
 from policies.documents.groups import Either, Group, ListOf, TeamRef
@@ -72,7 +73,7 @@ class Permission(Kind):
         """Tools, data, and the obligations that change content."""
         if spec["on"] in ("tool", "data"):
             yield "on", f'a permission on "{spec["on"]}"'
-        for field in ("redact", "stripTools", "hold"):
+        for field in ("redact", "stripTools"):
             if spec.get("obligations", {}).get(field):
                 yield f"obligations.{field}", f'the obligation "{field}"'
 
@@ -81,7 +82,6 @@ class Lifting(Kind):
     """Lifts a soft forbid, or raises a budget, for a scope until a day."""
 
     kind = "Exception"
-    executed = False
     fields = {
         "permission": Ref("Permission"),
         "budget": Ref("Budget"),
@@ -98,13 +98,14 @@ class Lifting(Kind):
             yield "permission", "an Exception names a permission, or a budget with raiseBy"
         if ("budget" in spec) != ("raiseBy" in spec):
             yield "raiseBy", "budget and raiseBy stand together"
+        if "budget" in spec and spec.get("scope"):
+            yield "scope", "a budget has one limit for all of its calls; leave the scope out"
 
 
 class PolicyTest(Kind):
     """What a decision must be for given facts; publish runs it."""
 
     kind = "PolicyTest"
-    executed = False
     fields = {
         "given": Group(
             {
@@ -146,19 +147,23 @@ class EscalationRule(Kind):
     """When a person must look: before any model, before the answer, before a tool, or after a failure."""
 
     kind = "EscalationRule"
-    executed = False
     fields = {
         "stage": Choice("request", "response", "tool", "failure", required=True),
         "when": Cel("stage", required=True),
         "queue": Ref("ReviewQueue", required=True),
     }
 
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Before a tool, and after a failure."""
+        if spec["stage"] in ("tool", "failure"):
+            yield "stage", f'the stage "{spec["stage"]}"'
+
 
 class ReviewQueue(Kind):
     """Where held calls wait for a person."""
 
     kind = "ReviewQueue"
-    executed = False
     fields = {
         "reviewers": ListOf(
             Either(Words("role:[a-z]+", "role:reviewer"), email()), 1, required=True
@@ -175,3 +180,9 @@ class ReviewQueue(Kind):
         """Escalation needs somewhere to go."""
         if spec.get("onOverdue") == "escalate" and not spec.get("escalateTo"):
             yield "escalateTo", "onOverdue escalate needs escalateTo"
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Looking at answers that were delivered."""
+        if Decimal(spec.get("sample", {}).get("percent", "0")):
+            yield "sample.percent", "reviewing a sample of delivered answers"

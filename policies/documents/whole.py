@@ -15,6 +15,7 @@ def check_whole(documents: Sequence[Document]) -> list[Problem]:
     for document in documents:
         problems += _dangling(document, index)
         problems += _data_classes(document, index)
+        problems += _exceptions(document, index)
     return sorted(problems)
 
 
@@ -96,3 +97,21 @@ def _data_classes(document: Document, index: Mapping[Identity, Document]) -> Ite
         if word not in known:
             message = f'"{word}" is not a data class of the organisation{did_you_mean(word, known)}'
             yield document.problem(f"spec.{field}[{i}]", message)
+
+
+def _exceptions(document: Document, index: Mapping[Identity, Document]) -> Iterator[Problem]:
+    """An Exception lifts a soft forbid, or raises a budget, of its own level: a tenant's never one of the organisation."""
+    if document.kind != "Exception":
+        return
+    for field, kind in (("permission", "Permission"), ("budget", "Budget")):
+        found = resolve(index, kind, document.tenant, document.spec.get(field, ""))
+        if found is None:
+            continue
+        target = index[found]
+        if target.tenant != document.tenant and document.tenant:
+            message = f"\"{target.name}\" is the organisation's; a tenant's Exception reaches its own documents only"
+            yield document.problem(f"spec.{field}", message)
+        filled = target.filled()
+        if kind == "Permission" and (filled["effect"], filled["level"]) != ("forbid", "soft"):
+            message = f'"{target.name}" is no soft forbid; nothing else can be lifted'
+            yield document.problem(f"spec.{field}", message)

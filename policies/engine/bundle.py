@@ -6,11 +6,22 @@ from decimal import Decimal
 
 from policies.documents.document import Identity
 from policies.documents.reading import Json
-from policies.engine.decision import OnExhausted, PriceRef, Retry
-from policies.engine.rules import Environment, Rule
+from policies.engine.decision import OnExhausted, OnFailure, PriceRef, Retry
+from policies.engine.rules import Environment, Expression, Rule
 
 Key = tuple[str, str]
 """(tenant, name); an empty tenant is the organisation."""
+
+
+def label(key: Key | None) -> str:
+    """How facts, decisions and messages name a document: `name`, or `tenant/name`; empty for none."""
+    return "/".join(part for part in key or () if part)
+
+
+def key_of(text: str) -> Key:
+    """The reverse of `label`; no name has a slash."""
+    tenant, _, name = text.rpartition("/")
+    return tenant, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +81,28 @@ class ModelView:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """Which calls something is about: all parts that are named must match. References are resolved."""
+
+    parts: Mapping[str, Json]
+    """What the document names."""
+    model: Key | None = None
+    provider: Key | None = None
+    route: Key | None = None
+    use_case: Key | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TierView:
+    """Models that are alternates in order, and the condition under which their answer is taken; None: always."""
+
+    models: tuple[Key, ...]
+    accept: Expression | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RouteView:
-    """A route as a decision sees it: models with their weights, in order."""
+    """A route as a decision sees it: models with their weights, in order, and how their answers are checked."""
 
     key: Key
     use_case: Key
@@ -80,18 +111,60 @@ class RouteView:
     models: tuple[tuple[Key, int], ...]
     retry: Retry
     fallback_on: tuple[str, ...]
+    tiers: tuple[TierView, ...] = ()
+    """Of a cascade; else none."""
+    method: str = ""
+    samples: int = 1
+    validators: tuple[Key, ...] = ()
+    otherwise: Key | None = None
+    """The queue for what no tier answered."""
+    stream: str = "hold"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidatorView:
+    """A check of an answer: by a schema, or by a condition. `queue` is where `escalate` goes."""
+
+    key: Key
+    type: str
+    schema: Mapping[str, Json]
+    when: Expression | None
+    message: str
+    on_failure: OnFailure
+    queue: Key | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExceptionView:
+    """What lifts one soft forbid, or raises one budget, for the calls of a scope, through a day."""
+
+    key: Key
+    permission: Key | None
+    budget: Key | None
+    raise_nano: int
+    scope: Scope
+    expires_on: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateLimitView:
+    """How fast a scope may call; 0 is no limit."""
+
+    key: Key
+    scope: Scope
+    requests_per_minute: int
+    tokens_per_minute: int
+    concurrent: int
+    deny_when_down: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BudgetView:
-    """A budget as a decision sees it. `model` and `provider` are resolved."""
+    """A budget as a decision sees it."""
 
     key: Key
-    scope: Mapping[str, Json]
-    model: Key | None
-    provider: Key | None
-    route: Key | None
-    use_case: Key | None
+    scope: Scope
     each: tuple[str, ...]
     period: str
     time_zone: str
@@ -112,6 +185,9 @@ class TenantScope:
     model_permit_levels: tuple[str, ...]
     """The owners ("" or the tenant) that have a permit on models: each needs a match of its own."""
     budgets: tuple[BudgetView, ...]
+    escalations: tuple[Rule, ...] = ()
+    exceptions: tuple[ExceptionView, ...] = ()
+    rate_limits: tuple[RateLimitView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +205,10 @@ class Bundle:
     routes: Mapping[Key, RouteView]
     budget_views: tuple[BudgetView, ...]
     rates: tuple[tuple[str, Mapping[str, Decimal]], ...]
+    escalations: tuple[Rule, ...] = ()
+    exceptions: tuple[ExceptionView, ...] = ()
+    rate_limits: tuple[RateLimitView, ...] = ()
+    validators: Mapping[Key, ValidatorView] = field(default_factory=dict)
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
 
     @property
@@ -190,6 +270,9 @@ class Bundle:
             budgets=tuple(
                 b
                 for b in self.budget_views
-                if b.key[0] in ("", tenant) and b.scope.get("tenant") in (None, tenant)
+                if b.key[0] in ("", tenant) and b.scope.parts.get("tenant") in (None, tenant)
             ),
+            escalations=tuple(r for r in self.escalations if r.tenant in ("", tenant)),
+            exceptions=tuple(e for e in self.exceptions if e.key[0] in ("", tenant)),
+            rate_limits=tuple(r for r in self.rate_limits if r.key[0] in ("", tenant)),
         )

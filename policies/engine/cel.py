@@ -40,9 +40,13 @@ class NotCompilable(ValueError):
 
 
 class Variable(NamedTuple):
-    """Where a variable is read from, as code over the function's parameters, for example `c[3]`."""
+    """Where a variable is read from, as code over the function's parameters, for example `c[3]`.
+
+    `fallible`: its value may not be known, and reading it raises CelError.
+    """
 
     code: str
+    fallible: bool = False
 
 
 class Code(NamedTuple):
@@ -133,7 +137,7 @@ class _Writer:
             return Code(scope[node.name], fallible=False)
         name = node.name.removeprefix(".")
         if name in self.variables:
-            return Code(self.variables[name].code, fallible=False)
+            return Code(*self.variables[name])
         if name in _TYPES:
             return Code(self.constant(TypeName(name)), fallible=False)
         return self.failing(f'undeclared reference to "{name}"')

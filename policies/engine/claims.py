@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from policies.engine.bundle import BudgetView, Key, ModelView, RouteView
+from policies.engine.bundle import BudgetView, Key, ModelView, RouteView, Scope
 from policies.engine.decision import BudgetClaim
 from policies.engine.facts import Facts
 
@@ -11,7 +11,7 @@ def matching(
     budgets: Iterable[BudgetView], facts: Facts, route: RouteView
 ) -> list[tuple[BudgetView, BudgetClaim]]:
     """The budgets that match a call whatever model it goes to, narrow to wide, each with its claim."""
-    found = [(b, _claim(b, facts)) for b in budgets if _matches(b, facts, route)]
+    found = [(b, _claim(b, facts)) for b in budgets if in_scope(b.scope, facts, route)]
     return sorted(found, key=lambda pair: (pair[1].rank, pair[1].tenant, pair[1].budget))
 
 
@@ -22,12 +22,14 @@ def for_model(
     return tuple(
         claim
         for budget, claim in pairs
-        if budget.model in (None, model.key) and budget.provider in (None, model.provider)
+        if budget.scope.model in (None, model.key)
+        and budget.scope.provider in (None, model.provider)
     )
 
 
-def _matches(budget: BudgetView, facts: Facts, route: RouteView) -> bool:
-    scope = budget.scope
+def in_scope(of: Scope, facts: Facts, route: RouteView) -> bool:
+    """Whether a call lies in a scope, whatever model it goes to."""
+    scope = of.parts
     if not scope:
         return True
     here: dict[str, str] = {
@@ -35,7 +37,7 @@ def _matches(budget: BudgetView, facts: Facts, route: RouteView) -> bool:
     }  # fmt: skip
     if any(name in scope and scope[name] != value for name, value in here.items()):
         return False
-    if not _is(budget.route, route.key) or not _is(budget.use_case, route.use_case):
+    if not _is(of.route, route.key) or not _is(of.use_case, route.use_case):
         return False
     labels = scope.get("labels")
     return not labels or labels.items() <= {**facts.request.labels, **facts.key.labels}.items()

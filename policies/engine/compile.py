@@ -8,36 +8,28 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import parse_nano
-from policies.documents.document import Document, Identity
+from policies.documents.document import Document
 from policies.documents.kinds import KINDS
 from policies.documents.reading import Json
 from policies.documents.routes import ERROR_CLASSES, EXECUTED_STRATEGIES
-from policies.documents.whole import resolve
+from policies.engine import governing
 from policies.engine.bundle import (
     BudgetView,
     Bundle,
     DatedPrice,
     Governed,
-    Key,
     ModelView,
     RouteView,
+    label,
 )
-from policies.engine.cel import NotCompilable
 from policies.engine.decision import ENGINE, Obligations, PriceRef, Retry
 from policies.engine.forms import CheckedForms, decode, form_key
-from policies.engine.rules import Expression, Rule, expression
-from policies.engine.wire import NotReadable
+from policies.engine.maker import InvalidBundle, Maker
+from policies.engine.rules import Rule
 
 RANKS = ("run", "user", "key", "labels", "route", "useCase", "model", "provider", "team", "tenant")
 """Narrow to wide: a budget has the rank of its narrowest part; the organisation's comes last."""
-
-
-class InvalidBundle(InvalidRequest):
-    """The bundle's text and its checked forms do not belong together, or are of another engine."""
-
-    code = "invalid_bundle"
 
 
 def compile_bundle(revision: int, documents: Iterable[Document], checked: CheckedForms) -> Bundle:
@@ -76,6 +68,12 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
         models={(d.tenant, d.name): maker.model(d) for d in maker.of("Model")},
         routes={(d.tenant, d.name): r for d in maker.of("Route") if (r := maker.route(d))},
         budget_views=tuple(map(maker.budget, maker.of("Budget"))),
+        escalations=tuple(governing.escalation(maker, d) for d in maker.of("EscalationRule")),
+        exceptions=tuple(governing.exception(maker, d) for d in maker.of("Exception")),
+        rate_limits=tuple(governing.rate_limit(maker, d) for d in maker.of("RateLimit")),
+        validators={
+            (d.tenant, d.name): governing.validator(maker, d) for d in maker.of("Validator")
+        },
         rates=_rates(found[0]),
     )
 
@@ -92,44 +90,8 @@ def _rates(organisation: Governed) -> tuple[tuple[str, Mapping[str, Decimal]], .
     return tuple((r["from"], {c: Decimal(v) for c, v in r.items() if c != "from"}) for r in dated)
 
 
-class _Maker:
+class _Maker(Maker):
     """Makes the views of one bundle; all references were resolved when it was checked."""
-
-    def __init__(
-        self, documents: Mapping[Identity, Governed], organisation: Governed, checked: CheckedForms
-    ) -> None:
-        self.documents = documents
-        self.organisation = organisation
-        self.forms = checked.forms
-        self.places = checked.places
-
-    def of(self, kind: str) -> list[Governed]:
-        return [d for d in self.documents.values() if d.kind == kind]
-
-    def key(self, kind: str, tenant: str, name: str | None) -> Key | None:
-        if not name:
-            return None
-        found = resolve(self.documents, kind, tenant, name)
-        if found is None:
-            raise InvalidBundle(f'there is no {kind} "{name}"')
-        return found[1], found[2]
-
-    def must(self, kind: str, tenant: str, name: str) -> Key:
-        found = self.key(kind, tenant, name)
-        if found is None:
-            raise InvalidBundle(f"a {kind} is not named")
-        return found
-
-    def expression(self, document: Governed, path: str) -> Expression:
-        identity = (document.kind, document.tenant, document.name)
-        form = self.forms.get(form_key(identity, path))
-        text = document.spec[path.removeprefix("spec.")]
-        if form is None or form.text != text:
-            raise InvalidBundle(f'{document.kind} "{document.name}" {path} was not checked')
-        try:
-            return expression(form)
-        except (NotCompilable, NotReadable) as error:
-            raise InvalidBundle(f'{document.kind} "{document.name}" {path}: {error}') from error
 
     def rule(self, document: Governed) -> Rule:
         spec = document.spec
@@ -154,7 +116,7 @@ class _Maker:
                 max_output_tokens=owed["maxOutputTokens"],
                 redact=tuple(sorted(owed["redact"])),
                 strip_tools=tuple(sorted(owed["stripTools"])),
-                hold=owed["hold"],
+                hold=label(self.key("ReviewQueue", document.tenant, owed["hold"])),
             ),
         )
 
@@ -178,7 +140,7 @@ class _Maker:
             prices=tuple(sorted(map(_price, spec["prices"]), key=lambda p: p.since, reverse=True)),
             state=life["state"],
             sunset_on=life["sunsetOn"] or "",
-            label="/".join(part for part in (tenant, document.name) if part),
+            label=label((tenant, document.name)),
             replacement=self.key("Model", tenant, life["replacement"]),
             environment=(
                 document.name, vendor, spec["tier"], regions, capabilities, tuple(clearance), life["state"],
@@ -191,8 +153,7 @@ class _Maker:
         strategy = spec["strategy"]
         if strategy["type"] not in EXECUTED_STRATEGIES:
             return None
-        named = [strategy["model"]] if strategy["type"] == "single" else strategy["models"]
-        weighed = [(m["model"], m["weight"]) if isinstance(m, dict) else (m, 1) for m in named]
+        weighed = _weighed(strategy)
         moves_on = tuple(c for c in ERROR_CLASSES if c != "refused_request")
         retry = spec["retry"]
         return RouteView(
@@ -205,21 +166,18 @@ class _Maker:
                 attempts=retry["attempts"], on=tuple(retry["on"]), backoff=retry["backoffSeconds"]
             ),
             fallback_on=() if strategy["type"] == "single" else moves_on,
+            **governing.checked_route(self, document),
         )
 
     def budget(self, document: Governed) -> BudgetView:
         spec, tenant = document.spec, document.tenant
-        scope = {k: v for k, v in spec["scope"].items() if v}
-        whose = self.documents.get(("Tenant", "", scope.get("tenant") or tenant))
+        scope = governing.scope(self, document)
+        whose = self.documents.get(("Tenant", "", scope.parts.get("tenant") or tenant))
         ours = self.organisation.spec
-        parts = {*scope, *spec["each"], *(["tenant"] if tenant else [])}
+        parts = {*scope.parts, *spec["each"], *(["tenant"] if tenant else [])}
         return BudgetView(
             key=(tenant, document.name),
             scope=scope,
-            model=self.key("Model", tenant, scope.get("model")),
-            provider=self.key("Provider", tenant, scope.get("provider")),
-            route=self.key("Route", tenant, scope.get("route")),
-            use_case=self.key("UseCase", tenant, scope.get("useCase")),
             each=tuple(sorted(spec["each"])),
             period=spec["period"],
             time_zone=(whose and whose.spec["timeZone"]) or ours["timeZone"],
@@ -230,6 +188,17 @@ class _Maker:
             on_exhausted=spec["onExhausted"],
             rank=min((RANKS.index(p) for p in parts), default=len(RANKS)),
         )
+
+
+def _weighed(strategy: Mapping[str, Json]) -> list[tuple[str, int]]:
+    """The models of a strategy in its order, with their weights."""
+    if strategy["type"] == "single":
+        return [(strategy["model"], 1)]
+    if strategy["type"] == "cascade":
+        return [(name, 1) for tier in strategy["tiers"] for name in tier["models"] or ()]
+    return [
+        (m["model"], m["weight"]) if isinstance(m, dict) else (m, 1) for m in strategy["models"]
+    ]
 
 
 def _price(spec: Mapping[str, Json]) -> DatedPrice:

@@ -7,21 +7,26 @@ from hashlib import sha256
 import msgspec
 
 from policies.engine.bundle import Bundle, RouteView
+from policies.engine.checking import before_models, checks_of
 from policies.engine.decision import (
     NO_PERMIT,
     Decision,
     Denial,
     Dropped,
+    Lifted,
     Plan,
     RuleRef,
     encode,
 )  # fmt: skip
 from policies.engine.deliberation import CallView, Deliberation, built_in, merged, view_of
 from policies.engine.facts import Facts, StopFact
+from policies.engine.lifting import lifts, of_budgets, of_rule
+from policies.engine.rules import NOTHING, Outcome, Rule
 from policies.engine.selection import consider
 from policies.engine.values import Erred
 
 WARN_DAYS = 30
+_NO_STREAM = 'answers of the route "{}" are checked before they are seen, and it refuses streams; ask without stream'
 
 
 def decide(bundle: Bundle, facts: Facts) -> Decision:
@@ -37,7 +42,8 @@ def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
     2. Stops of everything, the tenant, the key, the route; the use case.
     3. Permissions on the call; obligations of those that permit.
     4. The models of the route: built-in rules, permissions on models, prices and budgets.
-    5. Warnings of sunsets to come.
+    5. What sends the call to a person, and what its answer must pass before the caller sees it.
+    6. Warnings of sunsets to come.
     """
     to = Deliberation()
     route = _known(to, bundle, facts)
@@ -46,10 +52,20 @@ def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
     view = to.view = view_of(bundle, facts, route)
     to.refusals += _refusals(view)
     to.outcomes += [(rule, rule.holds(view.environment)) for rule in view.scope.call_rules]
+    to.lifted += _lifted_from_call(to.outcomes, view)
     to.obligations = merged(
         r.obligations for r, o in to.outcomes if r.effect == "permit" and o is True
     )
+    to.lifted += of_budgets(view.exceptions, (budget for budget, _ in view.budgets))
     consider(to, view)
+    to.escalations += [
+        (rule, rule.holds(view.environment))
+        for rule in view.scope.escalations
+        if rule.on == "request"
+    ]
+    to.checks = checks_of(to, view)
+    if to.checks and facts.request.stream and route.stream == "refuse":
+        to.refusals.append((built_in("stream"), _NO_STREAM.format(route.key[1])))
     to.warnings += _sunsets(to, view)
     return to
 
@@ -100,6 +116,13 @@ def _stops_call(stop: StopFact, view: CallView) -> bool:
     }.get(stop.kind, False)
 
 
+def _lifted_from_call(outcomes: list[tuple[Rule, Outcome]], view: CallView) -> Iterator[Lifted]:
+    for rule, outcome in outcomes:
+        one = lifts(view.exceptions, rule, outcome, None) if rule.blocks else None
+        if one is not None:
+            yield of_rule(one, rule, (view.environment, NOTHING))
+
+
 def _sunsets(to: Deliberation, view: CallView) -> Iterator[str]:
     for found in to.considered:
         model = found.model
@@ -130,18 +153,23 @@ def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
             denial=denial,
             advisories=tuple(_advisories(to)),
             errors=tuple(_errors(to)),
+            lifted=tuple(to.lifted),
             revision=bundle.revision,
             bundle=bundle.digest,
         )
+    hold = before_models(to, view)
     return Decision(
-        effect="permit",
-        determining=_for_permit(to, view),
+        effect="escalate" if hold else "permit",
+        determining=_once([*(hold.rules if hold else ()), *_for_permit(to, view)]),
         plan=Plan(
             strategy=view.route.strategy,
             steps=steps,
             retry=view.route.retry,
             fallback_on=view.route.fallback_on,
+            checks=to.checks,
         ),
+        hold=hold,
+        lifted=tuple(to.lifted),
         obligations=to.obligations,
         dropped=dropped,
         advisories=tuple(_advisories(to)),
@@ -161,7 +189,7 @@ def _against_call(to: Deliberation) -> list[tuple[RuleRef, str, str]]:
     found += [
         (r.ref(o, call), r.says(o, call), r.owner)
         for r, o in to.outcomes
-        if r.blocks and o is not False
+        if r.blocks and o is not False and not lifts(to.view.exceptions, r, o, None)
     ]
     permits = any(r.effect == "permit" and o is True for r, o in to.outcomes)
     if not found and not permits:
@@ -230,7 +258,7 @@ def _errors(to: Deliberation) -> tuple[RuleRef, ...]:
     if to.view is None:
         return ()
     call = to.view.environment
-    refs = [r.ref(o, call) for r, o in to.outcomes if isinstance(o, Erred)]
+    refs = [r.ref(o, call) for r, o in (*to.outcomes, *to.escalations) if isinstance(o, Erred)]
     for found in to.considered:
         item = found.model.environment
         refs += [r.ref(o, call, item) for r, o in found.outcomes if isinstance(o, Erred)]

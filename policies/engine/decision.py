@@ -9,6 +9,7 @@ ENGINE: Final = 1
 
 Effect = Literal["permit", "deny", "escalate"]
 OnExhausted = Literal["clamp", "downgrade", "deny", "escalate"]
+OnFailure = Literal["repair", "next", "escalate", "reject"]
 
 BUILT_IN: Final = "builtIn"
 """The `kind` of a rule that is built in; its name is one of those below."""
@@ -107,13 +108,40 @@ class Retry(Part, frozen=True, kw_only=True):
         return float(self.backoff)
 
 
+class Tier(Part, frozen=True, kw_only=True):
+    """Steps of the plan, by their place in it, that are alternates in order. `conditional`: an answer must be accepted."""
+
+    steps: tuple[int, ...]
+    conditional: bool = False
+
+
+class Checks(Part, frozen=True, kw_only=True):
+    """What an answer must pass before the caller sees a byte of it; documents are named as `name` or `tenant/name`.
+
+    `samples` attempts of a tier are compared where `method` is agreement. `escalations` are the rules that may hold this
+    call's answer, `otherwise` the queue for what no tier answered, `hold` the queue that an obligation names.
+    """
+
+    tiers: tuple[Tier, ...]
+    method: str = ""
+    samples: int = 1
+    validators: tuple[str, ...] = ()
+    escalations: tuple[str, ...] = ()
+    otherwise: str = ""
+    hold: str = ""
+
+
 class Plan(Part, frozen=True, kw_only=True):
-    """The ordered steps a permitted call may take; `fallback_on` are the error classes after which the next step is taken."""
+    """The ordered steps a permitted call may take; `fallback_on` are the error classes after which the next step is taken.
+
+    `checks` is None where the answer goes to the caller as it comes.
+    """
 
     strategy: str
     steps: tuple[Candidate, ...]
     retry: Retry
     fallback_on: tuple[str, ...]
+    checks: Checks | None = None
 
 
 class Obligations(Part, frozen=True, kw_only=True):
@@ -123,6 +151,25 @@ class Obligations(Part, frozen=True, kw_only=True):
     redact: tuple[str, ...] = ()
     strip_tools: tuple[str, ...] = ()
     hold: str = ""
+
+
+class Hold(Part, frozen=True, kw_only=True):
+    """A person must decide: at which queue, because of which rules, and in words without content."""
+
+    queue: str
+    queue_tenant: str
+    rules: tuple[RuleRef, ...]
+    message: str
+
+
+class Lifted(Part, frozen=True, kw_only=True):
+    """What an Exception changed: the soft forbid it lifted (for a model, where it is about one), or the budget it raised."""
+
+    exception: str
+    exception_tenant: str
+    rule: RuleRef
+    model: str = ""
+    raise_nano: int = 0
 
 
 class Denial(Part, frozen=True, kw_only=True):
@@ -135,8 +182,10 @@ class Denial(Part, frozen=True, kw_only=True):
 
 
 class Decision(Part, frozen=True, kw_only=True):
-    """The answer. `plan` is None unless the effect is permit; `denial` is None if it is.
+    """The answer. `plan` is None exactly where the effect is deny, which is where `denial` says why.
 
+    Where the effect is escalate, `hold` says who must look before any model is asked; the plan is what runs once a person
+    has let the call go on. `lifted` are the exceptions that counted.
     `determining` names the rules that made it so, `advisories` the advisory forbids that matched, `errors` every
     rule whose condition failed, `warnings` sunsets to come. `digest` is SHA-256 of `encode`, which leaves out
     `revision` and itself: the same documents published again decide the same bytes.
@@ -151,6 +200,8 @@ class Decision(Part, frozen=True, kw_only=True):
     advisories: tuple[RuleRef, ...] = ()
     errors: tuple[RuleRef, ...] = ()
     warnings: tuple[str, ...] = ()
+    hold: Hold | None = None
+    lifted: tuple[Lifted, ...] = ()
     revision: int
     bundle: str
     digest: bytes = b""
@@ -178,9 +229,15 @@ def encode(decision: Decision) -> bytes:
             "retry": plan.retry,
             "steps": [_step(s) for s in plan.steps],
             "strategy": plan.strategy,
-        },
+        }
+        | ({"checks": plan.checks} if plan.checks else {}),
         "warnings": decision.warnings,
     }
+    # what came later is written only where it says something: older decisions keep their bytes
+    if decision.hold:
+        whole["hold"] = decision.hold
+    if decision.lifted:
+        whole["lifted"] = [_lifted(one) for one in decision.lifted]
     # INVARIANT: every key is ASCII and no value is a float, so that sorting by code points is RFC 8785's order
     return _encoder.encode(whole)
 
@@ -201,6 +258,16 @@ def _step(step: Candidate) -> dict[str, object]:
         "providerTenant": step.provider_tenant,
         "providerType": step.provider_type,
         "upstreamName": step.upstream_name,
+    }
+
+
+def _lifted(one: Lifted) -> dict[str, object]:
+    return {
+        "exception": one.exception,
+        "exceptionTenant": one.exception_tenant,
+        "model": one.model,
+        "raiseNano": str(one.raise_nano),
+        "rule": one.rule,
     }
 
 

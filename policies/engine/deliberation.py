@@ -3,11 +3,30 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from policies.engine.bundle import BudgetView, Bundle, Governed, ModelView, RouteView, TenantScope
+from policies.engine.bundle import (
+    BudgetView,
+    Bundle,
+    ExceptionView,
+    Governed,
+    Key,
+    ModelView,
+    RouteView,
+    TenantScope,
+)
 from policies.engine.calendar import day_at
 from policies.engine.claims import matching
-from policies.engine.decision import BUILT_IN, BudgetClaim, Candidate, Dropped, Obligations, RuleRef
+from policies.engine.decision import (
+    BUILT_IN,
+    BudgetClaim,
+    Candidate,
+    Checks,
+    Dropped,
+    Lifted,
+    Obligations,
+    RuleRef,
+)
 from policies.engine.facts import Facts
+from policies.engine.lifting import in_force, raised
 from policies.engine.rules import Environment, Outcome, Rule
 from policies.engine.values import moment
 
@@ -30,6 +49,7 @@ class CallView:
     data_classes: tuple[str, ...]
     environment: Environment
     budgets: tuple[tuple[BudgetView, BudgetClaim], ...]
+    exceptions: tuple[ExceptionView, ...] = ()
 
 
 @dataclass(slots=True)
@@ -37,6 +57,8 @@ class Considered:
     """One model: the reasons against it, the outcome of each rule, and the candidate it became if there was no reason."""
 
     model: ModelView
+    named: list[Key] = field(default_factory=list)
+    """The models of the route that it stands for: itself, or those whose place it has taken."""
     reasons: list[Dropped] = field(default_factory=list)
     outcomes: list[tuple[Rule, Outcome]] = field(default_factory=list)
     candidate: Candidate | None = None
@@ -56,6 +78,9 @@ class Deliberation:
     obligations: Obligations = field(default_factory=Obligations)
     considered: list[Considered] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    escalations: list[tuple[Rule, Outcome]] = field(default_factory=list)
+    lifted: list[Lifted] = field(default_factory=list)
+    checks: Checks | None = None
 
 
 def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
@@ -76,16 +101,20 @@ def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
         max((b.share_used_permille for b in facts.budgets), default=0) / 1000,
         moment(facts.now),
     )  # fmt: skip
+    today = day_at(facts.now, scope.time_zone).isoformat()
+    exceptions = in_force(scope, facts, route, today) if scope.exceptions else ()
+    budgets = raised(scope.budgets, exceptions) if exceptions else scope.budgets
     return CallView(
         bundle=bundle,
         facts=facts,
         scope=scope,
         route=route,
         use_case=use_case,
-        today=day_at(facts.now, scope.time_zone).isoformat(),
+        today=today,
         data_classes=classes,
         environment=environment,
-        budgets=tuple(matching(scope.budgets, facts, route)),
+        budgets=tuple(matching(budgets, facts, route)),
+        exceptions=exceptions,
     )
 
 

@@ -8,18 +8,21 @@ from typing import Any
 
 import msgspec
 
-from policies.engine.bundle import Bundle
+from policies.engine.bundle import Bundle, label
 from policies.engine.decide import decide, deliberate
 from policies.engine.decision import Decision, Dropped
-from policies.engine.deliberation import Considered, Deliberation
+from policies.engine.deliberation import CallView, Considered, Deliberation
 from policies.engine.facts import Facts
+from policies.engine.lifting import lifts
 from policies.engine.rules import NOTHING, VARIABLES, Environment, Expression, Outcome, Rule
-from policies.engine.schema import EVERYWHERE, MODEL
+from policies.engine.schema import ANSWER, EVERYWHERE, MODEL
 from policies.engine.values import Erred, Moment, moment_text
 from policies.engine.wire import Node, walk
 
-_ORDER = {d.name: (0, i) for i, d in enumerate(EVERYWHERE)} | {
-    d.name: (1, i) for i, d in enumerate(MODEL)
+_ORDER = {
+    d.name: (which, i)
+    for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER))
+    for i, d in enumerate(declared)
 }
 
 
@@ -49,16 +52,22 @@ class Considering(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     file: str
     line: int
     atoms: tuple[Atom, ...]
+    lifted: str = ""
+    """The Exception that lifted it; empty where it binds."""
 
 
 class Choosing(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """One model of the route, in order: in the plan, dropped with the reasons, or never reached because the call was denied."""
+    """One model of the route, in order: in the plan, dropped with the reasons, or never reached because the call was denied.
+
+    `tiers` has the tiers of a cascade it stands in, counted from 1.
+    """
 
     model: str
     fate: str
     reasons: tuple[Dropped, ...]
     max_output_tokens: int
     amount_nano: str
+    tiers: tuple[int, ...] = ()
 
 
 class Trace(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -76,11 +85,11 @@ def trace(bundle: Bundle, facts: Facts) -> Trace:
     return Trace(
         decision=decision,
         rules=tuple(_rules(to)),
-        models=tuple(_choosing(c, decision) for c in to.considered),
+        models=tuple(_choosing(c, decision, to) for c in to.considered),
     )
 
 
-def _choosing(considered: Considered, decision: Decision) -> Choosing:
+def _choosing(considered: Considered, decision: Decision, to: Deliberation) -> Choosing:
     candidate = considered.candidate
     planned = "planned" if decision.plan else "not reached"
     return Choosing(
@@ -89,28 +98,34 @@ def _choosing(considered: Considered, decision: Decision) -> Choosing:
         reasons=tuple(considered.reasons),
         max_output_tokens=candidate.max_output_tokens if candidate else 0,
         amount_nano=str(candidate.amount_nano) if candidate else "0",
+        tiers=tuple(
+            number
+            for number, tier in enumerate(to.view.route.tiers if to.view else (), 1)
+            if set(tier.models) & set(considered.named)
+        ),
     )
 
 
 def _rules(to: Deliberation) -> Iterator[Considering]:
     if to.view is None:
         return
-    call = to.view.environment
-    for rule, outcome in to.outcomes:
-        yield _considering(rule, outcome, call, None)
+    for rule, outcome in (*to.outcomes, *to.escalations):
+        yield _considering(rule, outcome, to.view, None)
     for considered in to.considered:
         for rule, outcome in considered.outcomes:
-            yield _considering(rule, outcome, call, considered)
+            yield _considering(rule, outcome, to.view, considered)
 
 
 def _considering(
-    rule: Rule, outcome: Outcome, call: Environment, of: Considered | None
+    rule: Rule, outcome: Outcome, view: CallView, of: Considered | None
 ) -> Considering:
-    item = of.model.environment if of else NOTHING
-    holds = outcome is True or (isinstance(outcome, Erred) and rule.blocks)
+    call, item = view.environment, of.model.environment if of else NOTHING
+    lifted = lifts(view.exceptions, rule, outcome, of.model if of else None)
+    binds_erring = isinstance(outcome, Erred) and (rule.blocks or rule.effect == "escalate")
+    holds = (outcome is True or binds_erring) and lifted is None
     ref = rule.ref(outcome, call, item)
     return Considering(
-        kind="Permission",
+        kind=rule.kind,
         tenant=rule.tenant,
         name=rule.name,
         effect=rule.effect,
@@ -124,6 +139,7 @@ def _considering(
         file=rule.file,
         line=ref.line,
         atoms=tuple(_atoms(rule.when, (call, item))) if rule.when else (),
+        lifted=label(lifted.key) if lifted else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""A Permission as it runs: whether it holds, which line decided, and what it says."""
+"""A rule as it runs: whether it holds, which line decided, and what it says."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,15 @@ from typing import Any, Final
 from policies.engine.cel import Program, Variable, compile_expression
 from policies.engine.decision import Obligations, RuleRef
 from policies.engine.forms import Form
-from policies.engine.schema import EVERYWHERE, MODEL
+from policies.engine.schema import ANSWER, EVERYWHERE, MODEL
 from policies.engine.values import CelError, Erred
 from policies.engine.wire import Checked, Node, read, walk
 
 VARIABLES: Final[Mapping[str, Variable]] = {
     **{d.name: Variable(f"c[{i}]") for i, d in enumerate(EVERYWHERE)},
     **{d.name: Variable(f"m[{i}]") for i, d in enumerate(MODEL)},
+    # no place has both a model and an answer: each is the second environment of its own
+    **{d.name: Variable(f"m[{i}]", fallible=True) for i, d in enumerate(ANSWER)},
 }
 Environment = tuple[Any, ...]
 NOTHING: Final[Environment] = ()
@@ -88,7 +90,7 @@ def deciding(
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """A Permission, compiled. Without a condition it always holds."""
+    """A Permission, or an EscalationRule (`queue` names whose desk it goes to), compiled. Without a condition it always holds."""
 
     tenant: str
     name: str
@@ -101,7 +103,14 @@ class Rule:
     when: Expression | None
     message: Expression | None
     obligations: Obligations | None
+    kind: str = "Permission"
+    queue: tuple[str, str] = ("", "")
     refs: dict[int, RuleRef] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(tenant, name)."""
+        return self.tenant, self.name
 
     @property
     def blocks(self) -> bool:
@@ -128,9 +137,7 @@ class Rule:
         return self.refs[line]
 
     def _at(self, line: int, error: str) -> RuleRef:
-        return RuleRef(
-            kind="Permission", tenant=self.tenant, name=self.name, line=line, error=error
-        )
+        return RuleRef(kind=self.kind, tenant=self.tenant, name=self.name, line=line, error=error)
 
     def says(self, outcome: Outcome, call: Environment, item: Environment = NOTHING) -> str:
         """The rule in words: its message, or a sentence with its name."""

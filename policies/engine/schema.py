@@ -98,10 +98,14 @@ PLACES: Final[Mapping[str, tuple[Declared, ...]]] = {
     "data": EVERYWHERE + DATA,
     "request": EVERYWHERE,
     "accept": EVERYWHERE + ANSWER,
+    "validator": EVERYWHERE + ANSWER[2:7],
     "response": EVERYWHERE + ANSWER,
     "failure": EVERYWHERE + ANSWER,
 }
-"""What a condition at each place may read. Permissions stand `on` a place, escalation rules at a stage."""
+"""What a condition at each place may read. Permissions stand `on` a place, escalation rules at a stage.
+
+A validator reads the answer and not the confidence, which may be made of what the validators said.
+"""
 
 
 def place_of(place: str, spec: Mapping[str, object]) -> str:

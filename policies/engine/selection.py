@@ -8,6 +8,7 @@ from policies.engine.bundle import Bundle, Key, ModelView, RouteView
 from policies.engine.claims import for_model
 from policies.engine.decision import NO_PERMIT, Candidate, Dropped, Obligations
 from policies.engine.deliberation import CallView, Considered, Deliberation, merged
+from policies.engine.lifting import lifts, of_rule
 from policies.engine.pricing import MIN_OUTPUT_TOKENS, Rated, bound, price_on
 
 
@@ -20,18 +21,18 @@ def consider(to: Deliberation, view: CallView) -> None:
     4. Forbids and permits on models.
     5. The candidate, with what it may cost.
     """
-    seen: set[Key] = set()
+    seen: dict[Key, Considered] = {}
     for key in ordered(view.route, int(view.facts.draw)):
         model, reason = in_force(view.bundle, key, view.today)
         if model.key in seen:
+            seen[model.key].named.append(key)
             continue
-        seen.add(model.key)
-        found = Considered(model)
+        found = seen[model.key] = Considered(model, [key])
         if reason:
             found.against("lifecycle", reason)
         for name, message in _built_in_reasons(view, model):
             found.against(name, message)
-        _hold_against_rules(found, view)
+        _hold_against_rules(found, to, view)
         _make_candidate(found, to, view)
         to.considered.append(found)
 
@@ -83,7 +84,7 @@ def _built_in_reasons(view: CallView, model: ModelView) -> Iterator[tuple[str, s
         yield "capability", f"{name} cannot do {missing}"
 
 
-def _hold_against_rules(found: Considered, view: CallView) -> None:
+def _hold_against_rules(found: Considered, to: Deliberation, view: CallView) -> None:
     call, item = view.environment, found.model.environment
     permitted = set()
     for rule in view.scope.model_rules:
@@ -92,6 +93,10 @@ def _hold_against_rules(found: Considered, view: CallView) -> None:
         if rule.effect == "permit":
             permitted |= {rule.tenant} if outcome is True else set()
         elif outcome is not False and rule.blocks:
+            lifted = lifts(view.exceptions, rule, outcome, found.model)
+            if lifted is not None:
+                to.lifted.append(of_rule(lifted, rule, (call, item), found.model.label))
+                continue
             message = rule.says(outcome, call, item)
             found.reasons.append(
                 Dropped(

@@ -116,6 +116,10 @@ def _word(rule: Considering, matched: Sequence[Considering]) -> str:
         return "error"
     if rule.effect == "permit":
         return "permit"
+    if rule.effect == "escalate":
+        return "asks for a person"
+    if rule.lifted:
+        return f"lifted by {rule.lifted}"
     if rule.level == "advisory":
         return "recorded"
     models = [one.model for one in matched if one.model]

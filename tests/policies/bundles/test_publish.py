@@ -158,16 +158,29 @@ def test_a_document_of_an_unknown_tenant_is_refused() -> None:
 
 def test_what_is_not_yet_executed_is_refused_and_named() -> None:
     name = fresh("t")
-    queue = (
-        "apiVersion: mandate/v1\nkind: ReviewQueue\n"
-        f"metadata: {{name: desk, tenant: {name}}}\nspec: {{reviewers: [role:reviewer]}}\n"
+    provider = (
+        "apiVersion: mandate/v1\nkind: Provider\n"
+        f"metadata: {{name: p, tenant: {name}}}\nspec: {{type: gemini}}\n"
     )
-    assert _refused(tenant(name, "x"), queue) == [
-        'test:7:1 kind: not yet executed: the kind "ReviewQueue"'
+    assert _refused(tenant(name, "x"), provider) == [
+        'test:9:8 spec.type: not yet executed: the provider type "gemini"'
     ]
     four = "apiVersion: mandate/v1\nkind: Organisation\nmetadata: {name: acme}\nspec: {currency: EUR, mode: four-eyes}\n"
     (said,) = _refused(four)
     assert 'spec.mode: not yet executed: mode "four-eyes"' in said
+
+
+def test_a_bundle_that_fails_its_own_test_is_not_published() -> None:
+    name = fresh("t")
+    test = (
+        "apiVersion: mandate/v1\nkind: PolicyTest\n"
+        f"metadata: {{name: opens, tenant: {name}}}\n"
+        f"spec:\n  given: {{tenant: {name}, route: none}}\n  expect: {{effect: %s}}\n"
+    )
+    assert _refused(tenant(name, "x"), test % "permit") == [
+        'test:11:3 spec.expect: the test fails: expected permit, the decision is deny: there is no route "none"'
+    ]
+    put(tenant(name, "x"), test % "deny")
 
 
 def test_a_secret_goes_only_to_its_hosts(settings: LazySettings, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ Model: {provider: p, contextWindow: 8, maxOutputTokens: 8, prices: [{from: 2026-
 Tenant: {teams: [a], fiscalYearStartsOn: 04-01}
 UseCase: {owner: o, purpose: p, riskClass: high, validation: {by: a@b.example, on: 2026-01-01, validUntil: 2026-01-01}}
 Permission: {effect: permit, on: call, when: "request.labels['a'] == 'b'", obligations: {maxOutputTokens: 4}}
-Route: {useCase: u, strategy: {type: cascade, tiers: [{models: [a], accept: confidence.score >= 0.85}, {strategy: {type: consensus, models: [a, b], agree: 2}}], otherwise: {escalate: q}}, retry: {attempts: 2, backoffSeconds: 0.5}, canary: {model: m, percent: 2.5}}
+Route: {useCase: u, strategy: {type: cascade, tiers: [{models: [a], accept: confidence.score >= 0.85}, {strategy: {type: consensus, models: [a, b], agree: 2}}], otherwise: {escalate: q}}, confidence: {method: agreement}, retry: {attempts: 2, backoffSeconds: 0.5}, canary: {model: m, percent: 2.5}}
 Budget: {scope: {labels: {a: b}}, each: [user], period: month, limit: "25000.00", alerts: [50]}
 RateLimit: {scope: {team: a}, requestsPerMinute: 600}
 EscalationRule: {stage: response, when: output.json.payout > 10000.0, queue: q}
@@ -95,6 +95,16 @@ def test_a_folder_of_documents_exports_as_one_file() -> None:
         ("Route", "{useCase: u, strategy: {type: single, model: a}, retry: {on: [refused_request]}}", "spec.retry.on[0]: a refused request is refused again; it cannot be retried"),
         ("Route", "{useCase: u, strategy: {type: single, model: a, models: [b]}}", 'spec.strategy.models: unknown field "models"; did you mean "model"?'),
         ("Exception", "{permission: r, budget: b, raiseBy: '1', reason: x, expiresOn: 2026-01-01}", "spec.permission: an Exception names a permission, or a budget with raiseBy"),
+        ("Exception", "{budget: b, raiseBy: '1', scope: {team: t}, reason: x, expiresOn: 2026-01-01}", "spec.scope: a budget has one limit for all of its calls; leave the scope out"),
+        ("Route", "{useCase: u, strategy: {type: cascade, tiers: [{models: [a], strategy: {type: single, model: a}}]}}", "spec.strategy.tiers[0]: a tier has models, or a strategy of its own"),
+        ("Route", "{useCase: u, strategy: {type: cascade, tiers: [{models: [a]}, {models: [b, a]}]}}", 'spec.strategy.tiers[1].models: "a" stands in an earlier tier; each model stands in one'),
+        ("Route", "{useCase: u, strategy: {type: cascade, tiers: [{models: [a], accept: confidence.score > 0.5}]}}", "spec.strategy.tiers[0].accept: reads confidence, and the route does not say how it is measured"),
+        ("Validator", "{type: json_schema}", 'spec.schema: a Validator of type "json_schema" needs schema'),
+        ("Validator", "{type: cel}", 'spec.when: a Validator of type "cel" needs when'),
+        ("Validator", "{type: cel, when: 'true', onFailure: escalate}", "spec.queue: onFailure escalate needs a queue"),
+        ("Validator", "{type: json_schema, schema: {type: odd}}", "spec.schema: is no JSON Schema: \"odd\" is not valid under any of the schemas listed in the 'anyOf' keyword"),
+        ("Validator", "{type: json_schema, schema: {$ref: 'http://127.0.0.1:1/x'}}", "spec.schema: is no JSON Schema: Resource 'http://127.0.0.1:1/x' is not present in a registry and retrieving it failed: Retrieval is disabled, cannot fetch http://127.0.0.1:1/x"),
+        ("Validator", "{type: json_schema, schema: {pattern: (?=x)}}", 'spec.schema: is no JSON Schema: "(?=x)" is not a "regex"'),
         ("ReviewQueue", "{reviewers: [rui@acme.example], onOverdue: escalate}", "spec.escalateTo: onOverdue escalate needs escalateTo"),
         ("RateLimit", "{scope: {}}", "spec.requestsPerMinute: a RateLimit names at least one of requestsPerMinute, tokensPerMinute, concurrent"),
         ("Notification", "{on: [anomaly], to: {}}", "spec.to: a Notification goes to an email or to a webhook"),

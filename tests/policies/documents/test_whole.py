@@ -114,16 +114,15 @@ def test_what_has_no_executor_is_named() -> None:
         + document("Permission", "o", "{effect: permit, on: call, obligations: {redact: [card], stripTools: [], hold: ''}}")
         + document("Route", "c", "{useCase: u, strategy: {type: human, queue: q}, validators: [v]}")
         + document("Budget", "b", '{period: day, limit: "1", onExhausted: downgrade}')
-        + document("Tool", "t", "{type: http, risk: read}")
+        + document("EscalationRule", "e", "{stage: tool, when: 'true', queue: q}")
     )  # fmt: skip
     assert [(p.line, p.message) for p in not_yet_executed(parse_text(BASE + texts))] == [
         (24, 'not yet executed: the provider type "gemini"'),
         (29, 'not yet executed: a permission on "tool"'),
         (34, 'not yet executed: the obligation "redact"'),
         (39, 'not yet executed: the strategy "human"'),
-        (39, 'not yet executed: "validators"'),
         (44, 'not yet executed: onExhausted "downgrade"'),
-        (47, 'not yet executed: the kind "Tool"'),
+        (49, 'not yet executed: the stage "tool"'),
     ]
 
 

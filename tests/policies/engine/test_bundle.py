@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from policies.documents.parse import parse_text
 from policies.engine.bundle import Bundle
 from policies.engine.check import check
-from policies.engine.compile import InvalidBundle, compile_bundle, load_bundle
+from policies.engine.compile import compile_bundle, load_bundle
 from policies.engine.decide import decide
 from policies.engine.decision import Obligations, encode
 from policies.engine.deliberation import merged
+from policies.engine.maker import InvalidBundle
 from tests.policies.engine.small import (
     EVERYONE,
     PARTS,

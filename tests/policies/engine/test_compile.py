@@ -6,9 +6,10 @@ import rfc8785
 
 from policies.documents.parse import parse_text
 from policies.engine.check import check
-from policies.engine.compile import InvalidBundle, compile_bundle, load_bundle
+from policies.engine.compile import compile_bundle, load_bundle
 from policies.engine.decide import decide
 from policies.engine.forms import decode
+from policies.engine.maker import InvalidBundle
 from tests.policies.engine.world import WORLD, documents, facts, world
 
 

@@ -124,13 +124,13 @@ def test_an_error_has_file_line_column_and_a_caret_and_publishes_nothing(
 def test_apply_refuses_and_names_what_is_not_yet_executed_and_validate_tells(
     folder: Path, name: str
 ) -> None:
-    path = folder / "queue.yaml"
+    path = folder / "provider.yaml"
     path.write_text(
-        "apiVersion: mandate/v1\nkind: ReviewQueue\n"
-        f"metadata: {{name: desk, tenant: {name}}}\nspec: {{reviewers: [role:reviewer]}}\n",
+        "apiVersion: mandate/v1\nkind: Provider\n"
+        f"metadata: {{name: p, tenant: {name}}}\nspec: {{type: gemini}}\n",
         encoding="utf-8",
     )
-    said = f'{path}:2:1 kind: not yet executed: the kind "ReviewQueue"'
+    said = f'{path}:4:8 spec.type: not yet executed: the provider type "gemini"'
     validated = run("policy", "validate", str(folder))
     assert (validated.code, validated.said) == (0, "3 documents are right\n")
     assert f"apply would refuse: {said}" in validated.complained

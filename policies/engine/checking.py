@@ -1,0 +1,96 @@
+"""What stands between a model's answer and the caller, as a plan says it, and what sends a call to a person beforehand."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from policies.engine.bundle import TierView, label
+from policies.engine.decision import Checks, Hold, RuleRef, Tier
+from policies.engine.deliberation import CallView, Considered, Deliberation
+from policies.engine.rules import Rule
+from policies.engine.schema import ANSWER
+from policies.engine.values import CelError, Value
+
+UNKNOWN: Any = object()
+"""The value of a variable that nobody knows: a condition that needs it is an error."""
+
+
+class Answered(tuple[Any, ...]):
+    """The variables of an answer by their place; reading one that is not known raises CelError."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Value:  # noqa: ANN401  # as tuple's own
+        value = super().__getitem__(index)
+        if value is UNKNOWN:
+            raise CelError(f"{ANSWER[index].name} is not known")
+        return value
+
+
+NO_ANSWER = Answered(UNKNOWN for _ in ANSWER)
+
+
+def may_hold(view: CallView) -> tuple[Rule, ...]:
+    """The rules of stage `response` that could hold this call's answer.
+
+    A rule that is false whatever the answer says is left out: its call need not be buffered for it.
+    """
+    call = view.environment
+    return tuple(
+        rule
+        for rule in view.scope.escalations
+        if rule.on == "response" and rule.holds(call, NO_ANSWER) is not False
+    )
+
+
+def checks_of(to: Deliberation, view: CallView) -> Checks | None:
+    """What the answers of this call must pass; None for nothing."""
+    route, rules = view.route, may_hold(view)
+    checked = route.tiers or route.validators or rules or to.obligations.hold
+    if not checked:
+        return None
+    return Checks(
+        tiers=tuple(_tiers(to, view)),
+        method=route.method,
+        samples=route.samples,
+        validators=tuple(label(key) for key in route.validators),
+        escalations=tuple(label(rule.key) for rule in rules),
+        otherwise=label(route.otherwise),
+        hold=to.obligations.hold,
+    )
+
+
+def _tiers(to: Deliberation, view: CallView) -> Iterator[Tier]:
+    """The tiers of a cascade; elsewhere each model is one, so that `next` means the next model."""
+    planned = [found for found in to.considered if found.candidate]
+    if not view.route.tiers:
+        yield from (Tier(steps=(number,)) for number in range(len(planned)))
+        return
+    for tier in view.route.tiers:
+        steps = tuple(n for n, found in enumerate(planned) if _stands_in(found, tier))
+        yield Tier(steps=steps, conditional=tier.accept is not None)
+
+
+def _stands_in(found: Considered, tier: TierView) -> bool:
+    return any(key in tier.models for key in found.named)
+
+
+def before_models(to: Deliberation, view: CallView) -> Hold | None:
+    """Who must look before any model is asked; a rule that errs sends the call to a person."""
+    call = view.environment
+    found = [(r, o) for r, o in to.escalations if o is not False]
+    if not found:
+        return None
+    first = found[0][0]
+    return held(first.queue, tuple(rule.ref(outcome, call) for rule, outcome in found))
+
+
+def held(queue: tuple[str, str], rules: tuple[RuleRef, ...], why: str = "") -> Hold:
+    """A hold in words."""
+    names = ", ".join(dict.fromkeys(rule.name for rule in rules))
+    words = why or f"the rule {names} asks for a person"
+    return Hold(
+        queue=queue[1],
+        queue_tenant=queue[0],
+        rules=rules,
+        message=f"{words}; it waits at {label(queue)}",
+    )

@@ -1,0 +1,70 @@
+"""PolicyTests: whether a bundle decides as they expect. Pure; publishing runs those of the bundle it is about to publish."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from policies.engine.bundle import Bundle, Governed, label
+from policies.engine.decide import decide
+from policies.engine.decision import Decision
+from policies.engine.facts import Facts, KeyFacts, RequestFacts, UserFacts
+
+_CALL: Final = "00" * 16
+_DIALECT: Final = "openai.chat"
+
+
+def policy_tests(bundle: Bundle) -> list[Governed]:
+    """Every PolicyTest of a bundle."""
+    return [d for d in bundle.documents.values() if d.kind == "PolicyTest"]
+
+
+def given(bundle: Bundle, test: Governed, now: str) -> Facts:
+    """The facts a test describes; what it leaves out is the least that a call has. `now` is for tests that name no day."""
+    said = test.spec["given"]
+    tenant = bundle.documents.get(("Tenant", "", said["tenant"]))
+    teams = tenant.spec["teams"] if tenant else []
+    moment = said["now"] or now
+    request = said["request"] or {}
+    return Facts(
+        now=moment if "T" in moment else f"{moment}T12:00:00.000Z",
+        call=_CALL,
+        tenant=said["tenant"],
+        team=said["team"] or next(iter(teams), ""),
+        key=KeyFacts(id=said["key"] or "test"),
+        route=said["route"],
+        user=UserFacts(known=bool(said["user"]), ref=said["user"] or ""),
+        request=RequestFacts(
+            dialect=_DIALECT,
+            data_classes=tuple(request.get("dataClasses") or ()),
+            tools=tuple(request.get("tools") or ()),
+            input_tokens_max=request.get("inputTokensMax") or 1,
+            input_tokens_estimate=request.get("inputTokensMax") or 1,
+            output_tokens_asked=request.get("outputTokensMax") or 0,
+            stream=bool(request.get("stream")),
+            language=request.get("language") or "",
+        ),
+    )
+
+
+def broken(bundle: Bundle, test: Governed, now: str) -> list[str]:
+    """What the decision misses of what a test expects; empty where it passes. Lists mean "contains", `modelsNever` "none of"."""
+    return list(_misses(test, decide(bundle, given(bundle, test, now))))
+
+
+def _misses(test: Governed, decision: Decision) -> Iterator[str]:
+    expect = test.spec["expect"]
+    if expect["effect"] and decision.effect != expect["effect"]:
+        why = f": {decision.denial.message}" if decision.denial else ""
+        yield f"expected {expect['effect']}, the decision is {decision.effect}{why}"
+    planned = (
+        [label((s.model_tenant, s.model)) for s in decision.plan.steps] if decision.plan else []
+    )
+    for name in expect["models"]:
+        if name not in planned:
+            yield f'expected "{name}" in the plan, which has: {", ".join(planned) or "nothing"}'
+    for name in expect["modelsNever"]:
+        if name in planned:
+            yield f'"{name}" must never be in the plan, and is'
+    names = [rule.name for rule in decision.determining]
+    for name in expect["determiningRules"]:
+        if name not in names:
+            yield f'expected the rule "{name}" to determine it; these do: {", ".join(names) or "none"}'
