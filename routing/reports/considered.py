@@ -114,14 +114,11 @@ def _word(rule: Considering, matched: Sequence[Considering]) -> str:
         return NO_MATCH
     if rule.outcome == "error" and not rule.counted:
         return "error"
-    if rule.effect == "permit":
-        return "permit"
-    if rule.effect == "escalate":
-        return "asks for a person"
     if rule.lifted:
         return f"lifted by {rule.lifted}"
-    if rule.level == "advisory":
-        return "recorded"
+    told = {"permit": "permit", "escalate": "asks for a person"}.get(rule.effect, "")
+    if told or rule.level == "advisory":
+        return told or "recorded"
     models = [one.model for one in matched if one.model]
     return f"drops {', '.join(models)}" if models else "forbids"
 
