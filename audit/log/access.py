@@ -14,7 +14,7 @@ READERS = ("auditor", "approver", "admin")
 
 def may_read(principal: Principal) -> bool:
     """Whether any part of the log is open to the principal."""
-    return principal.tenants_with(*READERS) != frozenset()
+    return readable_tenants(principal) != frozenset()
 
 
 def readable(principal: Principal) -> QuerySet[Entry]:
@@ -22,7 +22,7 @@ def readable(principal: Principal) -> QuerySet[Entry]:
 
     Whoever holds such a role in one tenant only reads that tenant's entries, and none of the organisation.
     """
-    tenants = principal.tenants_with(*READERS)
+    tenants = readable_tenants(principal)
     if tenants is None:
         return Entry.objects.all()
     if not tenants:
@@ -44,6 +44,14 @@ def proven(principal: Principal, identity: str) -> read.Proven:
     return found
 
 
-def reads_everything(principal: Principal) -> bool:
-    """Whether the whole log is open: needed to verify it and to see its checkpoints."""
-    return principal.tenants_with(*READERS) is None
+def readable_tenants(principal: Principal) -> frozenset[str] | None:
+    """The tenants whose entries are open; None for the whole log."""
+    return principal.tenants_with(*READERS)
+
+
+def require_everything(principal: Principal) -> None:
+    """The whole log: needed to verify it and to see its checkpoints. Raises Forbidden."""
+    if readable_tenants(principal) is not None:
+        raise Forbidden(
+            f"this is for those who may read the whole log; {principal.name} may read no more than a part"
+        )

@@ -11,7 +11,7 @@ from audit.log.entry import build
 from audit.log.signing import NoLogKey
 from audit.ui.words import count, lasting
 from controlplane.kernel.clock import system_clock
-from controlplane.kernel.errors import Forbidden, Unavailable
+from controlplane.kernel.errors import Unavailable
 from controlplane.kernel.ids import IdSource
 from controlplane.kernel.principal import Principal
 
@@ -34,8 +34,7 @@ def run_verification(principal: Principal) -> Verified:
 
     Raises Forbidden for whoever may not read the whole log, Unavailable before the sequencer has made the log's key.
     """
-    if not access.reads_everything(principal):
-        raise Forbidden("the whole log is verified by those who may read all of it")
+    access.require_everything(principal)
     try:
         found = verify.verify()
     except NoLogKey as error:

@@ -84,7 +84,7 @@ def _explorer(request: HttpRequest, principal: Principal, **more: object) -> Htt
         "page": _page(request, principal, filters, more.get("chosen")),
         "state": _state(principal),
         "zone": f"{timezone.localtime():%Z}",
-        "may_verify": access.reads_everything(principal),
+        "may_verify": access.readable_tenants(principal) is None,
         **more,
     }
     return render(request, "audit/log.html", context)
@@ -107,7 +107,7 @@ def _page(
     if isinstance(chosen, EntryRow):
         before, limit = UUID(int=chosen.id.int + 1), _BESIDE
     values = filters.values
-    tenants = principal.tenants_with(*access.READERS)
+    tenants = access.readable_tenants(principal)
     if "tenant" in values:
         tenants = frozenset({values["tenant"]}) & (
             tenants if tenants is not None else {values["tenant"]}
@@ -156,5 +156,5 @@ def _state(principal: Principal) -> dict[str, object]:
         "log": found,
         "root": head.root.hex() if head else "",
         "origin": head.origin if head else "",
-        "whole": access.reads_everything(principal),
+        "whole": access.readable_tenants(principal) is None,
     }

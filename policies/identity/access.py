@@ -35,6 +35,11 @@ def require_archive(principal: Principal, tenant: str) -> None:
     require(principal, "admin", tenant=tenant)
 
 
+def may_end_token(principal: Principal, email: str) -> bool:
+    """Whether one may revoke this person's token: the person, or an admin of the organisation."""
+    return (principal.kind == "member" and principal.id == email) or principal.holds("admin")
+
+
 def require_own(principal: Principal, email: str) -> None:
     """Personal tokens: the person, or whoever operates the installation. Raises Forbidden."""
     if principal.kind == "cli" or (principal.kind == "member" and principal.id == email):

@@ -125,7 +125,7 @@ def revoke_token(principal: Principal, token_id: str) -> None:
     at = mandate_now()
     with transaction.atomic():
         row = Token.objects.select_for_update().select_related("user").filter(pk=token_id).first()
-        if row is None or not _may_revoke(principal, row):
+        if row is None or not access.may_end_token(principal, row.user.email):
             raise NotFound(f'there is no token "{token_id}"')
         if row.revoked_at is not None:
             raise Conflict(f'token "{token_id}" was revoked on {to_text(row.revoked_at)}')
@@ -187,11 +187,6 @@ def archive_tenant(principal: Principal, tenant: str, reason: str) -> None:
         )
 
     exclusively(work)
-
-
-def _may_revoke(principal: Principal, token: Token) -> bool:
-    owner = principal.kind == "member" and principal.id == token.user.email
-    return owner or principal.holds("admin")
 
 
 def _team(tenant: str, team: str) -> Team:

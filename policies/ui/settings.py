@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.ui.request import principal_of
-from controlplane.kernel.errors import MandateError
+from controlplane.kernel.errors import Conflict
 from policies.identity.commands import create_token, revoke_token
 from policies.identity.models import Token, User
 from policies.ui.people import sentence
@@ -39,7 +39,7 @@ def revoke(request: HttpRequest, token: str) -> HttpResponse:
     principal = principal_of(request)
     try:
         revoke_token(principal, token)
-    except MandateError as error:
+    except Conflict as error:
         messages.error(request, sentence(error.message))
     else:
         messages.success(request, "The token is revoked.")

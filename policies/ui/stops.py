@@ -12,11 +12,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.ui.request import principal_of
-from controlplane.kernel.errors import Forbidden, MandateError
+from controlplane.kernel.errors import Conflict, MandateError
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import published
 from policies.order.lock import mandate_now
-from policies.stops import read
+from policies.stops import access, read
 from policies.stops.commands import Lifting, NewStop, lift_stop, place_of, set_stop
 from policies.stops.models import Stop
 from policies.stops.targets import exists, targets
@@ -85,8 +85,7 @@ def stops(request: HttpRequest) -> HttpResponse:
     groups = _targets(principal)
     form = StopForm(groups, request.POST if request.method == "POST" else None)
     if request.method == "POST":
-        if not groups:
-            raise Forbidden("a stop is set by an admin")
+        access.require_set_anywhere(principal)
         if form.is_valid() and _set(principal, form):
             messages.success(request, "The stop is on. It binds from its commit.")
             return redirect("stops")
@@ -108,7 +107,7 @@ def lift(request: HttpRequest, stop: UUID) -> HttpResponse:
     get(principal, stop)
     try:
         done = lift_stop(principal, stop, single_operator=published().single_operator)
-    except MandateError as error:
+    except Conflict as error:
         messages.error(request, sentence(error.message))
     else:
         if done is Lifting.LIFTED:
@@ -133,7 +132,7 @@ def _targets(principal: Principal) -> list[tuple[str, list[tuple[str, str]]]]:
     groups: dict[str, list[tuple[str, str]]] = {}
     for kind, tenant, name in targets():
         place = place_of({"kind": kind, "tenant": tenant, "name": name})
-        if not principal.holds("admin", place):
+        if not access.may_set(principal, place):
             continue
         label = f"{tenant} / {name}" if tenant else name or "every call"
         groups.setdefault(kind.capitalize(), []).append((f"{kind}|{tenant}|{name}", label))
@@ -147,7 +146,7 @@ def _rows(principal: Principal, found: Iterable[Stop]) -> list[StopRow]:
 
 def _row(principal: Principal, stop: Stop, known: Mapping[str, str]) -> StopRow:
     place = place_of(stop.scope)
-    lifts = principal.holds("admin", place) or principal.holds("approver", place)
+    lifts = access.may_lift(principal, place)
     asked = bool(stop.lift_asked_by)
     return StopRow(
         id=stop.id,

@@ -1,9 +1,10 @@
-"""Who may read money: finance, admins and auditors; a developer that of the own teams."""
+"""Who may read money: finance, admins and auditors; a developer that of the own teams. And who may try a route."""
 
 from django.db.models import Q
 
-from controlplane.kernel.errors import Forbidden
+from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import Principal
+from policies.identity.access import sees_tenant
 
 READERS = ("finance", "admin", "auditor")
 
@@ -46,3 +47,15 @@ def sees_budget(principal: Principal, scope: dict[str, object], tenant: str) -> 
     if place and team:
         return (place, team) in own
     return bool(team) and not place and any(name == team for _, name in own)
+
+
+def require_try(principal: Principal, tenant: str, team: str) -> None:
+    """A dry run: authors and admins anything of the tenant, developers their own team's. Raises NotFound, Forbidden."""
+    if not sees_tenant(principal, tenant):
+        raise NotFound(f'there is no tenant "{tenant}"')
+    if principal.holds("author", tenant) or principal.holds("admin", tenant):
+        return
+    if not ((tenant, team) in principal.teams and principal.holds("developer", tenant)):
+        raise Forbidden(
+            f"a route is tried by authors, admins and the team's developers; {principal.name} is none of them"
+        )

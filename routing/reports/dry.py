@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import Principal
 from policies.bundles.snapshot import published
 from policies.engine.explain import Trace, trace
 from policies.engine.facts import Facts, KeyFacts, RequestFacts, draw_of, encode
-from policies.identity.access import sees_tenant
 from policies.order.ids import new_id
+from routing.reports import access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class Found:
 
 def decide_dry(principal: Principal, wanted: DryRun) -> Found:
     """Decide. Raises NotFound for another tenant, Forbidden for whoever may not try routes, TooLarge, Unavailable."""
-    _require(principal, wanted)
+    access.require_try(principal, wanted.tenant, wanted.team)
     snapshot = published()
     call = new_id()
     asked = wanted.request
@@ -67,16 +66,3 @@ def decide_dry(principal: Principal, wanted: DryRun) -> Found:
     )
     encode(facts)
     return Found(facts, trace(snapshot.bundle, facts))
-
-
-def _require(principal: Principal, wanted: DryRun) -> None:
-    """Authors and admins try anything of the tenant, developers their own team's."""
-    if not sees_tenant(principal, wanted.tenant):
-        raise NotFound(f'there is no tenant "{wanted.tenant}"')
-    if principal.holds("author", wanted.tenant) or principal.holds("admin", wanted.tenant):
-        return
-    own = (wanted.tenant, wanted.team) in principal.teams
-    if not (own and principal.holds("developer", wanted.tenant)):
-        raise Forbidden(
-            f"a route is tried by authors, admins and the team's developers; {principal.name} is none of them"
-        )

@@ -19,7 +19,7 @@ from audit.ui.entries import row_of
 from audit.ui.proofs import ProofView, view_of
 from audit.ui.request import principal_of
 from audit.ui.words import count, lasting, money, share
-from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import at_revision, published
@@ -150,7 +150,7 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
     found = _get(principal, name)
     try:
         messages.success(request, sentence(cancel_for(principal, found)))
-    except MandateError as error:
+    except Conflict as error:
         messages.error(request, sentence(error.message))
     return redirect("call", call_name(found.id))
 

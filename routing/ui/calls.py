@@ -20,7 +20,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Published, published
 from policies.order.lock import mandate_now
-from routing.calls.access import visible
+from routing.calls.access import reading_tenants, visible
 from routing.calls.models import Attempt, Call
 from routing.reports.spend import since
 
@@ -82,9 +82,7 @@ def rows_of(calls: Sequence[Call], currency: str) -> list[CallRow]:
 
 def scope_in_words(principal: Principal) -> str:
     """Whose calls this member sees."""
-    tenants = principal.tenants_with(
-        "admin", "author", "approver", "reviewer", "auditor", "finance"
-    )
+    tenants = reading_tenants(principal)
     if tenants is None:
         return "all tenants"
     names = sorted({*tenants, *(f"{tenant} / {team}" for tenant, team in principal.teams)})
@@ -93,10 +91,10 @@ def scope_in_words(principal: Principal) -> str:
 
 def first_call(request: HttpRequest, principal: Principal, found: Published) -> str:
     """The curl line that makes a first call, with a route this member's team may use."""
-    tenants = {tenant for tenant, _ in principal.teams} or {d.tenant for d in found.of("Route")}
-    route = next(
-        (d.name for d in found.of("Route") if d.tenant in tenants or not d.tenant), "your-route"
-    )
+    tenants = {tenant for tenant, _ in principal.teams}
+    seen = [d for d in documents(principal, found) if d.kind == "Route"]
+    usable = [d.name for d in seen if not tenants or not d.tenant or d.tenant in tenants]
+    route = usable[0] if usable else "your-route"
     body = f'{{"model": "{route}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     return (
         f"curl {request.scheme}://{request.get_host()}/v1/chat/completions \\\n"

@@ -1,0 +1,167 @@
+"""Two tenants, an asker for every column of the table, and the objects that addresses name. Runs in a database of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from audit.log.models import Entry
+from controlplane.kernel.ids import call_name
+from controlplane.kernel.principal import ROLES, Principal
+from policies.bundles.publish import Edits, publish
+from policies.documents.parse import parse_text
+from policies.identity import commands, members
+from policies.identity.models import User
+from policies.management.cli import operator
+from policies.stops.commands import NewStop, set_stop
+from policies.stops.models import Stop
+from tests.access.table import ASKERS, PLACES
+from tests.browser.calls import Wanted, make_calls
+
+HERE, THERE, TEAM = "aquila", "borealis", "desk"
+TENANT_OF = {"organisation": "", "here": HERE, "there": THERE}
+_SHARED = """\
+apiVersion: mandate/v1
+kind: Provider
+metadata: {name: sky}
+spec: {type: openai-compatible, baseUrl: "http://127.0.0.1:9/v1"}
+---
+apiVersion: mandate/v1
+kind: Model
+metadata: {name: small}
+spec:
+  provider: sky
+  upstreamName: small
+  tier: small
+  capabilities: [chat]
+  contextWindow: 4000
+  maxOutputTokens: 1000
+  regions: [eu]
+  clearance: [public, internal]
+  prices: [{from: 2026-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]
+"""
+_TENANT = """\
+apiVersion: mandate/v1
+kind: Tenant
+metadata: {{name: {tenant}}}
+spec: {{displayName: "{tenant}", region: eu, teams: [desk, spare]}}
+---
+apiVersion: mandate/v1
+kind: UseCase
+metadata: {{name: {tenant}-case, tenant: {tenant}}}
+spec:
+  owner: cleo@acme.example
+  purpose: "Ask {tenant}"
+  riskClass: limited
+  dataClasses: [internal]
+  reviewOn: 2027-03-01
+  validation: {{by: rui@acme.example, on: 2026-01-01, evidence: "tried", validUntil: 2090-10-01}}
+---
+apiVersion: mandate/v1
+kind: Permission
+metadata: {{name: {tenant}-may-call, tenant: {tenant}}}
+spec: {{effect: permit, on: call}}
+---
+apiVersion: mandate/v1
+kind: Budget
+metadata: {{name: {tenant}-month, tenant: {tenant}}}
+spec: {{scope: {{tenant: {tenant}}}, owner: finn@acme.example, period: month, limit: "100.00"}}
+---
+apiVersion: mandate/v1
+kind: Route
+metadata: {{name: {tenant}-ask, tenant: {tenant}}}
+spec: {{useCase: {tenant}-case, task: chat, strategy: {{type: single, model: small}}}}
+"""
+_GRANT = """\
+apiVersion: mandate/v1
+kind: RoleGrant
+metadata: {{name: {name}{tenant}}}
+spec: {{member: {name}@acme.example, roles: [{role}]}}
+"""
+
+
+@dataclass
+class World:
+    """`users` by asker, `keys` by asker, and `objects`: what stands for a placeholder, made anew where it is used up."""
+
+    users: dict[str, User] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    objects: dict[str, Callable[[], str]] = field(default_factory=dict)
+
+
+def make() -> World:
+    """Publish, add people, keys, calls and everything that an address can name. Needs `manage.py init`."""
+    tess, made = operator(), World()
+    publish(Edits(actor=tess.actor, origin="console", put=parse_text(_documents(), "world")))
+    for place in PLACES:
+        for role in ROLES:
+            made.users[f"{place}:{role}"] = _person(tess, place, role)
+    made.users["member"] = members.create_member(tess, "member@acme.example", "Member")
+    for asker, tenant in (("key", HERE), ("foreign-key", THERE)):
+        wanted = commands.NewKey(tenant=tenant, team=TEAM, name=f"{tenant}-key")
+        made.keys[asker] = commands.create_key(tess, wanted).shown
+    make_objects(tess, made)
+    return made
+
+
+def make_objects(tess: Principal, made: World) -> None:
+    """What placeholders stand for: all of it belongs to the tenant `aquila`, or to a member without a role."""
+    call = _call(made.keys["key"])
+    entry = Entry.objects.filter(call=call).values_list("pk", flat=True)[0]
+    made.objects |= _constants(
+        {"tenant": HERE, "team": TEAM, "call": call_name(call), "entry": str(entry)}
+    )
+    made.objects["waiting"] = _waiting_calls(made.keys["key"])
+    made.objects["stop"] = lambda: _stop(tess)
+    made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
+
+
+def _waiting_calls(key: str) -> Callable[[], str]:
+    """A call that waits, for each who would cancel it: one that has ended is refused to everybody."""
+    wanted = Wanted(key=key.split("_")[1], route=f"{HERE}-ask", ends="admitted")
+    left: list[UUID] = []
+
+    def one() -> str:
+        if not left:
+            left.extend(make_calls([wanted] * len(ASKERS)))
+        return call_name(left.pop())
+
+    return one
+
+
+def _constants(values: Mapping[str, str]) -> dict[str, Callable[[], str]]:
+    return {name: lambda value=value: value for name, value in values.items()}  # type: ignore[misc] # a default binds the value
+
+
+def _documents() -> str:
+    grants = [
+        _GRANT.format(name=f"{place}-{role}", role=role, tenant=_in(TENANT_OF[place]))
+        for place in PLACES
+        for role in ROLES
+    ]
+    tenants = [_TENANT.format(tenant=tenant) for tenant in (HERE, THERE)]
+    return "---\n".join([_SHARED, *tenants, *grants])
+
+
+def _in(tenant: str) -> str:
+    return f", tenant: {tenant}" if tenant else ""
+
+
+def _person(tess: Principal, place: str, role: str) -> User:
+    """A developer belongs to the team whose objects the table names, or to one of the other tenant."""
+    user = members.create_member(tess, f"{place}-{role}@acme.example", f"{role} {place}")
+    if role == "developer":
+        members.add_membership(tess, user, TENANT_OF[place] or HERE, TEAM)
+    return user
+
+
+def _call(key: str) -> UUID:
+    return make_calls([Wanted(key=key.split("_")[1], route=f"{HERE}-ask")])[0]
+
+
+def _stop(tess: Principal) -> str:
+    """A stop of the one route: set anew unless it is on, since a second one would be a conflict."""
+    found = Stop.objects.filter(lifted_at=None, scope__kind="route", lift_asked_by="").first()
+    if found is None:
+        wanted = NewStop(kind="route", tenant=HERE, name=f"{HERE}-ask", reason=f"{HERE} rests")
+        found = set_stop(tess, wanted, exists=True)
+    return str(found.pk)
