@@ -12,6 +12,7 @@ PERIODS: Final = {
     "days": "the last 30 days",
     "year": "this year",
 }
+OLDEST_YEAR, NEWEST_YEAR = 1971, 9000  # ids carry the time since 1970
 MOST_DAYS: Final = 400
 
 
@@ -59,6 +60,8 @@ def span_of(period: str, now: datetime, zone: ZoneInfo) -> Span:
 
 def between(first: date, last: date, now: datetime, zone: ZoneInfo) -> Span:
     """Whole days from the first to the last, which counts, but not past now. Raises ValueError with words for people."""
+    if first.year < OLDEST_YEAR or last.year > NEWEST_YEAR:
+        raise ValueError(f"a report is of the years {OLDEST_YEAR} to {NEWEST_YEAR}")
     if last < first:
         raise ValueError(f"the last day, {last}, is before the first, {first}")
     if (last - first).days >= MOST_DAYS:

@@ -69,6 +69,8 @@ def test_an_impossible_span_is_refused_in_words() -> None:
         between(date(2026, 11, 2), date(2026, 11, 1), NOW, BERLIN)
     with pytest.raises(ValueError, match="at most 400 days"):
         between(date(2025, 1, 1), date(2026, 11, 1), NOW, BERLIN)
+    with pytest.raises(ValueError, match="of the years 1971 to 9000"):
+        between(date(109, 3, 14), date(109, 3, 14), NOW, BERLIN)
 
 
 def test_days_to_come_are_an_empty_span() -> None:
