@@ -13,13 +13,14 @@ from pathlib import Path
 
 import django
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
 
 from controlplane import env
 from controlplane.places import write_private
 from controlplane.up.installation import remember
 
 DEMO, SEEDING, SEEDED = "demo", "seeding", "seeded"
+SEEDED_PORT = "seeded_sandbox_port"
 
 
 def say(line: str) -> None:
@@ -43,6 +44,12 @@ def is_empty() -> bool:
         return bool(cursor.fetchone()[0] == 0)
 
 
+def moved() -> bool:
+    """Whether the demo's documents name another port than the one the sandbox listens on by now."""
+    known = env.services()
+    return known.get(DEMO) == SEEDED and known.get(SEEDED_PORT) != known["sandbox_port"]
+
+
 def state() -> str:
     """Whether this home is a demo: `seeding`, `seeded`, or not."""
     return env.services().get(DEMO, "")
@@ -57,12 +64,24 @@ def told_by(name: str, *arguments: str) -> dict[str, object]:
     return found
 
 
+def _seeded() -> None:
+    remember(env.home(), **{DEMO: SEEDED, SEEDED_PORT: env.services()["sandbox_port"]})
+
+
 def main(argv: list[str]) -> int:
-    """Prepare; the exit code is 0 unless something raised."""
+    """Prepare; the exit code is 0, 1 when the database is away, whatever else Python makes of what was raised."""
     django.setup()
     say("migrating the database")
-    migrate()
-    answer, when = Path(argv[0]), argv[1]
+    try:
+        migrate()
+    except OperationalError as away:
+        sys.stdout.write(f"the database cannot be used: {away}\n")
+        return 1
+    _fill(Path(argv[0]), argv[1])
+    return 0
+
+
+def _fill(answer: Path, when: str) -> None:
     empty = is_empty()
     seeding = when == "always" or (when == "empty" and (empty or state() == SEEDING))
     if seeding:
@@ -74,9 +93,12 @@ def main(argv: list[str]) -> int:
     if seeding:
         say("seeding the demo")
         told |= told_by("demo", "seed")
-        remember(env.home(), **{DEMO: SEEDED})
+        _seeded()
+    elif moved():
+        say("moving the demo's providers to the sandbox's new port")
+        told |= told_by("demo", "seed")
+        _seeded()
     write_private(answer, json.dumps({**told, DEMO: bool(state())}))
-    return 0
 
 
 if __name__ == "__main__":

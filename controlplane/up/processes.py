@@ -37,17 +37,17 @@ def environment(place: Installation, *, demo: bool) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Every process of ours for one `up`. `sandbox_port` is empty outside a demo."""
+    """Every process of ours for one `up`: which sockets web and the sandbox inherit. Outside a demo there is no sandbox."""
 
     place: Installation
     listening: int
-    sandbox_port: str
+    sandbox: int | None
 
     def specs(self) -> list[Spec]:
         """In the order of their start."""
         each = range(1, processes_per_kind() + 1)
         return [
-            *([self._sandbox()] if self.sandbox_port else []),
+            *([] if self.sandbox is None else [self._sandbox(self.sandbox)]),
             *[self._web(number) for number in each],
             *[self._calls(number) for number in each],
             self._manage("sequencer", "sequencer"),
@@ -55,8 +55,9 @@ class Fleet:
             self._beat(),
         ]
 
-    def _sandbox(self) -> Spec:
-        return self._manage("sandbox", "sandbox", "--port", self.sandbox_port)
+    def _sandbox(self, listening: int) -> Spec:
+        spec = self._manage("sandbox", "sandbox", "--fd", str(listening))
+        return replace(spec, fds=(listening,))
 
     def _web(self, number: int) -> Spec:
         spec = self._python(f"web-{number}", "-m", "controlplane.web", "--fd", str(self.listening))
@@ -94,6 +95,6 @@ class Fleet:
             argv=(sys.executable, *arguments),
             log=self.place.home / "log" / f"{name}.log",
             stage=STAGE_CALLERS,
-            env=environment(self.place, demo=bool(self.sandbox_port)),
+            env=environment(self.place, demo=self.sandbox is not None),
             cwd=env.ROOT,
         )

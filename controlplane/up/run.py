@@ -16,15 +16,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from socket import socket
 from types import FrameType
 from typing import Any
 
 from controlplane import embedded, env
-from controlplane.ports import free_port, listen
+from controlplane.ports import PortTaken, listen, who_listens
 from controlplane.supervisor import POLL_SECONDS, Child, ChildFailed, Spec, Supervisor
 from controlplane.up import processes, welcome
 from controlplane.up.installation import (
@@ -63,6 +63,7 @@ class Up:
         self._parent = Parent()
         self._told_to_stop = False
         self._missing = "no answer"
+        self._sockets = ExitStack()
         self.supervisor = Supervisor(self.say)
 
     def say(self, line: str) -> None:
@@ -80,34 +81,36 @@ class Up:
         """The whole story; returns the exit code. Raises CannotStart, PortTaken, ChildFailed, NoPlace."""
         for number in _SIGNALS:
             signal.signal(number, self._on_signal)
-        with claim(self.place), self._listening() as link:
+        with claim(self.place), self._sockets:
+            web = self._hold(listen(self.place.port))
             try:
-                self._start(link)
+                self._start(web)
                 while not self.stopping():
                     self.supervisor.revive()
                     time.sleep(POLL_SECONDS)
             except Stopped:
                 self.say("told to stop")
             finally:
-                link.close()
+                self._sockets.close()
                 self._stop()
         return 0
 
-    @contextmanager
-    def _listening(self) -> Iterator[socket]:
-        with listen(self.place.port) as link:
-            os.set_inheritable(link.fileno(), True)  # noqa: FBT003 - the system's signature
-            yield link
+    def _hold(self, link: socket) -> int:
+        """Keep a listening socket for as long as we run: a child that inherits it may die and lose no connection."""
+        self._sockets.enter_context(link)
+        os.set_inheritable(link.fileno(), True)  # noqa: FBT003 - the system's signature
+        return link.fileno()
 
-    def _start(self, link: socket) -> None:
+    def _start(self, web: int) -> None:
         place = self.place
         ensure_keys(place.keys)
         _fresh_folder(place.home / "metrics")
         self._services()
+        may_be_demo = place.demo != "never" or "demo" in env.services(place.home)
+        sandbox = self._hold(self._sandbox()) if may_be_demo else None
         told = self._prepare()
         demo = bool(told.pop("demo"))
-        sandbox_port = env.services(place.home)["sandbox_port"] if demo else ""
-        for spec in processes.Fleet(place, link.fileno(), sandbox_port).specs():
+        for spec in processes.Fleet(place, web, sandbox if demo else None).specs():
             self.supervisor.start(spec)
         self.say("starting " + ", ".join(child.spec.name for child in self.supervisor.children))
         self._wait(self._healthy, READY_SECONDS, "the installation")
@@ -124,13 +127,19 @@ class Up:
             for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
             if env.text(name)
         }
-        kept = env.services(place.home).get("sandbox_port")
-        remember(
-            place.home,
-            **given,
-            console=place.console,
-            sandbox_port=kept or str(free_port()),
-        )
+        remember(place.home, **given, console=place.console)
+
+    def _sandbox(self) -> socket:
+        """Listen for the sandbox where the demo's documents say, else anywhere: `prepare` then moves them there."""
+        kept = int(env.services(self.place.home).get("sandbox_port", "0"))
+        try:
+            link = listen(kept)
+        except PortTaken:
+            link = listen(0)
+            holder = who_listens(kept) or "somebody else"
+            self.say(f"the sandbox's port {kept} is taken by {holder}; it moves")
+        remember(self.place.home, sandbox_port=str(link.getsockname()[1]))
+        return link
 
     def _prepare(self) -> dict[str, object]:
         """Migrate, init and seed in a process of its own; returns what seeding told, once."""

@@ -50,6 +50,7 @@ class Machine:
     wrap: Sequence[str] = ()
     command: Sequence[str] = (sys.executable, "manage.py", "up")
     extra: Mapping[str, str] = field(default_factory=dict)
+    checkout: Path = env.ROOT
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in _GIVEN}
@@ -67,7 +68,7 @@ class Machine:
         before = signal.signal(signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(
             [*self.wrap, *_DIES_WITH_US, *self.command],
-            cwd=env.ROOT,
+            cwd=self.checkout,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -174,6 +175,37 @@ def get(port: int, path: str) -> dict[str, object]:
         return json.loads(answer.read())
 
 
+def first_call(machine: Machine) -> str:
+    """One governed call with the first key of welcome.json; returns the text of its answer."""
+    facts = json.loads((machine.home / "welcome.json").read_text())
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{machine.port}/v1/chat/completions",
+        headers={
+            "Authorization": f"Bearer {next(iter(facts['keys'].values()))}",
+            "Content-Type": "application/json",
+        },
+        data=json.dumps(
+            {"model": facts["route"], "messages": [{"role": "user", "content": "Hail."}]}
+        ).encode(),
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+        return json.loads(answer.read())["choices"][0]["message"]["content"]
+
+
+def manage(machine: Machine, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command on that machine, as ourselves."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=machine.checkout,
+        env=machine.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @contextlib.contextmanager
 def folder(parent: str | None = None, mode: int = 0o755) -> Iterator[Path]:
     """A folder outside pytest's own, which strangers could not enter."""
@@ -198,7 +230,7 @@ if child == 0:
     os.read(go, 1)
     with open("/proc/sys/user/max_user_namespaces", "w") as limit:
         limit.write("0")
-    os.execv(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[1], sys.argv[1:])
 os.read(ready, 1)
 for name in ("uid_map", "gid_map"):
     with open(f"/proc/{child}/{name}", "w") as table:

@@ -1,29 +1,13 @@
 """An empty organisation for real use, stopping from elsewhere, and removal."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from controlplane import env
-from tests.controlplane.machines import Machine, folder, free_port, get, running
+from tests.controlplane.machines import Machine, folder, free_port, get, manage, running
 
 pytestmark = [pytest.mark.machines, pytest.mark.slow]
-
-
-def manage(machine: Machine, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=env.ROOT,
-        env=machine.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_without_the_demo_there_is_one_admin_and_nothing_else_then_down_and_reset() -> None:

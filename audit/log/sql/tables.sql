@@ -39,9 +39,10 @@ CREATE TABLE audit_tile (
   index bigint NOT NULL CHECK (index >= 0),
   log smallint NOT NULL,
   level smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
-  hashes bytea STORAGE EXTERNAL NOT NULL CHECK (octet_length(hashes) = 8192),
+  hashes bytea NOT NULL CHECK (octet_length(hashes) = 8192),
   PRIMARY KEY (log, level, index)
 );
+ALTER TABLE audit_tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
 SELECT make_append_only('audit_tile');
 GRANT SELECT, INSERT (index, log, level, hashes) ON audit_tile TO :"app";
 

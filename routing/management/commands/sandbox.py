@@ -16,7 +16,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
+        place = parser.add_mutually_exclusive_group(required=True)
+        place.add_argument("--port", type=int, help="0 picks a free one")
+        place.add_argument("--fd", type=int, help="a listening socket to inherit")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument(
             "--check-dsn",
@@ -41,7 +43,12 @@ class Command(BaseCommand):
             timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
         )
-        listener = _listen(options["host"], options["port"])
+        inherited = options["fd"]
+        listener = (
+            _listen(options["host"], options["port"])
+            if inherited is None
+            else socket.socket(fileno=inherited)
+        )
         host, port = listener.getsockname()[:2]
         self.stdout.write(f"sandbox listens on http://{host}:{port}/v1")
         self.stdout.flush()
