@@ -27,6 +27,9 @@ class Entry(models.Model):
             models.Index(fields=["call"], name="audit_entry_call", condition=Q(call__isnull=False)),
             models.Index(fields=["tenant", "id"], name="audit_entry_tenant"),
             models.Index(fields=["id"], name="audit_entry_acts", condition=Q(call__isnull=True)),
+            models.Index(
+                fields=["kind", "id"], name="audit_entry_act_kinds", condition=Q(call__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

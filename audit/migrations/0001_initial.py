@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                             models.Index(condition=models.Q(("call__isnull", False)), fields=["call"], name="audit_entry_call"),
                             models.Index(fields=["tenant", "id"], name="audit_entry_tenant"),
                             models.Index(condition=models.Q(("call__isnull", True)), fields=["id"], name="audit_entry_acts"),
+                            models.Index(condition=models.Q(("call__isnull", True)), fields=["kind", "id"], name="audit_entry_act_kinds"),
                         ],
                     },
                 ),

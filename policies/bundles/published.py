@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from controlplane.kernel.principal import ORGANISATION
 from policies.bundles.models import Bundle
+from policies.bundles.snapshot import stored_at
 from policies.documents.kinds import KINDS
 from policies.order.models import Control
 
@@ -101,21 +102,21 @@ def published() -> Published:
 
 
 def at_revision(revision: int) -> Published | None:
-    """One revision, or None when there is no such."""
+    """One revision, or None when there is no such. Raises BundleRefused where it is not what was published."""
     found = _cached.get(revision)
     if found is None:
-        row = Bundle.objects.defer("checked").filter(revision=revision).first()
+        row = Bundle.objects.defer("checked", "text").filter(revision=revision).first()
         if row is None:
             return None
-        found = _read(row)
+        found = _read(row, stored_at(revision).text)
         if len(_cached) >= 8:
             _cached.clear()
         _cached[revision] = found
     return found
 
 
-def _read(row: Bundle) -> Published:
-    content = json.loads(bytes(row.text))
+def _read(row: Bundle, text: bytes) -> Published:
+    content = json.loads(text)
     documents = sorted(
         (_document(value) for value in content["documents"]),
         key=lambda document: (document.kind, document.tenant, document.name),

@@ -1,6 +1,8 @@
 """What is in force, for the hot path: revision, stop epoch, compiled bundle, active stops. Compiled bundles are kept by revision.
 
-A process refuses a bundle whose text, digest or checked forms are not what publish wrote, and one of another engine.
+A process refuses a bundle whose text, digest or checked forms are not what publish wrote, one of another engine, and one
+that the log does not know: the first `bundle.activated` of its revision must name the same digests. So a row that somebody
+forged in the database decides nothing, unless the log is forged too, which `audit verify` names.
 """
 
 import asyncio
@@ -29,12 +31,21 @@ SELECT c.revision, c.stop_epoch, coalesce((
 """
 _MOVED = "SELECT revision, stop_epoch FROM policies_control WHERE id = 1"
 _BUNDLE = """
-SELECT digest, engine, text, checked, checked_sha256 FROM policies_bundle WHERE revision = %s
+SELECT digest, engine, text, checked, checked_sha256, act_first('bundle.activated', 'revision', revision)
+  FROM policies_bundle WHERE revision = %s
 """
 
 
 class BundleRefused(Unavailable):
     """A stored bundle is not what publish wrote, or needs an engine this release does not have. Nothing is decided with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A bundle's own bytes, which are those that the log says were put into force."""
+
+    text: bytes
+    checked: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +145,40 @@ def bundle_at(revision: int) -> Bundle:
         return compiled(revision, cursor.fetchone())
 
 
+def stored_at(revision: int) -> Stored:
+    """The bytes of any revision, for Django code that hands them on. Raises as `Snapshots.at`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BUNDLE, [revision])
+        return stored(revision, cursor.fetchone())
+
+
 def compiled(revision: int, row: tuple[Any, ...] | None) -> Bundle:
     """Compile a stored bundle after checking that it is what publish wrote. Raises Unavailable, BundleRefused."""
+    found = stored(revision, row)
+    if row is not None and row[1] != ENGINE:
+        raise BundleRefused(f"revision {revision} needs engine {row[1]}; this release has {ENGINE}")
+    return load_bundle(revision, found.text, found.checked)
+
+
+def stored(revision: int, row: tuple[Any, ...] | None) -> Stored:
+    """A bundle's row and its entry, compared. Raises Unavailable, BundleRefused."""
     if row is None:
         raise Unavailable(f"revision {revision} was never published")
-    digest, engine, text, checked, pinned = row[0], row[1], *map(bytes, row[2:])
-    if engine != ENGINE:
-        raise BundleRefused(f"revision {revision} needs engine {engine}; this release has {ENGINE}")
-    if sha256(text).digest() != bytes(digest):
+    digest, text, checked, pinned = bytes(row[0]), *map(bytes, row[2:5])
+    if sha256(text).digest() != digest:
         raise BundleRefused(f"the text of revision {revision} does not match its digest")
     if sha256(checked).digest() != pinned:
         raise BundleRefused(f"the checked forms of revision {revision} do not match their digest")
-    return load_bundle(revision, text, checked)
+    if row[5] is None:
+        raise BundleRefused(f"the log does not know revision {revision}: nobody published it")
+    # INVARIANT: only what was published decides; the log says what that was, and no row beside it
+    said = json.loads(bytes(row[5]))["data"]
+    if (said.get("digest"), said.get("checked")) != (digest.hex(), pinned.hex()):
+        raise BundleRefused(
+            f"revision {revision} is not the bundle that was published: "
+            f"its bundle.activated names digest {said.get('digest')}"
+        )
+    return Stored(text, checked)
 
 
 def _in_force(row: tuple[Any, ...] | None) -> tuple[int, int, tuple[StopFact, ...]]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from controlplane.kernel.errors import NotFound
+from controlplane.kernel.errors import NotFound, Unavailable
 from controlplane.kernel.ids import call_name
-from policies.bundles.models import Bundle
+from policies.bundles.snapshot import stored_at
 from policies.decisions.again import Job, in_fresh_process
 from policies.decisions.models import Decision
 
@@ -49,21 +49,18 @@ def replay(call: UUID) -> Replay:
     engine, explanation = 0, ""
     for revision in sorted({record.revision for record in records}):
         of_revision = [record for record in records if record.revision == revision]
-        bundle = Bundle.objects.filter(revision=revision).first()
-        if bundle is None:
-            explanation = f"revision {revision} is not in the database any more"
+        try:
+            bundle = stored_at(revision)
+        except Unavailable as error:
+            explanation = error.message
             stages += [_stage(record, "") for record in of_revision]
             continue
         facts = tuple(bytes(record.facts) for record in of_revision)
-        job = Job(revision, bytes(bundle.text), bytes(bundle.checked), facts)
+        job = Job(revision, bundle.text, bundle.checked, facts)
         found = in_fresh_process(job)
         engine, explanation = found.engine, found.error or explanation
         digests = found.digests or ("",) * len(of_revision)
         stages += [_stage(r, d) for r, d in zip(of_revision, digests, strict=True)]
-        if found.bundle != bytes(bundle.digest).hex():
-            explanation = (
-                f"the text of revision {revision} does not have the digest that was published"
-            )
     return Replay(engine, tuple(sorted(stages, key=lambda stage: stage.no)), explanation)
 
 

@@ -2,8 +2,6 @@
 
 import secrets
 
-from django.db import connection
-
 from policies.bundles.models import Bundle
 from policies.bundles.publish import Edits, Outcome, publish
 from policies.documents.parse import parse_text
@@ -50,6 +48,4 @@ def put(*texts: str, origin: str = "git", actor: str = "cli:test") -> Outcome:
 def ensure_organisation() -> None:
     """Some revision is published; tests of one database share it, those of the hot path move its number alone."""
     if not Bundle.objects.exists():
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE policies_control SET revision = 0")
         put(ORGANISATION, origin="console")

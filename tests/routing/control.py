@@ -10,7 +10,7 @@ NAMES = {"revision": "revision", "stop_epoch": "epoch"}
 SAME_BUNDLE = """
 INSERT INTO policies_bundle (revision, digest, engine, text, checked, checked_sha256, actor, flagged, published_at)
 SELECT %s, digest, engine, text, checked, checked_sha256, actor, flagged, published_at
-  FROM policies_bundle WHERE revision = %s
+  FROM policies_bundle WHERE revision = %s RETURNING digest, checked_sha256
 """
 """Whatever was published stays what is in force, under its new number."""
 
@@ -34,11 +34,12 @@ async def _move(db: Database, column: str, kind: str) -> int:
         row = await cursor.fetchone()
         assert row is not None
         moved: int = row[0]
+        data: dict[str, object] = {NAMES[column]: moved}
         if column == "revision":
-            await connection.execute(SAME_BUNDLE, (moved, moved - 1))
-        built = entry.build(
-            kind, id=IDS.new(), at=system_clock(), actor="cli:test", data={NAMES[column]: moved}
-        )
+            cursor = await connection.execute(SAME_BUNDLE, (moved, moved - 1))
+            for digest, checked in await cursor.fetchall():
+                data |= {"digest": digest.hex(), "checked": checked.hex()}
+        built = entry.build(kind, id=IDS.new(), at=system_clock(), actor="cli:test", data=data)
         await connection.execute(
             "SELECT audit_append(%s, %s, NULL, '', %b)", (built.id, built.kind, built.body)
         )

@@ -9,3 +9,12 @@ CREATE FUNCTION entry_seen(p_entry uuid) RETURNS boolean LANGUAGE plpgsql VOLATI
 BEGIN
   RETURN EXISTS (SELECT FROM audit_entry WHERE id = p_entry);
 END $$;
+
+-- What was said by the first act of a kind whose data has this number under this name; null when there is none. A later one,
+-- whoever appended it, changes nothing.
+CREATE FUNCTION act_first(p_kind text, p_member text, p_number bigint) RETURNS bytea LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN (SELECT e.body FROM audit_entry e
+           WHERE e.call IS NULL AND e.kind = p_kind AND convert_from(e.body, 'UTF8')::json -> 'data' ->> p_member = p_number::text
+           ORDER BY e.xid, e.id LIMIT 1);
+END $$;

@@ -16,6 +16,7 @@ CREATE INDEX audit_entry_call ON audit_entry (call) WHERE call IS NOT NULL;
 CREATE INDEX audit_entry_tenant ON audit_entry (tenant, id);
 -- what people and jobs did, among the millions of entries of calls; calls pay nothing for it
 CREATE INDEX audit_entry_acts ON audit_entry (id) WHERE call IS NULL;
+CREATE INDEX audit_entry_act_kinds ON audit_entry (kind, id) WHERE call IS NULL;
 SELECT make_append_only('audit_entry');
 INSERT INTO partitioned_table VALUES ('audit_entry', 100);
 -- INVARIANT: nobody chooses xid and recorded_at, so entries cannot be dated back

@@ -1,20 +1,26 @@
 """What is in force, for the hot path: read as one, compiled once, and refused when it is not what publish wrote."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection, connections, transaction
 from psycopg_pool import AsyncConnectionPool
 
+from audit.merkle import canonical
+from controlplane.kernel.clock import system_clock
 from controlplane.kernel.errors import Unavailable
 from policies.bundles import snapshot as room
-from policies.bundles.models import Bundle
+from policies.bundles.published import at_revision
 from policies.bundles.read import stoppable
 from policies.bundles.snapshot import BundleRefused, Snapshots, bundle_at, compiled, published
 from policies.engine.bundle import Bundle as Compiled
 from policies.engine.facts import StopFact
+from policies.order.entries import append_entry
 from policies.stops.commands import NewStop, lift_stop, set_stop
 from tests.policies.people import ADA
 from tests.policies.texts import ensure_organisation, fresh, permission, put, tenant
@@ -128,22 +134,83 @@ def test_django_code_sees_what_is_in_force() -> None:
     assert name not in bundle_at(first.revision).tenants
 
 
+def stored_row(revision: int) -> list[Any]:
+    """What a process reads of a revision."""
+    with connection.cursor() as cursor:
+        cursor.execute(room._BUNDLE, [revision])
+        found = cursor.fetchone()
+    assert found is not None
+    return [bytes(value) if isinstance(value, memoryview) else value for value in found]
+
+
 @pytest.mark.parametrize("column", [0, 1, 2, 3, 4])
 def test_a_bundle_that_is_not_what_publish_wrote_is_refused(column: int) -> None:
-    row = Bundle.objects.order_by("-revision").first()
-    assert row is not None
-    values: list[object] = [
-        bytes(row.digest),
-        row.engine,
-        bytes(row.text),
-        bytes(row.checked),
-        bytes(row.checked_sha256),
-    ]
-    assert compiled(row.revision, tuple(values)).revision == row.revision
+    revision = published().revision
+    values = stored_row(revision)
+    assert compiled(revision, tuple(values)).revision == revision
     found = values[column]
-    values[column] = found + 1 if isinstance(found, int) else bytes([found[0] ^ 1]) + found[1:]  # type: ignore[index]  # bytes
+    values[column] = found + 1 if isinstance(found, int) else bytes([found[0] ^ 1]) + found[1:]
     with pytest.raises(BundleRefused):
-        compiled(row.revision, tuple(values))
+        compiled(revision, tuple(values))
+
+
+def forged(revision: int, lifted: str) -> tuple[bytes, bytes]:
+    """The digest and the text of a revision without one permission: right in itself, and never published."""
+    whole = json.loads(stored_row(revision)[2])
+    whole["documents"] = [d for d in whole["documents"] if d["metadata"]["name"] != lifted]
+    text = canonical.dumps(whole)
+    return sha256(text).digest(), text
+
+
+FORGED_ROW = """
+INSERT INTO policies_bundle (revision, digest, engine, text, checked, checked_sha256, actor, flagged, published_at)
+SELECT revision + 1, %s, engine, %s, checked, checked_sha256, 'cli:nobody', false, published_at
+  FROM policies_bundle WHERE revision = %s
+"""
+
+
+def test_a_row_that_somebody_forged_decides_nothing() -> None:
+    of, forbid = fresh("t"), fresh("no-calls")
+    revision = put(tenant(of, "x"), permission(forbid, of, effect="forbid")).revision
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(FORGED_ROW, [*forged(revision, forbid), revision])
+        cursor.execute("UPDATE policies_control SET revision = %s", [revision + 1])
+        unknown = f"does not know revision {revision + 1}"
+        with pytest.raises(BundleRefused, match=unknown):
+            published()
+        with pytest.raises(BundleRefused, match=unknown):
+            bundle_at(revision + 1)
+        with pytest.raises(BundleRefused, match=unknown):
+            at_revision(revision + 1)
+        transaction.set_rollback(True)
+    assert forbid in {rule.name for rule in published().bundle.rules}
+
+
+def test_a_forged_row_does_not_get_by_with_the_entry_of_another_bundle() -> None:
+    of, forbid = fresh("t"), fresh("no-calls")
+    revision = put(tenant(of, "x"), permission(forbid, of, effect="forbid")).revision
+    values = stored_row(revision)
+    values[0], values[2] = forged(revision, forbid)
+    with pytest.raises(BundleRefused, match="is not the bundle that was published"):
+        compiled(revision, tuple(values))
+    # forms of its own, with the same text: a condition that was never checked so
+    values = stored_row(revision)
+    values[3] = values[3] + b"\x00"
+    values[4] = sha256(values[3]).digest()
+    with pytest.raises(BundleRefused, match="is not the bundle that was published"):
+        compiled(revision, tuple(values))
+
+
+def test_an_entry_that_somebody_appended_later_changes_nothing() -> None:
+    of, forbid = fresh("t"), fresh("no-calls")
+    revision = put(tenant(of, "x"), permission(forbid, of, effect="forbid")).revision
+    said = stored_row(revision)[5]
+    with transaction.atomic():
+        digest, _ = forged(revision, forbid)
+        data = {"revision": revision, "digest": digest.hex(), "checked": "00"}
+        append_entry("bundle.activated", actor="cli:nobody", at=system_clock(), data=data)
+        assert stored_row(revision)[5] == said
+        transaction.set_rollback(True)
 
 
 def test_what_can_be_stopped() -> None:
