@@ -186,19 +186,26 @@ def test_a_row_that_somebody_forged_decides_nothing() -> None:
     assert forbid in {rule.name for rule in published().bundle.rules}
 
 
+def refusal(revision: int, values: list[Any]) -> str:
+    """Why a process refuses these values; empty where it decides with them."""
+    try:
+        compiled(revision, tuple(values))
+    except BundleRefused as error:
+        return error.message
+    return ""
+
+
 def test_a_forged_row_does_not_get_by_with_the_entry_of_another_bundle() -> None:
     of, forbid = fresh("t"), fresh("no-calls")
     revision = put(tenant(of, "x"), permission(forbid, of, effect="forbid")).revision
     values = stored_row(revision)
     values[0], values[2] = forged(revision, forbid)
-    with pytest.raises(BundleRefused, match="is not the bundle that was published"):
-        compiled(revision, tuple(values))
+    assert "is not the bundle that was published" in refusal(revision, values)
     # forms of its own, with the same text: a condition that was never checked so
     values = stored_row(revision)
     values[3] = values[3] + b"\x00"
     values[4] = sha256(values[3]).digest()
-    with pytest.raises(BundleRefused, match="is not the bundle that was published"):
-        compiled(revision, tuple(values))
+    assert "is not the bundle that was published" in refusal(revision, values)
 
 
 def test_an_entry_that_somebody_appended_later_changes_nothing() -> None:
