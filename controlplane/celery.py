@@ -59,6 +59,11 @@ app.conf.update(
             "schedule": 5.0,
             "options": {"expires": 5},
         },
+        "publish-due": {
+            "task": "policies.publish_due",
+            "schedule": 5.0,
+            "options": {"expires": 5},
+        },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
         "expire-idempotency": {
             "task": "routing.expire_idempotency",

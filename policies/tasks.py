@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from policies.changes.publishing import publish_due
 from policies.stops.commands import lift_expired
 
 
@@ -9,3 +10,9 @@ from policies.stops.commands import lift_expired
 def lift_expired_stops() -> None:
     """Lift the stops whose end has passed; every few seconds, since they stay on until then."""
     lift_expired()
+
+
+@shared_task(name="policies.publish_due", ignore_result=True)
+def publish_due_changes() -> None:
+    """Publish the approved change requests whose time has come; every few seconds, as people expect of a time."""
+    publish_due()

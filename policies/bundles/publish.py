@@ -5,22 +5,25 @@ Conditions are checked by a child process (`policies.checking`): no process that
 1. lay the edits over what is published
 2. check the whole: types, references, what is not yet executed, where secrets may be sent
 3. compile it as the next revision
-4. under the exclusive order lock, in one transaction: see that the base has not moved, write documents with their history, the
-   bundle, the identity rows of tenants and teams, the control row, and the entry `bundle.activated`
+4. under the exclusive order lock, in one transaction: see that the base has not moved, ask for consent (in four-eyes: a change
+   request with its approvals, which are written here), write documents with their history, the bundle, the identity rows of
+   tenants and teams, the control row, and the entry `bundle.activated`
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from django.conf import settings
 
 from audit.merkle import canonical
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import Conflict
+from controlplane.kernel.errors import Conflict, Forbidden
 from policies.bundles import models
 from policies.bundles.diff import Difference, difference, lay_over
 from policies.bundles.read import Published, file_of, published_documents
+from policies.bundles.rules import could_approve, leaves_single_operator, single_operator
 from policies.checking.client import check_sources
 from policies.documents.document import Document, Identity
 from policies.documents.parse import raise_if
@@ -31,6 +34,7 @@ from policies.engine.compile import compile_bundle
 from policies.engine.expectations import broken, policy_tests
 from policies.engine.forms import CheckedForms
 from policies.identity.history import record_changed, record_created, record_deleted
+from policies.identity.models import User
 from policies.identity.sync import Change, TeamsOf, sync_tenants
 from policies.order.entries import append_entry
 from policies.order.lock import control, exclusively, mandate_now, set_revision
@@ -38,6 +42,8 @@ from policies.secrets.store import Secrets
 
 _TRIES = 3
 _NAMED_IN_ENTRY = 200
+OTHERS = 2
+"""How many others must be able to approve before four-eyes may begin."""
 
 
 class BaseMoved(Conflict):
@@ -46,10 +52,14 @@ class BaseMoved(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
-    """Documents to put and identities to delete, by whom (`cli:root`), and what brought them (`git` or `console`)."""
+    """Documents to put and identities to delete, by whom (`cli:root`), and what brought them (`git` or `console`).
+
+    `change` is the id (hex) of the change request that they are, for the entry.
+    """
 
     actor: str
     origin: str
+    change: str = ""
     put: Sequence[Document] = ()
     delete: Sequence[Identity] = ()
 
@@ -81,11 +91,20 @@ class Candidate:
         return bytes.fromhex(self.bundle.digest)
 
 
-def publish(edits: Edits | Callable[[Published], Edits]) -> Outcome:
+Consent = Callable[[Candidate, int, datetime], None]
+"""Asked under the order lock, before anything is written, with the candidate, its revision and the moment. It raises, or writes
+who agreed: that commits or vanishes with the bundle."""
+
+
+class NeedsApproval(Forbidden):
+    """In four-eyes nobody publishes alone: hand in a change request."""
+
+
+def publish(edits: Edits | Callable[[Published], Edits], consent: Consent | None = None) -> Outcome:
     """Put the edits into force, or nothing at all. A function of what is published is asked again when the base moved.
 
-    Raises InvalidDocuments with every problem, BaseMoved when others published three times in between, Unavailable when the lock
-    was never free.
+    Raises InvalidDocuments with every problem, NeedsApproval in four-eyes without consent, what `consent` raises, BaseMoved when
+    others published three times in between, Unavailable when the lock was never free.
     """
     for left in reversed(range(_TRIES)):
         base = published_documents()
@@ -99,7 +118,7 @@ def publish(edits: Edits | Callable[[Published], Edits]) -> Outcome:
                 flagged=candidate.flagged,
             )
         try:
-            return _activate(candidate, found)
+            return _activate(candidate, found, consent)
         except BaseMoved:
             if not left:
                 raise
@@ -112,7 +131,7 @@ def prepare(base: Published, edits: Edits) -> Candidate:
     forms = checked(documents)
     found = difference(base.documents, documents)
     # what is published already was let in: a secret that an operator took away must not hold up a forbid
-    raise_if(refusals([*found.created, *found.changed]))
+    raise_if(refusals([*found.created, *found.changed]) + _leaving(base, documents, edits.actor))
     bundle = compile_bundle(base.revision + 1, documents, forms)
     raise_if(_broken_tests(documents, bundle))
     return Candidate(
@@ -121,7 +140,7 @@ def prepare(base: Published, edits: Edits) -> Candidate:
         difference=found,
         forms=forms,
         bundle=bundle,
-        flagged=_alone(base.documents or documents),
+        flagged=single_operator(base.documents or documents),
     )
 
 
@@ -143,7 +162,7 @@ def checked(documents: Sequence[Document]) -> CheckedForms:
 def refusals(documents: Iterable[Document]) -> list[Problem]:
     """Why documents that are right may not be published here: what is not yet executed, and where secrets may not be sent."""
     found = list(documents)
-    return sorted([*not_yet_executed(found), *_four_eyes(found), *_secrets(found)])
+    return sorted([*not_yet_executed(found), *_secrets(found)])
 
 
 def _broken_tests(documents: Iterable[Document], bundle: Bundle) -> list[Problem]:
@@ -164,7 +183,12 @@ def _at(document: Document, problem: Problem) -> Problem:
     return problem._replace(file=document.file, line=problem.line + document.first_line - 1)
 
 
-def _activate(candidate: Candidate, edits: Edits) -> Outcome:
+def _activate(candidate: Candidate, edits: Edits, consent: Consent | None) -> Outcome:
+    # INVARIANT: in four-eyes nothing takes effect without consent; the base cannot move between here and the lock
+    if consent is None and not single_operator(candidate.base.documents):
+        raise NeedsApproval(
+            "the organisation is in four-eyes mode: this needs a change request that others approve"
+        )
     at = mandate_now()
     revision = candidate.base.revision + 1
     encoded = candidate.forms.encode()
@@ -179,7 +203,7 @@ def _activate(candidate: Candidate, edits: Edits) -> Outcome:
         flagged=candidate.flagged,
         published_at=at,
     )
-    data = _entry_data(candidate, bundle)
+    data = _entry_data(candidate, bundle, edits.change)
     before, after = teams_of(candidate.base.documents), teams_of(candidate.documents)
 
     def work() -> None:
@@ -188,6 +212,8 @@ def _activate(candidate: Candidate, edits: Edits) -> Outcome:
             raise BaseMoved(
                 f"revision {in_force} was published in between, over {candidate.base.revision}"
             )
+        if consent is not None:
+            consent(candidate, revision, at)
         _write_documents(candidate, edits, revision)
         bundle.save(force_insert=True)
         sync_tenants(before, after, Change(actor=edits.actor, revision=revision, at=at))
@@ -225,7 +251,7 @@ def _content(document: Document, origin: str) -> dict[str, str]:
     return {"body": body, "source": document.source, "origin": origin}
 
 
-def _entry_data(candidate: Candidate, bundle: models.Bundle) -> Mapping[str, object]:
+def _entry_data(candidate: Candidate, bundle: models.Bundle, change: str) -> Mapping[str, object]:
     lines = candidate.difference.lines()
     return {
         "revision": bundle.revision,
@@ -236,6 +262,7 @@ def _entry_data(candidate: Candidate, bundle: models.Bundle) -> Mapping[str, obj
         "flagged": bundle.flagged,
         **candidate.difference.counts,
         "documents": lines[:_NAMED_IN_ENTRY],
+        **({"change": change} if change else {}),
     }
 
 
@@ -244,21 +271,22 @@ def teams_of(documents: Iterable[Document]) -> TeamsOf:
     return {d.name: frozenset(d.filled()["teams"]) for d in documents if d.kind == "Tenant"}
 
 
-def _organisations(documents: Iterable[Document]) -> list[Document]:
-    return [d for d in documents if d.kind == "Organisation"]
-
-
-def _alone(base: Iterable[Document]) -> bool:
-    """Whether one person published alone: the base bundle is in single-operator mode."""
-    return any(d.filled()["mode"] == "single-operator" for d in _organisations(base))
-
-
-def _four_eyes(documents: Iterable[Document]) -> list[Problem]:
-    """Approvals are not built: a bundle that needs them could never be changed again."""
+def _leaving(base: Published, documents: Sequence[Document], actor: str) -> list[Problem]:
+    """Leaving single-operator mode needs two others who could approve the next change of the Organisation."""
+    if not leaves_single_operator(base.documents, documents):
+        return []
+    members = User.objects.filter(is_active=True).values_list("email", flat=True)
+    others = could_approve(documents, members, [actor.partition(":")[2]])
+    if others >= OTHERS:
+        return []
     return [
-        d.problem("spec.mode", 'not yet executed: mode "four-eyes"; write mode: single-operator')
-        for d in _organisations(documents)
-        if d.filled()["mode"] == "four-eyes"
+        d.problem(
+            "spec.mode",
+            f"four-eyes needs two other members who may approve a change of the Organisation; there "
+            f"{'is' if others == 1 else 'are'} {others}: invite them and grant them a role first",
+        )
+        for d in documents
+        if d.kind == "Organisation"
     ]
 
 

@@ -14,8 +14,12 @@ from django.conf import settings
 
 from controlplane.kernel.errors import Conflict
 from controlplane.kernel.principal import Principal
+from policies.bundles.diff import difference, lay_over
 from policies.bundles.publish import Edits, publish
-from policies.bundles.read import Published
+from policies.bundles.read import Published, published_documents
+from policies.bundles.rules import single_operator
+from policies.changes.commands import NewChange
+from policies.changes.publishing import propose
 from policies.documents.document import Document
 from policies.documents.parse import parse_text
 from policies.identity import commands, members
@@ -62,7 +66,7 @@ def seed(operator: Principal, port: int) -> Told:
         raise Conflict("there is no organisation yet; run `manage.py init` first")
     vendors = _write_secrets(settings.MANDATE_SECRETS_DIR, port)
     if _complete():
-        publish(lambda base: _moved(operator, base, port))
+        _move(operator, port)
         return Told()
     publish(lambda base: _founded(operator, base, world.documents(_address(port), vendors)))
     people = tuple(_person(operator, person) for person in world.PEOPLE)
@@ -103,6 +107,17 @@ def _founded(operator: Principal, base: Published, put: Sequence[Document]) -> E
         if d.identity == ("RoleGrant", "", "first-admin") and d.spec["member"] in emails
     ]
     return Edits(actor=operator.actor, origin="console", put=put, delete=first)
+
+
+def _move(operator: Principal, port: int) -> None:
+    """Providers of an earlier start follow the sandbox; in four-eyes mode somebody must agree to that too."""
+    base = published_documents()
+    edits = _moved(operator, base, port)
+    if single_operator(base.documents):
+        publish(lambda base: _moved(operator, base, port))
+    elif difference(base.documents, lay_over(base.documents, edits.put)):
+        wanted = NewChange(title=f"The sandbox is at {_address(port)} now")
+        propose(operator, wanted, [d.source for d in edits.put], ())
 
 
 def _moved(operator: Principal, base: Published, port: int) -> Edits:

@@ -165,9 +165,16 @@ def test_what_is_not_yet_executed_is_refused_and_named() -> None:
     assert _refused(tenant(name, "x"), provider) == [
         'test:9:8 spec.type: not yet executed: the provider type "gemini"'
     ]
+
+
+def test_four_eyes_begins_only_where_two_others_may_approve() -> None:
     four = "apiVersion: mandate/v1\nkind: Organisation\nmetadata: {name: acme}\nspec: {currency: EUR, mode: four-eyes}\n"
-    (said,) = _refused(four)
-    assert 'spec.mode: not yet executed: mode "four-eyes"' in said
+    assert _refused(four) == [
+        (
+            "test:4:23 spec.mode: four-eyes needs two other members who may approve a change of the Organisation; "
+            "there are 0: invite them and grant them a role first"
+        )
+    ]
 
 
 def test_a_bundle_that_fails_its_own_test_is_not_published() -> None:

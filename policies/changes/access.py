@@ -1,0 +1,108 @@
+"""Who may see, write, approve and end a change request. Every rule takes a Principal; commands ask here again."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.kernel.errors import Forbidden, NotFound
+from controlplane.kernel.principal import ORGANISATION, Principal
+from policies.bundles.rules import may_help
+from policies.changes.models import ChangeRequest
+from policies.changes.read import Standing, missing_words
+
+
+def visible(principal: Principal) -> "QuerySet[ChangeRequest]":
+    """The change requests that exist for a principal: all, for who has a role in the organisation; else those of own tenants."""
+    if principal.kind == "key":
+        return ChangeRequest.objects.none()
+    if principal.roles.get(ORGANISATION):
+        return ChangeRequest.objects.all()
+    own = {*principal.roles, *(tenant for tenant, _ in principal.teams)} - {ORGANISATION}
+    # INVARIANT: the organisation's own change requests may be about any tenant, so they are for its people alone
+    return ChangeRequest.objects.filter(Q(tenant__in=sorted(own)))
+
+
+def get(principal: Principal, change: UUID) -> ChangeRequest:
+    """One change request. Raises NotFound, also for one of another tenant."""
+    row = visible(principal).filter(pk=change).first()
+    if row is None:
+        raise NotFound(f'there is no change request "{change}"')
+    return row
+
+
+def editable(principal: Principal, change: UUID) -> ChangeRequest:
+    """One that this principal may write to. Raises NotFound, Forbidden."""
+    row = get(principal, change)
+    require_draft(principal, row.tenant)
+    return row
+
+
+def may_draft(principal: Principal, tenant: str) -> bool:
+    """An author or admin there, or a developer in the own tenant."""
+    if principal.kind == "key":
+        return False
+    if principal.holds("author", tenant) or principal.holds("admin", tenant):
+        return True
+    own = "developer" in principal.roles.get(tenant, ()) or any(
+        place == tenant for place, _ in principal.teams
+    )
+    return tenant != ORGANISATION and own and principal.holds("developer", tenant)
+
+
+def require_draft(principal: Principal, tenant: str) -> None:
+    """Raises NotFound for a tenant that does not exist for this principal, else Forbidden."""
+    if may_draft(principal, tenant):
+        return
+    known = principal.roles.get(ORGANISATION) or principal.roles.get(tenant)
+    if tenant and not known and not any(place == tenant for place, _ in principal.teams):
+        raise NotFound(f'there is no tenant "{tenant}"')
+    place = f'of tenant "{tenant}"' if tenant else "of the organisation"
+    raise Forbidden(
+        f"a change request {place} is written by its authors, admins"
+        f"{' or developers' if tenant else ''}; {principal.name} is none of them"
+    )
+
+
+def drafts_somewhere(principal: Principal) -> bool:
+    """Whether there is any place in which this principal may write a change request."""
+    places = {*principal.roles, *(tenant for tenant, _ in principal.teams)}
+    return any(may_draft(principal, place) for place in places)
+
+
+def require_withdraw(principal: Principal, change: ChangeRequest) -> None:
+    """Who wrote it, or an admin there. Raises Forbidden."""
+    if principal.actor == change.author or principal.holds("admin", change.tenant):
+        return
+    raise Forbidden("a change request is withdrawn by who wrote it, or by an admin")
+
+
+def require_approve(principal: Principal, found: Standing, roles: Collection[str]) -> None:
+    """Who holds a role that something needs, and (in four-eyes) neither wrote nor last edited it. Raises Forbidden."""
+    why = found.refusal(principal, roles)
+    if why:
+        raise Forbidden(why)
+
+
+def refuse_missing(found: Standing) -> None:
+    """Raises Forbidden while approvals are missing."""
+    if found.missing:
+        raise Forbidden(f"this still needs {missing_words(found.missing)}")
+
+
+def require_part(
+    principal: Principal, change: ChangeRequest, found: Standing, roles: Collection[str]
+) -> None:
+    """Who could write or approve it. Raises Forbidden."""
+    if not (may_draft(principal, change.tenant) or may_help(found.needs, roles)):
+        raise Forbidden(f"{principal.name} may neither write nor approve this change request")
+
+
+def require_named_author(change: ChangeRequest, found: Standing) -> None:
+    """What is approved from a shell says who wrote it. Raises Forbidden in four-eyes otherwise."""
+    # INVARIANT: one person at one shell is never two
+    if change.author.startswith("cli:") and not found.alone:
+        raise Forbidden(
+            f"{change.author} wrote this without saying for whom, so it is not approved from a shell: approve it in the "
+            "console, or hand it in again with --as"
+        )

@@ -1,0 +1,88 @@
+"""What is checked before people are asked. Nothing is written here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from policies.bundles.publish import Candidate, Edits, prepare
+from policies.bundles.read import Published
+from policies.changes.models import ChangeRequest, Edit
+from policies.changes.read import conflict_words, conflicts
+from policies.changes.texts import document_of, file_name
+from policies.documents.problems import InvalidDocuments, Problem
+
+SCHEMA, BASE, WHOLE, EFFECT = "schema", "base", "whole", "effect"
+TITLES = {
+    SCHEMA: "Every document can be read",
+    BASE: "Nobody changed the same in between",
+    WHOLE: "Types, references and conditions",
+    EFFECT: "Something changes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check: whether it passed, what it says, and each problem at its place."""
+
+    kind: str
+    ok: bool
+    told: str
+    problems: tuple[Problem, ...] = ()
+
+
+def run(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> list[Result]:
+    """Every check that can be made; later ones need the earlier."""
+    results = [_schema(edits), _base(base, change, edits)]
+    if not all(result.ok for result in results):
+        return results
+    try:
+        candidate = prepare(base, wanted(change, edits, change.author))
+    except InvalidDocuments as error:
+        return [*results, Result(WHOLE, ok=False, told="", problems=tuple(error.problems))]
+    count = len(candidate.documents)
+    return [
+        *results,
+        Result(WHOLE, ok=True, told=f"{count} documents fit together"),
+        _effect(candidate),
+    ]
+
+
+def wanted(change: ChangeRequest, edits: Iterable[Edit], actor: str) -> Edits:
+    """What a change request would publish. Raises InvalidDocuments for a text that cannot be read."""
+    found = list(edits)
+    return Edits(
+        actor=actor,
+        origin=change.origin,
+        change=change.id.hex,
+        put=[document_of(e.identity, e.source) for e in found if not e.deletes],
+        delete=[edit.identity for edit in found if edit.deletes],
+    )
+
+
+def problems_of(edit: Edit) -> tuple[Problem, ...]:
+    """What is wrong with the text of an edit."""
+    file = file_name(edit.identity)
+    return tuple(
+        Problem(file, line, column, path, told) for line, column, path, told in edit.problems
+    )
+
+
+def _schema(edits: Sequence[Edit]) -> Result:
+    problems = [problem for edit in edits for problem in problems_of(edit)]
+    if not edits:
+        return Result(SCHEMA, ok=False, told="nothing is edited yet")
+    told = f"{len(edits)} document{'s' if len(edits) != 1 else ''}"
+    return Result(SCHEMA, ok=not problems, told=told, problems=tuple(problems))
+
+
+def _base(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> Result:
+    found = conflicts(base, change, edits)
+    if found:
+        told = f"changed since revision {change.base}: {conflict_words(found)}; rebase to see both"
+        return Result(BASE, ok=False, told=told)
+    return Result(BASE, ok=True, told=f"over revision {base.revision}")
+
+
+def _effect(candidate: Candidate) -> Result:
+    counts = candidate.difference.counts
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return Result(EFFECT, ok=bool(counts and told), told=told or "all of this is published already")

@@ -1,0 +1,148 @@
+"""Change requests, their edits, what was checked, and who approved."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from policies.order.ids import new_id
+
+DRAFT, CHECKS, APPROVAL, SCHEDULED = "draft", "checks", "approval", "scheduled"
+PUBLISHED, WITHDRAWN = "published", "withdrawn"
+OPEN = (DRAFT, CHECKS, APPROVAL, SCHEDULED)
+STATES = (*OPEN, PUBLISHED, WITHDRAWN)
+
+
+class ChangeRequest(models.Model):
+    """One change request: of one tenant, or (tenant "") of the organisation.
+
+    `draft`: being written. `checks`: handed in, and something is wrong. `approval`: waits for people. `scheduled`: approved,
+    waits for `publish_at`. `published` and `withdrawn` are the end. `base` is the revision it was written against, `digest` the
+    SHA-256 of its edits (hex): an approval binds both. Neither `author` nor `last_editor` approves it in four-eyes.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    tenant = models.TextField(default="", blank=True)
+    title = models.TextField()
+    reason = models.TextField(default="", blank=True)
+    state = models.TextField(default=DRAFT)
+    origin = models.TextField()
+    base = models.BigIntegerField()
+    digest = models.TextField()
+    author = models.TextField()
+    last_editor = models.TextField()
+    note = models.TextField(default="", blank=True)
+    publish_at = models.DateTimeField(null=True)
+    rollback_of = models.BigIntegerField(null=True)
+    published_revision = models.BigIntegerField(null=True)
+    flagged = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "policies_change"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=STATES), name="policies_change_state"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(origin__in=("git", "console")), name="policies_change_origin"
+            ),
+            models.UniqueConstraint(
+                fields=["published_revision"], name="policies_change_published_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "state"], name="policies_change_place")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may still happen to it."""
+        return self.state in OPEN
+
+    @property
+    def subject(self) -> str:
+        """What its entries are about."""
+        return f"change:{self.id.hex}"
+
+
+class Edit(models.Model):
+    """What a change request does to one document: its new YAML, or (`deletes`) nothing left of it.
+
+    `before` is the YAML in the base revision, null where it did not exist. `source` is kept as it was typed, also where it cannot
+    be read; `problems` says why: a list of [line, column, path, message].
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    change = models.ForeignKey(ChangeRequest, models.PROTECT, related_name="edits")
+    kind = models.TextField()
+    tenant = models.TextField(default="", blank=True)
+    name = models.TextField()
+    deletes = models.BooleanField(default=False)
+    source = models.TextField(default="", blank=True)
+    before = models.TextField(null=True)
+    problems = models.JSONField(default=list)
+    written_by = models.TextField()
+    edited_by = models.TextField()
+    edited_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "policies_change_edit"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["change", "kind", "tenant", "name"], name="policies_change_edit_identity"
+            )
+        ]
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """(kind, tenant, name)."""
+        return self.kind, self.tenant, self.name
+
+
+class Check(models.Model):
+    """The newest result of one check of a change request. A problem is [file, line, column, path, message]."""
+
+    id = models.BigAutoField(primary_key=True)
+    change = models.ForeignKey(ChangeRequest, models.PROTECT, related_name="checks")
+    kind = models.TextField()
+    ok = models.BooleanField()
+    told = models.TextField(default="", blank=True)
+    problems = models.JSONField(default=list)
+    base = models.BigIntegerField()
+    digest = models.TextField()
+    checked_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "policies_change_check"
+        constraints = [
+            models.UniqueConstraint(fields=["change", "kind"], name="policies_change_check_kind")
+        ]
+
+
+class Approval(models.Model):
+    """One person's yes to exactly these edits over that base, with the roles that were held.
+
+    Every edit and every rebase dismisses it. `flagged`: given in single-operator mode.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    change = models.ForeignKey(ChangeRequest, models.PROTECT, related_name="approvals")
+    actor = models.TextField()
+    roles = models.JSONField(default=list)
+    base = models.BigIntegerField()
+    digest = models.TextField()
+    reason = models.TextField(default="", blank=True)
+    flagged = models.BooleanField(default=False)
+    given_at = models.DateTimeField(db_default=Now())
+    dismissed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "policies_change_approval"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["change", "actor"],
+                condition=models.Q(dismissed_at__isnull=True),
+                name="policies_change_approval_once",
+            )
+        ]

@@ -1,0 +1,131 @@
+"""What a change request needs and has, for commands and pages."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from controlplane.kernel.principal import Principal
+from policies.bundles.read import Published
+from policies.bundles.rules import Need, Touched, Yes, needs, roles_at, single_operator, unmet
+from policies.changes.models import Approval, ChangeRequest, Edit
+from policies.changes.texts import document_of, named
+from policies.documents.document import Document, Identity
+from policies.documents.problems import InvalidDocuments
+from policies.identity.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the bundle in force asks for, what was given, and what is missing. `alone`: single-operator mode."""
+
+    needs: tuple[Need, ...]
+    given: tuple[Approval, ...]
+    missing: tuple[Need, ...]
+    writers: frozenset[str]
+    alone: bool
+
+    def refusal(self, principal: Principal, roles: Iterable[str]) -> str:
+        """Why this principal may not approve; nothing when it may."""
+        held = set(roles)
+        if not self.alone and principal.kind != "member":
+            return "in four-eyes mode a member approves, not an account on the machine"
+        if not any(need.count and held & set(need.roles) for need in self.needs):
+            wanted = sorted({role for need in self.needs if need.count for role in need.roles})
+            return f"this is approved by the role {' or '.join(wanted)}; {principal.name} does not hold it here"
+        if not self.alone and principal.actor in self.writers:
+            return "you wrote or last edited this; another person approves it"
+        if any(approval.actor == principal.actor for approval in self.given):
+            return "you have approved this already"
+        return ""
+
+
+def edits_of(change: ChangeRequest) -> list[Edit]:
+    """The edits by kind, tenant and name."""
+    return list(change.edits.order_by("kind", "tenant", "name"))
+
+
+def writers_of(change: ChangeRequest, edits: Iterable[Edit]) -> frozenset[str]:
+    """Who wrote what now stands there, or edited it last."""
+    found = {change.author, change.last_editor}
+    for edit in edits:
+        found |= {edit.written_by, edit.edited_by}
+    return frozenset(found)
+
+
+def touched(base: Iterable[Document], edits: Iterable[Edit]) -> list[Touched]:
+    """What the edits touch. A text that cannot be read counts as what is published under its name."""
+    published = {d.identity: d for d in base}
+    return [Touched(edit.identity, published.get(edit.identity), after_of(edit)) for edit in edits]
+
+
+def after_of(edit: Edit) -> Document | None:
+    """The document as it would be; None where it would be gone or cannot be read."""
+    if edit.deletes or edit.problems:
+        return None
+    try:
+        return document_of(edit.identity, edit.source)
+    except InvalidDocuments:
+        return None
+
+
+def standing(
+    base: Published, change: ChangeRequest, edits: Sequence[Edit], more: Sequence[Approval] = ()
+) -> Standing:
+    """How far the approvals of a change request go under a base, with `more` of them added. Only those that still count, count.
+
+    An approval counts while its person is a member, for the roles that the base gives them now, and, in four-eyes, when they
+    neither wrote nor last edited anything of it.
+    """
+    documents = base.documents
+    alone, writers = single_operator(documents), writers_of(change, edits)
+    rows = [
+        *change.approvals.filter(dismissed_at=None, base=change.base, digest=change.digest),
+        *more,
+    ]
+    active = set(
+        User.objects.filter(
+            is_active=True, email__in=[row.actor.removeprefix("member:") for row in rows]
+        ).values_list("email", flat=True)
+    )
+    given, counted = [], []
+    for row in rows:
+        kind, _, who = row.actor.partition(":")
+        member = kind == "member" and who in active
+        # INVARIANT: in four-eyes only members count, and none of them for what they wrote or last edited
+        if not (member and row.actor not in writers) and not (alone and (member or kind == "cli")):
+            continue
+        roles = roles_at(documents, who, change.tenant) if member else frozenset(row.roles)
+        given.append(row)
+        counted.append(Yes(row.actor, roles))
+    wanted = needs(documents, touched(documents, edits))
+    missing = unmet(wanted, counted)
+    return Standing(tuple(wanted), tuple(given), tuple(missing), writers, alone)
+
+
+def conflicts(base: Published, change: ChangeRequest, edits: Iterable[Edit]) -> list[Identity]:
+    """What others changed since the change request's base, of what it touches; and the Organisation, whose rules it was under."""
+    if base.revision == change.base:
+        return []
+    found = []
+    edited = set()
+    for edit in edits:
+        edited.add(edit.identity)
+        row = base.rows.get(edit.identity)
+        if (row.source if row else None) != edit.before:
+            found.append(edit.identity)
+    for identity, row in base.rows.items():
+        if identity[0] == "Organisation" and identity not in edited and row.revision > change.base:
+            found.append(identity)
+    return sorted(found)
+
+
+def missing_words(missing: Iterable[Need]) -> str:
+    """`1 more with the role finance for Budget, 2 more with the role approver for Organisation`."""
+    return ", ".join(
+        f"{need.count} more with the role {' or '.join(need.roles)} for {need.kind}"
+        for need in missing
+    )
+
+
+def conflict_words(found: Iterable[Identity]) -> str:
+    """What moved, in words."""
+    return ", ".join(named(identity) for identity in found)
