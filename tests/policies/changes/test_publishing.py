@@ -218,7 +218,7 @@ def test_an_edit_between_the_check_and_the_lock_stops_the_publishing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = opened(world.tariq, permission("p", world.tenant), of=world.tenant)
-    real = publishing.publish
+    real = publish
 
     def edited_first(edits: object, consent: object) -> object:
         commands.put_texts(world.tariq, row.id, permission("p", world.tenant, "request.stream"))
@@ -237,7 +237,7 @@ def test_who_edited_while_approving_approves_nothing(
 ) -> None:
     text = permission("p", world.tenant)
     row = opened(world.tariq, text, permission("q", world.tenant), of=world.tenant)
-    real = publishing.publish
+    real = publish
 
     def edited_first(edits: object, consent: object) -> object:
         # the digest is as it was: the same text, written by the approver, and another's hand last
