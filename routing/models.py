@@ -2,5 +2,15 @@
 
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.ledger.models import LedgerWindow, Posting
+from routing.reviews.models import ReviewCase, ReviewDecision
 
-__all__ = ["Attempt", "Call", "Idempotency", "LedgerWindow", "Posting", "WorkerLease"]
+__all__ = [
+    "Attempt",
+    "Call",
+    "Idempotency",
+    "LedgerWindow",
+    "Posting",
+    "ReviewCase",
+    "ReviewDecision",
+    "WorkerLease",
+]

@@ -126,11 +126,14 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
         OfCall.ALWAYS,
         (
             ("review.claimed", "review claimed"),
+            ("review.returned", "claimed review given back"),
             ("review.approved", "review approved"),
             ("review.edited", "answer edited in review"),
             ("review.redacted", "answer redacted in review"),
             ("review.rejected", "review rejected"),
             ("review.escalated", "review moved on"),
+            ("review.overdue", "review overdue, ended by its queue"),
+            ("review.sampled", "delivered call sampled for review"),
         ),
     ),
     (

@@ -51,6 +51,13 @@ class Conflict(MandateError):
     status = 409
 
 
+class HeldForReview(MandateError):
+    """A person decides about this call first. `details` carries `poll`: where its answer will be."""
+
+    code = "held_for_review"
+    status = 409
+
+
 class TooLarge(MandateError):
     """The body is above the limit."""
 

@@ -24,7 +24,8 @@ DenyAnswer = (
 )
 
 
-def _asked_row(asked: Asked, code: str) -> tuple[object, ...]:
+def asked_row(asked: Asked, code: str) -> tuple[object, ...]:
+    """The fields of SQL's routing_ask."""
     again = asked.idempotency
     return (
         asked.call,
@@ -55,7 +56,7 @@ async def admit(db: Database, admission: Admission) -> AdmitAnswer:
     """
     reservation = admission.reservation
     params = (
-        *_asked_row(admission.asked, ""),
+        *asked_row(admission.asked, ""),
         *(questions.NO_RESERVATION if reservation is None else reservation.row()),
         *admission.decision.row(),
         *(questions.NO_SEALED if admission.request is None else admission.request.row()),
@@ -75,13 +76,13 @@ async def admit(db: Database, admission: Admission) -> AdmitAnswer:
             return no_headroom(reservation, left)
         case "window_moved":
             return answers.WindowMoved(moment)
-    return _refused(answer, revision, stop_epoch, call)
+    return refused(answer, revision, stop_epoch, call)
 
 
 async def deny(db: Database, denial: Denial) -> DenyAnswer:
     """Write the denied call, its decision and `call.denied`. A key that was admitted before still means that call."""
     params = (
-        *_asked_row(denial.asked, denial.code),
+        *asked_row(denial.asked, denial.code),
         *denial.decision.row(),
         denial.entry.id,
         denial.entry.body,
@@ -89,12 +90,13 @@ async def deny(db: Database, denial: Denial) -> DenyAnswer:
     answer, revision, stop_epoch, call = await ask(db, questions.DENY, params)
     if answer == "denied":
         return answers.Denied(call)
-    return _refused(answer, revision, stop_epoch, call)
+    return refused(answer, revision, stop_epoch, call)
 
 
-def _refused(
+def refused(
     answer: str, revision: int, stop_epoch: int, call: UUID
 ) -> answers.Stale | answers.Duplicate | answers.Conflict | answers.Unauthenticated:
+    """Why a call was not let in."""
     match answer:
         case "stale":
             return answers.Stale(revision, stop_epoch)

@@ -43,7 +43,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peeked:
-    """A call as it stands. `decision` is the newest of stage `request`; `now` is PostgreSQL's clock. `request` may be None."""
+    """A call as it stands. `decision` is the newest of stage `request`; `now` is PostgreSQL's clock. `request` may be None.
+
+    `released`: a person let it go on after a hold before any model; that hold does not count again.
+    """
 
     call: UUID
     state: str
@@ -57,6 +60,7 @@ class Peeked:
     user_ref: str
     stream: bool
     relayed: bool
+    released: bool
     worker: UUID | None
     reply_to: UUID | None
     revision: int
@@ -89,16 +93,16 @@ async def peek(db: Database, call: UUID) -> Peeked | None:
     row = await ask(db, questions.PEEK, (call,))
     if row[0] is None:
         return None
-    tried = zip(*(column or () for column in row[22:28]), strict=True)
+    tried = zip(*(column or () for column in row[23:29]), strict=True)
     return Peeked(
         call=call,
-        **dict(zip(_PLAIN, row[:22], strict=True)),
+        **dict(zip(_PLAIN, row[:23], strict=True)),
         tried=tuple(Tried(no, *fields) for no, fields in enumerate(tried, 1)),
-        decision_no=row[28],
-        decision_revision=row[29],
-        decision_digest=row[30],
-        facts=row[31],
-        request=None if row[32] is None else Sealed("request", row[32], row[33], row[34], row[35]),
+        decision_no=row[29],
+        decision_revision=row[30],
+        decision_digest=row[31],
+        facts=row[32],
+        request=None if row[33] is None else Sealed("request", row[33], row[34], row[35], row[36]),
     )
 
 

@@ -31,10 +31,8 @@ from routing.calls.endings import (
     cancel_call,
     ended,
     finish_call,
-    hold_call,
     kept,
     outcome,
-    release_call,
 )
 from routing.calls.leases import Lease, Pulse, bury, give_up, renew, running_calls
 from routing.calls.pool import Database, open_pool
@@ -118,7 +116,6 @@ __all__ = [
     "ended",
     "finish_call",
     "give_up",
-    "hold_call",
     "idempotency_expire",
     "judge",
     "kept",
@@ -126,7 +123,6 @@ __all__ = [
     "outcome",
     "peek",
     "reconcile_find",
-    "release_call",
     "renew",
     "running_calls",
     "settle_attempt",

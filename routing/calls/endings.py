@@ -1,14 +1,15 @@
-"""How calls end, are held, released and cancelled."""
+"""How calls end and are cancelled. What a person decides about a held one is `routing.reviews`'."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from audit.log.entry import Entry
+from psycopg.rows import TupleRow
+
 from routing.calls import answers, questions
-from routing.calls.pool import PATIENCE_SECONDS, Database, ask, ask_all, seconds
-from routing.calls.steps import Cancel, Finish, Sealed, expect
+from routing.calls.pool import PATIENCE_SECONDS, Database, ask, ask_all
+from routing.calls.steps import Cancel, Finish, Sealed
 
 FinishAnswer = answers.Finished | answers.Lost | answers.Moved | answers.OpenAttempt | answers.Stale
 
@@ -21,8 +22,14 @@ async def finish_call(
     A worker that holds an answer may pass a long `patience_seconds`: it asks again with the same entries. `Stale` only
     where a decision is to be recorded with it.
     """
+    row = await ask(db, questions.FINISH, finish_row(finish), patience_seconds=patience_seconds)
+    return finished(row)
+
+
+def finish_row(finish: Finish) -> tuple[object, ...]:
+    """What SQL's finish_call takes."""
     attempt, answer = finish.attempt, finish.answer
-    params = (
+    return (
         finish.call,
         finish.worker,
         finish.revision,
@@ -36,9 +43,11 @@ async def finish_call(
         finish.entry.body,
         *(questions.NO_DECISION if finish.decision is None else finish.decision.row()),
     )
-    word, state, cost_nano, left_nano, revision, stop_epoch = await ask(
-        db, questions.FINISH, params, patience_seconds=patience_seconds
-    )
+
+
+def finished(row: TupleRow) -> FinishAnswer:
+    """What SQL's finish_call answered."""
+    word, state, cost_nano, left_nano, revision, stop_epoch = row
     match word:
         case "finished":
             return answers.Finished(cost_nano, left_nano)
@@ -49,26 +58,6 @@ async def finish_call(
         case "stale":
             return answers.Stale(revision, stop_epoch)
     return answers.Moved(state or "")
-
-
-async def hold_call(
-    db: Database, hold: Finish, *, patience_seconds: float = PATIENCE_SECONDS
-) -> FinishAnswer:
-    """Hand the call to a person: a `Finish` whose state is `held` (entry `call.held`). It keeps no worker and no open attempt."""
-    if hold.state != "held":
-        raise ValueError(f'"{hold.state}" is not a hold')
-    return await finish_call(db, hold, patience_seconds=patience_seconds)
-
-
-async def release_call(
-    db: Database, call: UUID, entry: Entry, *, deadline_seconds: float
-) -> answers.Settled | answers.Moved:
-    """A person lets a held call go on; it waits for a worker under a new deadline. `entry` is `call.released`."""
-    expect(entry, "call.released", call)
-    word, state = await ask(
-        db, questions.RELEASE, (call, seconds(deadline_seconds), entry.id, entry.body)
-    )
-    return answers.Settled() if word == "released" else answers.Moved(state or "")
 
 
 async def cancel_call(db: Database, cancel: Cancel) -> str:

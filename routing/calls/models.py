@@ -24,6 +24,7 @@ class Call(models.Model):
     lost_retries = models.SmallIntegerField()
     stream = models.BooleanField()
     relayed = models.BooleanField()
+    released = models.BooleanField()
     state = models.TextField()
     code = models.TextField()
     tenant = models.TextField()

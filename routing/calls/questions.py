@@ -3,32 +3,32 @@
 from typing import Final
 
 
-def _row(name: str, types: str) -> str:
+def composite(name: str, types: str) -> str:
     """`ROW(…)::name` with a typed place for every field; bytes travel in binary."""
     places = (f"%{'b' if kind == 'bytea' else 's'}::{kind}" for kind in types.split())
     return f"ROW({', '.join(places)})::{name}"
 
 
-def _call(function: str, columns: str, *arguments: str) -> str:
+def select(function: str, columns: str, *arguments: str) -> str:
     """`SELECT columns FROM function(arguments)`; all three are constants of this module."""
     return f"SELECT {columns} FROM {function}({', '.join(arguments)})"  # noqa: S608 - constants
 
 
-_ASK: Final = _row(
+ASK: Final = composite(
     "routing_ask",
     "uuid uuid bigint bigint interval smallint boolean bytea bytea bytea text text text text text text text text",
 )
-_RESERVATION: Final = _row(
+RESERVATION: Final = composite(
     "routing_reservation", "bigint bigint[] bigint[] boolean[] text text text"
 )
-_DECIDED: Final = _row("routing_decided", "smallint text text bytea bytea")
-_SEALED: Final = _row("routing_sealed", "text smallint text text bytea bytea")
-_ENTRY: Final = _row("routing_entry", "uuid bytea")
-_START: Final = _row("routing_start", "uuid uuid bigint bigint smallint boolean")
-_SETTLEMENT: Final = _row(
+DECIDED: Final = composite("routing_decided", "smallint text text bytea bytea")
+SEALED: Final = composite("routing_sealed", "text smallint text text bytea bytea")
+ENTRY: Final = composite("routing_entry", "uuid bytea")
+START_ROW: Final = composite("routing_start", "uuid uuid bigint bigint smallint boolean")
+SETTLEMENT: Final = composite(
     "routing_settlement", "bigint smallint text text text text int int int int"
 )
-_ENDING: Final = _row("routing_ending", "uuid uuid bigint bigint text text")
+ENDING: Final = composite("routing_ending", "uuid uuid bigint bigint text text")
 
 NO_RESERVATION: Final = (None,) * 7
 NO_DECISION: Final = (None,) * 5
@@ -38,26 +38,35 @@ NO_SETTLEMENT: Final = (None,) * 10
 NOT_DECIDED: Final = (None,) * 2
 """Revision and stop epoch of an ending that rests on no decision."""
 
-ADMIT: Final = _call(
+ADMIT: Final = select(
     "admit",
     "answer, revision, stop_epoch, call, moment, left_nano",
-    _ASK,
-    _RESERVATION,
-    _DECIDED,
-    _SEALED,
-    _ENTRY,
+    ASK,
+    RESERVATION,
+    DECIDED,
+    SEALED,
+    ENTRY,
 )
-DENY: Final = _call("deny", "answer, revision, stop_epoch, call", _ASK, _DECIDED, _ENTRY)
+DENY: Final = select("deny", "answer, revision, stop_epoch, call", ASK, DECIDED, ENTRY)
 PEEKED: Final = (
     *("state", "code", "tenant", "team", "key", "route", "dialect", "run", "user_ref", "stream"),
-    *("relayed", "worker", "reply_to", "revision", "stop_epoch", "admitted_at", "deadline_at"),
+    *(
+        "relayed",
+        "released",
+        "worker",
+        "reply_to",
+        "revision",
+        "stop_epoch",
+        "admitted_at",
+        "deadline_at",
+    ),
     *("reserved_at", "cancel_at", "moment", "attempts", "lost_retries"),
 )
 TRIED: Final = (
     *("tried_state", "tried_model", "tried_model_tenant"),
     *("tried_provider", "tried_nano", "tried_error"),
 )
-PEEK: Final = _call(
+PEEK: Final = select(
     "peek",
     ", ".join(
         (
@@ -69,31 +78,28 @@ PEEK: Final = _call(
     ),
     "%s::uuid",
 )
-START: Final = _call(
+START: Final = select(
     "start_attempt",
     "answer, revision, stop_epoch, moment, left_nano, state, attempt_state",
-    _START,
-    _RESERVATION,
-    _DECIDED,
-    _ENTRY,
+    START_ROW,
+    RESERVATION,
+    DECIDED,
+    ENTRY,
 )
-SETTLE: Final = _call(
-    "settle_attempt", "answer, state", "%s::uuid", "%s::uuid", _SETTLEMENT, _ENTRY
-)
+SETTLE: Final = select("settle_attempt", "answer, state", "%s::uuid", "%s::uuid", SETTLEMENT, ENTRY)
 CLAIM: Final = "SELECT claim(%s::uuid, %s::uuid)"
-FINISH: Final = _call(
+FINISH: Final = select(
     "finish_call",
     "answer, state, cost_nano, left_nano, revision, stop_epoch",
-    _ENDING,
-    _SETTLEMENT,
-    _ENTRY,
-    _SEALED,
-    _ENTRY,
-    _DECIDED,
+    ENDING,
+    SETTLEMENT,
+    ENTRY,
+    SEALED,
+    ENTRY,
+    DECIDED,
 )
-RELEASE: Final = _call("release_call", "answer, state", "%s::uuid", "%s::interval", _ENTRY)
-CANCEL: Final = _call(
-    "cancel_call", "answer, state", "%s::uuid", "%s::text", "%s::boolean", _ENTRY, _ENTRY
+CANCEL: Final = select(
+    "cancel_call", "answer, state", "%s::uuid", "%s::text", "%s::boolean", ENTRY, ENTRY
 )
 OUTCOME: Final = """
     SELECT c.state, c.code, c.cost_nano, c.tenant, c.team, c.key, c.dialect, c.stream, c.user_ref,
@@ -110,20 +116,20 @@ KEPT: Final = """
 ENDED: Final = """
     SELECT id FROM routing_call
      WHERE id = ANY(%s::uuid[]) AND (finished_at IS NOT NULL OR state = 'held')"""
-SWEEP_FIND: Final = _call(
+SWEEP_FIND: Final = select(
     "sweep_find",
     "call, tenant, state, worker, lost, overdue, cancelled, relayed, lost_retries, waiting, stream, "
     "reply_to, dialect, open_nos, open_states",
     "%s::interval",
     "%s::int",
 )
-SWEEP: Final = _call(
+SWEEP: Final = select(
     "sweep_call",
     "answer, state",
-    _ENDING,
+    ENDING,
     *("%s::interval", "%s::smallint[]", "%s::text[]", "%s::uuid[]", "%b::bytea[]"),
-    _ENTRY,
+    ENTRY,
 )
-RECONCILE_FIND: Final = _call(
+RECONCILE_FIND: Final = select(
     "reconcile_find", "call, tenant, no, reserved_nano, unknown_at", "%s::interval", "%s::int"
 )

@@ -213,9 +213,9 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """The call's end (`state` completed, failed, cancelled), with its last attempt where one is open; `entry` is `call.<state>`.
+    """The call's end (`state` completed, failed, cancelled) or its hold (held), with its last attempt where one is open.
 
-    `worker` None: nobody has the call (denied again at its start; rejected while held). `decision` is the second
+    `entry` is `call.<state>`. `worker` None: nobody has the call (denied again at its start). `decision` is the second
     `request` record of a call that ends because of it, made under `revision` and `stop_epoch`.
     """
 

@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                         ('lost_retries', models.SmallIntegerField()),
                         ('stream', models.BooleanField()),
                         ('relayed', models.BooleanField()),
+                        ('released', models.BooleanField()),
                         ('state', models.TextField()),
                         ('code', models.TextField()),
                         ('tenant', models.TextField()),

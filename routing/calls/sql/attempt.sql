@@ -3,7 +3,7 @@
 
 -- All a worker needs, without a lock and without a claim.
 CREATE FUNCTION peek(p_call uuid, OUT state text, OUT code text, OUT tenant text, OUT team text, OUT key text, OUT route text, OUT dialect text,
-                     OUT run text, OUT user_ref text, OUT stream boolean, OUT relayed boolean, OUT worker uuid, OUT reply_to uuid,
+                     OUT run text, OUT user_ref text, OUT stream boolean, OUT relayed boolean, OUT released boolean, OUT worker uuid, OUT reply_to uuid,
                      OUT revision bigint, OUT stop_epoch bigint, OUT admitted_at timestamptz, OUT deadline_at timestamptz, OUT reserved_at timestamptz,
                      OUT cancel_at timestamptz, OUT moment timestamptz, OUT attempts smallint, OUT lost_retries smallint,
                      OUT tried_state text[], OUT tried_model text[], OUT tried_model_tenant text[], OUT tried_provider text[], OUT tried_nano bigint[],
@@ -11,9 +11,9 @@ CREATE FUNCTION peek(p_call uuid, OUT state text, OUT code text, OUT tenant text
                      OUT tenant_key text, OUT subject_key text, OUT nonce bytea, OUT ciphertext bytea)
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  SELECT c.state, c.code, c.tenant, c.team, c.key, c.route, c.dialect, c.run, c.user_ref, c.stream, c.relayed, c.worker, c.reply_to,
+  SELECT c.state, c.code, c.tenant, c.team, c.key, c.route, c.dialect, c.run, c.user_ref, c.stream, c.relayed, c.released, c.worker, c.reply_to,
          c.revision, c.stop_epoch, c.admitted_at, c.deadline_at, c.reserved_at, c.cancel_at, c.attempts, c.lost_retries
-    INTO state, code, tenant, team, key, route, dialect, run, user_ref, stream, relayed, worker, reply_to,
+    INTO state, code, tenant, team, key, route, dialect, run, user_ref, stream, relayed, released, worker, reply_to,
          revision, stop_epoch, admitted_at, deadline_at, reserved_at, cancel_at, attempts, lost_retries
     FROM routing_call c WHERE c.id = p_call;
   IF NOT FOUND THEN

@@ -1,6 +1,6 @@
 -- How attempts and calls end. Every function locks the call's row before its first write, compares, and writes or not.
 -- Locks, in order: order lock (shared, only where a decision ends the call), the call's row, attempt and posting, decision,
--- vault, entries, call, windows by (rank, id).
+-- vault, entries, call, its review case, windows by (rank, id).
 
 -- Moves one attempt and books it; the caller holds the call's row and settles the windows last.
 CREATE FUNCTION attempt_end(p_call uuid, p routing_settlement, p_at timestamptz,
@@ -58,6 +58,7 @@ END $$;
 
 -- Ends the call (completed, failed, cancelled) or hands it to a person (held), together with its last attempt. With a decision
 -- (denied again at a start) that one is bound to what is in force, as an admission is: 'stale' writes nothing.
+-- A held call is nobody's but the person's: it answers `moved` to every machine.
 CREATE FUNCTION finish_call(p routing_ending, p_attempt routing_settlement, p_attempt_entry routing_entry, p_sealed routing_sealed, p_entry routing_entry,
                             p_decision routing_decided,
                             OUT answer text, OUT state text, OUT cost_nano bigint, OUT left_nano bigint, OUT revision bigint, OUT stop_epoch bigint)
@@ -83,8 +84,8 @@ BEGIN
   END IF;
   PERFORM first_write();
   SELECT r.state, r.worker, r.tenant, r.cost_nano INTO c FROM routing_call r WHERE r.id = p.call FOR NO KEY UPDATE;
-  IF NOT FOUND OR c.state NOT IN ('admitted', 'running', 'held') OR (c.worker IS NOT NULL AND c.worker IS DISTINCT FROM p.worker)
-     OR (c.worker IS NULL AND p.state = 'completed') OR (c.state = 'held' AND (p.worker IS NOT NULL OR p.state = 'held')) THEN
+  IF NOT FOUND OR c.state NOT IN ('admitted', 'running') OR (c.worker IS NOT NULL AND c.worker IS DISTINCT FROM p.worker)
+     OR (c.worker IS NULL AND p.state = 'completed') THEN
     answer := CASE WHEN entry_seen(p_entry.id) THEN 'finished' WHEN c.state IN ('admitted', 'running') THEN 'lost' ELSE 'moved' END;
     state := c.state;
     cost_nano := c.cost_nano;
@@ -131,28 +132,67 @@ BEGIN
   state := p.state;
 END $$;
 
--- A person lets a held call go on: it waits for a worker, under a new deadline.
-CREATE FUNCTION release_call(p_call uuid, p_ttl interval, p_entry routing_entry, OUT answer text, OUT state text)
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-  c record;
-  at timestamptz;
+-- Locks a call for what a person, or the clock of a queue, decides about it in the rest of this transaction.
+CREATE FUNCTION call_lock(p_call uuid, OUT state text, OUT tenant text) LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM first_write();
-  SELECT r.state, r.tenant INTO c FROM routing_call r WHERE r.id = p_call FOR NO KEY UPDATE;
-  IF c.state IS DISTINCT FROM 'held' THEN
-    answer := CASE WHEN entry_seen(p_entry.id) THEN 'released' ELSE 'moved' END;
-    state := c.state;
-    RETURN;
-  END IF;
-  at := mandate_now();
-  PERFORM audit_append(p_entry.id, 'call.released', p_call, c.tenant, p_entry.body);
-  UPDATE routing_call r SET state = 'running', code = '', worker = NULL, deadline_at = at + p_ttl, moved_at = at WHERE r.id = p_call;
-  answer := 'released';
-  state := 'running';
+  SELECT r.state, r.tenant INTO state, tenant FROM routing_call r WHERE r.id = p_call FOR NO KEY UPDATE;
 END $$;
 
--- Cancels what no worker has; of a worker it is asked (p_ask), and the worker or the sweep carries it out.
+-- Admitted in this transaction, and held before any model. Nobody else can have the row yet.
+CREATE FUNCTION call_held_at_once(p_call uuid, p_entry routing_entry) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  place text;
+BEGIN
+  UPDATE routing_call r SET state = 'held' WHERE r.id = p_call AND r.state = 'admitted' AND r.worker IS NULL AND r.attempts = 0 RETURNING r.tenant INTO place;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'call % cannot be held before any model', p_call USING ERRCODE = 'MD003';
+  END IF;
+  PERFORM audit_append(p_entry.id, 'call.held', p_call, place, p_entry.body);
+END $$;
+
+-- A held call goes on: it waits for a worker, under a new deadline. The caller of this has the row (call_lock).
+CREATE FUNCTION call_goes_on(p_call uuid, p_ttl interval, p_entry routing_entry) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  at timestamptz := mandate_now();
+  place text;
+BEGIN
+  UPDATE routing_call r SET state = 'running', released = true, code = '', worker = NULL, deadline_at = at + p_ttl, moved_at = at
+   WHERE r.id = p_call AND r.state = 'held' RETURNING r.tenant INTO place;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'call % is not held', p_call USING ERRCODE = 'MD003';
+  END IF;
+  PERFORM audit_append(p_entry.id, 'call.released', p_call, place, p_entry.body);
+END $$;
+
+-- A held call ends with an answer or a refusal. What a person gives out is released and completed at once: two entries.
+CREATE FUNCTION call_answered(p_call uuid, p_state text, p_code text, p_sealed routing_sealed, p_released routing_entry, p_entry routing_entry)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  at timestamptz := mandate_now();
+  place text;
+BEGIN
+  IF p_state NOT IN ('completed', 'failed') THEN
+    RAISE EXCEPTION 'a held call does not end as %', p_state USING ERRCODE = 'MD003';
+  END IF;
+  UPDATE routing_call r
+     SET state = p_state, code = p_code, finished_at = at, released = r.released OR p_state = 'completed',
+         cost_nano = (SELECT coalesce(sum(a.posted_nano + a.overrun_nano), 0) FROM routing_attempt a WHERE a.call = p_call)
+   WHERE r.id = p_call AND r.state = 'held' RETURNING r.tenant INTO place;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'call % is not held', p_call USING ERRCODE = 'MD003';
+  END IF;
+  IF p_sealed.field IS NOT NULL THEN
+    PERFORM vault_put(p_call, p_sealed.field, p_sealed.no, p_sealed.tenant_key, p_sealed.subject_key, p_sealed.nonce, p_sealed.ciphertext);
+  END IF;
+  IF p_state = 'completed' THEN
+    PERFORM audit_append(p_released.id, 'call.released', p_call, place, p_released.body);
+  END IF;
+  PERFORM audit_append(p_entry.id, 'call.' || p_state, p_call, place, p_entry.body);
+END $$;
+
+-- Cancels what no worker has; of a worker it is asked (p_ask), and the worker or the sweep carries it out. A held call is
+-- cancelled by who asks for it (p_ask), with its case; a caller who only hung up leaves it to the person.
 CREATE FUNCTION cancel_call(p_call uuid, p_code text, p_ask boolean, p_void_entry routing_entry, p_entry routing_entry, OUT answer text, OUT state text)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -169,6 +209,10 @@ BEGIN
     RETURN;
   END IF;
   at := mandate_now();
+  IF c.state = 'held' AND NOT p_ask THEN
+    answer := 'running';
+    RETURN;
+  END IF;
   IF c.worker IS NOT NULL THEN
     answer := CASE WHEN p_ask THEN 'asked' ELSE 'running' END;
     IF p_ask THEN
@@ -189,6 +233,9 @@ BEGIN
      SET state = 'cancelled', code = p_code, finished_at = at,
          cost_nano = (SELECT coalesce(sum(t.posted_nano + t.overrun_nano), 0) FROM routing_attempt t WHERE t.call = p_call)
    WHERE r.id = p_call;
+  IF c.state = 'held' THEN
+    PERFORM review_withdrawn(p_call, at);
+  END IF;
   IF a.no IS NOT NULL THEN
     PERFORM ledger_settle(m.windows, m.held_nano, 0, 0);
   END IF;

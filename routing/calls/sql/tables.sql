@@ -17,6 +17,7 @@ CREATE TABLE routing_call (
   lost_retries smallint NOT NULL DEFAULT 0,
   stream boolean NOT NULL,
   relayed boolean NOT NULL DEFAULT false,
+  released boolean NOT NULL DEFAULT false,
   state text NOT NULL CHECK (state IN ('denied', 'admitted', 'running', 'held', 'completed', 'failed', 'cancelled')),
   code text NOT NULL DEFAULT '',
   tenant text NOT NULL,
@@ -34,7 +35,7 @@ CREATE INDEX routing_call_tenant ON routing_call (tenant, id);
 CREATE INDEX routing_call_run ON routing_call (run, id) WHERE run IS NOT NULL;
 INSERT INTO partitioned_table VALUES ('routing_call', 70);
 GRANT SELECT, INSERT, UPDATE (worker, revision, stop_epoch, cost_nano, deadline_at, reserved_at, moved_at, cancel_at, finished_at,
-      attempts, lost_retries, relayed, state, code) ON routing_call TO :"app";
+      attempts, lost_retries, relayed, released, state, code) ON routing_call TO :"app";
 
 CREATE TABLE routing_attempt (
   call uuid NOT NULL,

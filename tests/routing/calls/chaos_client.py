@@ -20,6 +20,9 @@ from routing.calls.pool import Database, open_pool
 from routing.calls.steps import WindowRef
 from routing.calls.sweeping import Unknown
 from routing.ledger.settle import reconcile_due
+from routing.reviews.holding import hold_call
+from routing.reviews.steps import Decide, Opening
+from tests.routing.reviews.asking import Taking, claim, decide, deciding, opening
 from tests.routing.world import World
 
 CLIENTS = 8
@@ -147,11 +150,20 @@ class Client:
         step = self.world.finish(
             call, "held", worker=worker, attempt={"no": no, "amount_nano": bill}
         )
-        answer = await commands.hold_call(self.db, step, patience_seconds=PATIENCE_SECONDS)
+        case = opening(self.world, call)
+        answer = await hold_call(self.db, step, case, patience_seconds=PATIENCE_SECONDS)
         if isinstance(answer, commands.Finished):
             self.write(call, no, bill)
-            entry = self.world.entry("call.released", call)
-            await commands.release_call(self.db, call, entry, deadline_seconds=2)
+            await self._review(case)
+
+    async def _review(self, case: Opening) -> None:
+        """A person takes the case and approves it."""
+        entry = self.world.entry("review.claimed", case.call)
+        await claim(self.db, Taking(case.review, case.call, "member:rui", entry))
+        verdict = Decide(
+            review=case.review, call=case.call, version=0, actor="member:rui", verdict="approved"
+        )
+        await decide(self.db, deciding(self.world, verdict))
 
     async def heartbeat(self) -> None:
         while True:

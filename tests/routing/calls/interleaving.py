@@ -3,9 +3,7 @@ with the reference after every step. A step's details come from its own seed, so
 steps out.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -14,19 +12,25 @@ from uuid import UUID, uuid4
 from routing.calls import commands
 from routing.calls.pool import Database, ask_all
 from routing.calls.states import PENDING, TERMINAL, AttemptState, CallState
-from routing.calls.steps import IdempotencyKey, WindowRef
+from routing.calls.steps import WindowRef
+from routing.reviews import holding
 from tests.routing.calls.reference import Call, Money, Reference, Settle, Window
+from tests.routing.calls.reviewing import DONE, Reviewing, key_of
 from tests.routing.control import publish, set_stop
 from tests.routing.world import World, claim, decided, make_world, reservation, sealed
 
 WEIGHTS = {
     "admit": 10,
     "deny": 2,
-    "start": 12,
+    "start": 14,
     "settle": 7,
     "finish": 6,
-    "hold": 2,
-    "release": 2,
+    "hold": 3,
+    "admit_held": 3,
+    "claim": 8,
+    "give_back": 3,
+    "decide": 8,
+    "overdue": 3,
     "cancel": 3,
     "lose_worker": 2,
     "sweep_find": 2,
@@ -35,14 +39,11 @@ WEIGHTS = {
     "stop": 1,
     "revoke": 1,
 }
-DONE = {"Admitted", "Denied", "Started", "Settled", "Finished", "cancelled", True}
 ENDS = ("succeeded", "failed", "unknown", "voided", "reconciled")
 ROWS = "SELECT id, state, worker, cancel_at IS NOT NULL, cost_nano FROM routing_call WHERE tenant = %s::text"
 
-Command = Callable[[Database, Any], Awaitable[Any]]
 
-
-class Interleaving:
+class Interleaving(Reviewing):
     """The world, the reference, and a method for each kind of step. `seen` counts (step, answer)."""
 
     def __init__(self, world: World, refs: list[WindowRef], seen: Counter[tuple[str, Any]]) -> None:
@@ -71,30 +72,9 @@ class Interleaving:
         """Run one step, then look at everything."""
         self.steps += 1
         r = Random(f"{seed} {self.steps}")  # noqa: S311 - draws of a test
-        if self.model.calls or kind in {"admit", "deny", "publish", "stop"}:
+        if self.model.calls or kind in {"admit", "admit_held", "deny", "publish", "stop"}:
             await getattr(self, kind)(r)
         await self.compare()
-
-    async def _twice(
-        self, r: Random, command: Command, build: Callable[[], Any], expected: Callable[[], Any]
-    ) -> None:
-        """Do it once or twice; every answer must be the reference's."""
-        again = r.choice(["once", "in doubt", "in doubt", "delivered twice"])
-        step = build()
-        first = expected()
-        self._check(command, await command(self.db, step), first)
-        if again == "in doubt":
-            # what was done answers the same with the same entries; what was refused is asked anew
-            repeated = first if first in DONE else expected()
-            self._check(command, await command(self.db, step), repeated)
-        elif again == "delivered twice":
-            step = build()
-            self._check(command, await command(self.db, step), expected())
-
-    def _check(self, command: Command, answer: Any, expected: Any) -> None:
-        name = answer if isinstance(answer, str | bool) else type(answer).__name__
-        assert name == expected, (command.__name__, answer, expected)
-        self.seen[command.__name__, name] += 1
 
     def _pick(self, r: Random) -> UUID:
         """Mostly a call that is open, now and then one that has ended."""
@@ -106,10 +86,6 @@ class Interleaving:
         if call.worker and r.random() < 0.85:
             return call.worker
         return r.choice(self.workers[-4:])
-
-    def _at(self, r: Random) -> tuple[int, int]:
-        stale = r.random() < 0.15
-        return (self.model.revision - stale, self.model.epoch)
 
     def _money(self, r: Random) -> tuple[Money | None, Any]:
         if r.random() < 0.1:
@@ -127,11 +103,6 @@ class Interleaving:
         amount = r.choice([0, r.randrange(400)])
         return Money(amount, tuple(ref.id for ref in refs)), reservation(amount, refs)
 
-    def _key(self, r: Random) -> tuple[bytes, bytes] | None:
-        if r.random() < 0.7:
-            return None
-        return r.choice([b"k1", b"k2", b"k3"]), r.choice([b"body 1", b"body 2"])
-
     async def admit(self, r: Random) -> None:
         call, at, key = self.world.ids.new(), self._at(r), self._key(r)
         (money, held), late, retries = self._money(r), r.random() < 0.1, r.randrange(3)
@@ -144,7 +115,7 @@ class Interleaving:
                 stop_epoch=at[1],
                 deadline_seconds=ttl,
                 lost_retries=retries,
-                idempotency=_key(key),
+                idempotency=key_of(key),
             )
             entry = self.world.entry("call.admitted", call)
             return commands.Admission(
@@ -166,7 +137,9 @@ class Interleaving:
 
     async def deny(self, r: Random) -> None:
         call, at, key = self.world.ids.new(), self._at(r), self._key(r)
-        step = self.world.denial(call=call, revision=at[0], stop_epoch=at[1], idempotency=_key(key))
+        step = self.world.denial(
+            call=call, revision=at[0], stop_epoch=at[1], idempotency=key_of(key)
+        )
         first = self.model.deny(call, at, key)
         for answer in (first, first if first in DONE else self.model.deny(call, at, key)):
             self._check(commands.deny, await commands.deny(self.db, step), answer)
@@ -234,6 +207,8 @@ class Interleaving:
         if at is not None:
             decision = replace(decided(9), effect="deny")
             denied = {"decision": decision, "revision": at[0], "stop_epoch": at[1]}
+        stage = r.choice(["response", "response", "failure"]) if c.attempts else "request"
+        case, review = self._opening(r, call, stage)
 
         def build() -> commands.Finish:
             attempt = end and self.world.settlement(
@@ -241,22 +216,14 @@ class Interleaving:
             )
             return self.world.finish(call, state, worker=who, attempt=attempt, **denied)
 
+        async def hold_call(db: Database, step: commands.Finish) -> Any:
+            return await holding.hold_call(db, step, case)
+
+        if state == "held":
+            await self._twice(r, hold_call, build, lambda: self.model.hold(call, who, end, review))
+            return
         await self._twice(
             r, commands.finish_call, build, lambda: self.model.finish(call, who, state, end, at)
-        )
-
-    async def release(self, r: Random) -> None:
-        held = [call for call, c in self.model.calls.items() if c.state == "held"]
-        call = r.choice(held) if held else self._pick(r)
-
-        async def release(db: Database, entry: Any) -> Any:
-            return await commands.release_call(db, call, entry, deadline_seconds=600)
-
-        await self._twice(
-            r,
-            release,
-            lambda: self.world.entry("call.released", call),
-            lambda: self.model.release(call),
         )
 
     async def cancel(self, r: Random) -> None:
@@ -343,6 +310,7 @@ class Interleaving:
         await self._key_stands(stands=False)
         await self.admit(Random(1))  # noqa: S311 - draws of a test
         await self.deny(Random(1))  # noqa: S311 - draws of a test
+        await self.admit_held(Random(1))  # noqa: S311 - draws of a test
         await self._key_stands(stands=True)
 
     async def _key_stands(self, *, stands: bool) -> None:
@@ -366,6 +334,7 @@ class Interleaving:
             assert rows[call][:3] == (c.state, c.worker, c.cancelled)
             if CallState(c.state) in TERMINAL:
                 assert rows[call][3] == c.cost
+        await self._compare_reviews()
 
     async def end(self) -> None:
         """Every worker dies and every deadline passes; the sweep ends what is open, reconciling what is pending."""
@@ -373,9 +342,7 @@ class Interleaving:
             await commands.give_up(self.db, worker)
             self.model.buried.add(worker)
         for call in [call for call, c in self.model.calls.items() if c.state == "held"]:
-            self.model.release(call)
-            entry = self.world.entry("call.released", call)
-            await commands.release_call(self.db, call, entry, deadline_seconds=600)
+            await self._reject(call, self.model.calls[call].reviews[-1])
         for c in self.model.calls.values():
             c.late = CallState(c.state) not in TERMINAL
         await self._let_deadlines_pass()
@@ -415,10 +382,6 @@ class Interleaving:
             assert kinds == c.kinds
             assert sum(kind.removeprefix("call.") in TERMINAL for kind in kinds) == 1
             assert not any(AttemptState(a.state) in PENDING for a in c.attempts)
-
-
-def _key(key: tuple[bytes, bytes] | None) -> IdempotencyKey | None:
-    return key and IdempotencyKey(*(hashlib.sha256(part).digest() for part in key))
 
 
 def _under(step: commands.Start, at: tuple[int, int]) -> commands.Start:

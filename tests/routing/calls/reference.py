@@ -15,6 +15,7 @@ from routing.calls.states import (
     AttemptState,
     CallState,
 )
+from tests.routing.calls.review_reference import Review, Reviews
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Call:
     relayed: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
 
     @property
     def cost(self) -> int:
@@ -94,7 +96,7 @@ class Settle:
 
 
 @dataclass
-class Reference:
+class Reference(Reviews):
     """The whole world."""
 
     revision: int
@@ -143,6 +145,20 @@ class Reference:
             born.attempts.append(attempt)
             self._hold(attempt, 1)
         return "Admitted"
+
+    def admit_held(
+        self,
+        call: UUID,
+        at: tuple[int, int],
+        key: tuple[bytes, bytes] | None,
+        born: Call,
+        review: Review,
+    ) -> str:
+        answer = self.admit(call, at, None, key, born)
+        if answer == "Admitted":
+            born.go("held", "call.held")
+            born.reviews.append(review)
+        return answer
 
     def deny(self, call: UUID, at: tuple[int, int], key: tuple[bytes, bytes] | None) -> str:
         refusal = self._refusal(at, key)
@@ -250,34 +266,33 @@ class Reference:
         if end and not self._end(c, end):
             return "Moved"
         c.go(state, f"call.{state}")
-        if state == "held":
-            c.worker = None
         return "Finished"
+
+    def hold(self, call: UUID, worker: UUID | None, end: Settle | None, review: Review) -> str:
+        answer = self.finish(call, worker, "held", end)
+        if answer == "Finished":
+            self.calls[call].worker = None
+            self.calls[call].reviews.append(review)
+        return answer
 
     @staticmethod
     def _no_finish(c: Call, worker: UUID | None, state: str) -> str:
         if c.state in {"admitted", "running"}:
             mine = c.worker is None or c.worker == worker
             return "" if mine and (c.worker is not None or state != "completed") else "Lost"
-        if c.state == "held" and worker is None and state in {"failed", "cancelled"}:
-            return ""
         return "Moved"
-
-    def release(self, call: UUID) -> str:
-        c = self.calls[call]
-        if c.state != "held":
-            return "Moved"
-        c.go("running", "call.released")
-        c.late = False
-        return "Settled"
 
     def cancel(self, call: UUID, *, ask: bool) -> str:
         c = self.calls[call]
         if CallState(c.state) in TERMINAL:
             return "over"
+        if c.state == "held" and not ask:
+            return "running"
         if c.worker is not None:
             c.cancelled = c.cancelled or ask
             return "asked" if ask else "running"
+        if c.state == "held":
+            c.reviews[-1].close("cancelled")
         for no in c.open():
             assert self._end(c, Settle(no, "voided", 0))
         c.go("cancelled", "call.cancelled")

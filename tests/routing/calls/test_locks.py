@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.errors import DatabaseError
 
-from routing.calls import commands, pool, questions
+from routing.calls import commands, questions
 from routing.calls.commands import Admitted, Finished, NoHeadroom, Settled, Stale
 from routing.calls.pool import Database, ask, open_pool
 from tests.routing.world import World, make_world
@@ -19,12 +19,17 @@ from tests.routing.world import World, make_world
 WRITES = (
     "SELECT finish_call(NULL, NULL, NULL, NULL, NULL, NULL)",
     "SELECT settle_attempt(NULL, NULL, NULL, NULL)",
-    "SELECT release_call(NULL, NULL, NULL)",
     "SELECT cancel_call(NULL, NULL, NULL, NULL, NULL)",
     "SELECT claim(NULL, NULL)",
     "SELECT start_attempt(NULL, NULL, NULL, NULL)",
     "SELECT admit(NULL, NULL, NULL, NULL, NULL)",
     "SELECT deny(NULL, NULL, NULL)",
+    "SELECT review_hold(ROW(NULL, NULL, NULL, NULL, 'held', '')::routing_ending, NULL, NULL, NULL, NULL, NULL, NULL)",
+    "SELECT admit_held(NULL, NULL, NULL, NULL, NULL, NULL)",
+    "SELECT review_claim(NULL, NULL, NULL, NULL, NULL)",
+    "SELECT review_return(NULL, NULL, NULL, NULL)",
+    "SELECT review_decide(NULL, NULL, NULL, NULL, NULL, NULL)",
+    "SELECT review_overdue(NULL, NULL, NULL, NULL, NULL, NULL)",
 )
 ENDING = "SELECT finish_call(ROW(NULL, NULL, NULL, NULL, 'failed', '')::routing_ending, NULL, NULL, NULL, NULL, NULL)"
 SWEEP = "SELECT sweep_call(ROW(NULL, NULL, NULL, NULL, 'again', '')::routing_ending, '1s', '{}', '{}', '{}', '{}', NULL)"
@@ -49,7 +54,7 @@ async def test_every_step_refuses_a_transaction_that_has_written(
     assert refused.value.sqlstate == "MD001"
 
 
-@pytest.mark.parametrize("query", ["SELECT order_shared()", WRITES[5], WRITES[6], WRITES[7]])
+@pytest.mark.parametrize("query", ["SELECT order_shared()", WRITES[4], WRITES[5], WRITES[6]])
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 async def test_the_order_lock_refuses_a_snapshot_older_than_itself(
     app_dsn: str, query: str, level: str
@@ -65,7 +70,7 @@ async def test_the_order_lock_refuses_a_snapshot_older_than_itself(
 async def test_a_step_that_waits_for_the_row_has_no_transaction_id_yet(
     world: World, raw: psycopg.AsyncConnection, app_dsn: str
 ) -> None:
-    """Else the log would show `call.released` before the `call.held` that it waited for."""
+    """Else the log would show `call.cancelled` before the `call.held` that it waited for."""
     admission = world.admission()
     call = admission.asked.call
     assert isinstance(await commands.admit(world.db, admission), Admitted)
@@ -75,13 +80,14 @@ async def test_a_step_that_waits_for_the_row_has_no_transaction_id_yet(
         async with raw.transaction():
             cursor = await raw.execute(questions.FINISH, _hold(world, call))
             assert (await cursor.fetchone() or ())[0] == "finished"
-            released = world.entry("call.released", call)
-            params = (call, pool.seconds(60), released.id, released.body)
-            waiting = asyncio.create_task(other.execute(questions.RELEASE, params))
+            step = world.cancel(call)
+            void, entry = step.void_entry, step.entry
+            params = (call, "cancelled", True, void.id, void.body, entry.id, entry.body)
+            waiting = asyncio.create_task(other.execute(questions.CANCEL, params))
             assert await _waits(raw, pid) is None
         cursor = await waiting
-        assert (await cursor.fetchone() or ())[0] == "released"
-    assert (await world.kinds(call))[-3:] == ["attempt.succeeded", "call.held", "call.released"]
+        assert (await cursor.fetchone() or ())[0] == "cancelled"
+    assert (await world.kinds(call))[-3:] == ["attempt.succeeded", "call.held", "call.cancelled"]
 
 
 def _hold(world: World, call: UUID) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(.*?AS \$\$(.*?)\$\$;", re.DOTALL)
 OWNED = {
     "calls": {"routing_call", "routing_attempt", "routing_idempotency", "routing_worker_lease"},
     "ledger": {"routing_ledger_window", "routing_posting"},
+    "reviews": {"routing_review_case", "routing_review_decision"},
 }
 READ_BELOW = {
     "admit.sql": {"policies_control"},
@@ -42,7 +43,7 @@ async def test_the_database_has_the_functions_of_the_files(db: Database) -> None
     written: dict[str, str] = {}
     for path in FILES:
         written |= dict(FUNCTION.findall(path.read_text()))
-    assert len(written) == 25
+    assert len(written) == 37
     rows = await ask_all(
         db,
         "SELECT proname::text, prosrc, provolatile::text, prosecdef, proconfig IS NULL, lanname::text FROM pg_proc "
@@ -75,6 +76,12 @@ def test_no_function_catches_an_exception() -> None:
         "INSERT INTO routing_ledger_window (posted_nano) VALUES (1)",
         "TRUNCATE routing_ledger_window",
         "DROP TABLE routing_call",
+        "DELETE FROM routing_review_case",
+        "UPDATE routing_review_case SET call = gen_random_uuid()",
+        "UPDATE routing_review_case SET opened_at = now()",
+        "UPDATE routing_review_decision SET verdict = 'approved'",
+        "DELETE FROM routing_review_decision",
+        "TRUNCATE routing_review_decision",
     ],
 )
 async def test_the_application_role_may_not(db: Database, statement: str) -> None:

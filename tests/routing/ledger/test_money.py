@@ -24,6 +24,10 @@ from routing.calls.commands import (
 )
 from routing.calls.pool import LostRace, ask
 from routing.ledger.settle import book, reconcile_due
+from routing.reviews.holding import admit_held
+from routing.reviews.steps import Decide
+from tests.routing.reviews.asking import Taking, decide, deciding, opening
+from tests.routing.reviews.asking import claim as claim_case
 from tests.routing.world import World, claim, make_world, reservation
 
 
@@ -268,12 +272,17 @@ async def test_a_call_held_before_any_model_reserves_when_it_is_released(world: 
     window = await world.window(100)
     admission = replace(world.admission(), reservation=None)
     call = admission.asked.call
-    assert isinstance(await commands.admit(world.db, admission), Admitted)
-    hold = world.finish(call, "held", worker=None)
-    assert await commands.hold_call(world.db, hold) == Finished(0)
+    case = opening(world, call, stage="request")
+    held = world.entry("call.held", call)
+    assert isinstance(await admit_held(world.db, admission, held, case), Admitted)
     assert await world.money(window.id) == (0, 0, 0)
-    entry = world.entry("call.released", call)
-    assert await commands.release_call(world.db, call, entry, deadline_seconds=60) == Settled()
+    entry = world.entry("review.claimed", call)
+    await claim_case(world.db, Taking(case.review, call, "member:rui", entry))
+    verdict = Decide(
+        review=case.review, call=call, version=0, actor="member:rui", verdict="approved"
+    )
+    assert await decide(world.db, deciding(world, verdict)) == "closed"
+    assert await world.money(window.id) == (0, 0, 0)
     step = world.start(call, reservation=reservation(30, [window]))
     assert await commands.start_attempt(world.db, step) == Started()
     assert await world.money(window.id) == (0, 30, 0)
