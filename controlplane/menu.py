@@ -6,6 +6,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from controlplane.kernel.principal import Principal
+from policies.identity.access import TRY_ROLES
 
 LOG_ROLES = ("auditor", "approver", "admin")
 MONEY_ROLES = ("finance", "admin", "auditor", "developer")
@@ -45,7 +46,14 @@ class Shell:
 
 
 _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] = (
-    ("", (("Overview", "overview", "overview", ()), ("Calls", "calls", "calls", ()))),
+    (
+        "",
+        (
+            ("Overview", "overview", "overview", ()),
+            ("Calls", "calls", "calls", ()),
+            ("Playground", "play", "playground", TRY_ROLES),
+        ),
+    ),
     (
         "Policy",
         (

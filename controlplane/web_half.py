@@ -15,7 +15,7 @@ from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
 from policies.identity import credentials
 from policies.identity.authentication import Keys
-from routing import wire
+from routing import playground, wire
 from routing.calls.pool import Database, open_pool
 from routing.dispatch import Dispatcher
 from routing.gateway import Web, keep
@@ -48,6 +48,7 @@ class WebHalf:
 
     async def close(self) -> None:
         """End the reader, then the connections."""
+        playground.opened(None)
         self.reading.cancel()
         # a blocking read may swallow the first cancellation; nobody waits for it
         await asyncio.wait({self.reading}, timeout=LAST_READ_SECONDS)
@@ -81,5 +82,6 @@ async def open_web() -> WebHalf:
         clock=system_clock,
     )
     reading = asyncio.create_task(keep(web), name="keep")
+    playground.opened(web)
     garbage.settle()
     return WebHalf(app=wire.build(web), web=web, db=db, redis=client, reading=reading)

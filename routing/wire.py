@@ -26,7 +26,7 @@ from routing.admission import answer_headers
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
-from routing.gateway import Web, serve
+from routing.gateway import Client, Web, serve
 from routing.gathering import Ask, Options, check_route, routes_of
 from routing.relay import Frame, Mailbox
 
@@ -123,11 +123,11 @@ def build(web: Web) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         try:
             await _answer(web, codec, scope, headers, connection)
         except MandateError as error:
-            await _refuse(codec, error, connection)
+            await refuse(codec, error, connection)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("wire.database", error=type(error).__name__)
             away = Unavailable("the database is away; try again", retry_after=2)
-            await _refuse(codec, away, connection)
+            await refuse(codec, away, connection)
         finally:
             connection.close()
             waiting.dec()
@@ -174,14 +174,12 @@ async def _models(web: Web, codec: Dialect, caller: Caller, name: str) -> bytes:
     return codec.model_body(name)
 
 
-async def _plain(
-    connection: Connection, status: int, headers: Mapping[str, str], body: bytes
-) -> None:
+async def _plain(connection: Client, status: int, headers: Mapping[str, str], body: bytes) -> None:
     await connection.start(status, {**headers, "content-length": str(len(body))})
     await connection.finish(body)
 
 
-async def _refuse(codec: Dialect, error: MandateError, connection: Connection) -> None:
+async def refuse(codec: Dialect, error: MandateError, connection: Client) -> None:
     """An error in the caller's dialect, as an answer or, in an open stream, as its event."""
     named = error.details.get("call")
     call = named if isinstance(named, UUID) else None

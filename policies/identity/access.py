@@ -3,6 +3,8 @@
 from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal, require
 
+TRY_ROLES = ("developer", "author", "admin")
+
 
 def sees_tenant(principal: Principal, tenant: str) -> bool:
     """Whether the tenant exists at all for this principal."""
@@ -23,6 +25,20 @@ def require_keys(principal: Principal, tenant: str, team: str) -> None:
         raise Forbidden(
             f'keys of "{tenant}/{team}" are made by its developers or an admin; {principal.name} is neither'
         )
+
+
+def require_playground(principal: Principal) -> None:
+    """Routes are tried by developers, authors and admins. Raises Forbidden."""
+    if principal.tenants_with(*TRY_ROLES) == frozenset():
+        raise Forbidden(
+            f"routes are tried by developers, authors and admins; {principal.name} is none of them"
+        )
+
+
+def may_try(principal: Principal, tenant: str, team: str) -> bool:
+    """Whether a member may call routes as this team from the console: the own team, in a role that tries routes."""
+    own = principal.kind == "member" and (tenant, team) in principal.teams
+    return own and any(principal.holds(role, tenant) for role in TRY_ROLES)
 
 
 def require_members(principal: Principal) -> None:

@@ -242,10 +242,11 @@ def _heading(stage: Stage) -> str:
 
 
 def _rules(stage: Stage) -> list[RuleRow]:
-    return [_rule(line) for line in rules_of(stage.trace)] if stage.trace else []
+    return [rule_row(line) for line in rules_of(stage.trace)] if stage.trace else []
 
 
-def _rule(line: RuleLine) -> RuleRow:
+def rule_row(line: RuleLine) -> RuleRow:
+    """A rule as tables show it."""
     tone, symbol = _TONES.get(line.outcome, ("bad", "cross-circle"))
     built_in = line.kind == BUILT_IN
     place = [

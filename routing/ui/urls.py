@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.ui import budgets, call, calls, models, overview, report
+from routing.ui import budgets, call, calls, models, overview, playground, report
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -14,5 +14,6 @@ urlpatterns = [
     path("calls/<str:name>/cancel/", call.cancel, name="call-cancel"),
     path("budgets/", budgets.budgets, name="budgets"),
     path("reports/spend/", report.spend, name="report-spend"),
+    path("playground/", playground.page, name="playground"),
     path("models/", models.models, name="models"),
 ]

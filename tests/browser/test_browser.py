@@ -35,6 +35,7 @@ PAGES = (
     ("cleo", "/calls/{completed}/content/"),
     ("finn", "/budgets/"),
     ("finn", "/budgets/?budget=insurance/claims-daily"),
+    ("mallory", "/playground/"),
     ("finn", "/reports/spend/"),
     ("finn", "/reports/spend/?by=model&then=-"),
     ("ada", "/models/"),

@@ -207,6 +207,7 @@ def test_pages_of_allauth_that_the_console_does_not_have(console: Console, path:
 MENU = (
     ("Overview", "ada cleo finn rui mallory"),
     ("Calls", "ada cleo finn rui mallory"),
+    ("Playground", "ada cleo mallory"),
     ("Documents", "ada cleo finn rui mallory"),
     ("Models", "ada cleo finn rui mallory"),
     ("Stops", "ada cleo"),

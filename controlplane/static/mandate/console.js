@@ -27,6 +27,11 @@
   });
 
   document.addEventListener("keydown", (event) => {
+    const written = event.target.closest && event.target.closest("[data-submit]");
+    if (written && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      written.form.requestSubmit(written.form.querySelector("button.button-primary, button"));
+    }
     if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
       const field = document.getElementById("search");
       if (field) { event.preventDefault(); field.focus(); field.select(); }
