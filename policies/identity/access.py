@@ -41,6 +41,19 @@ def may_try(principal: Principal, tenant: str, team: str) -> bool:
     return own and any(principal.holds(role, tenant) for role in TRY_ROLES)
 
 
+def require_try(principal: Principal, tenant: str, team: str) -> None:
+    """Raises Forbidden unless the member may call routes as this team."""
+    if not may_try(principal, tenant, team):
+        raise Forbidden(
+            f'calls of the team "{tenant}/{team}" are made by its own developers, authors and admins'
+        )
+
+
+def decides_for(principal: Principal, tenant: str) -> bool:
+    """Whether decisions about any team of the tenant may be asked for: by its authors and admins."""
+    return principal.holds("author", tenant) or principal.holds("admin", tenant)
+
+
 def require_members(principal: Principal) -> None:
     """Members, memberships and passwords: an admin of the organisation. Raises Forbidden."""
     require(principal, "admin")

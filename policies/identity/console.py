@@ -3,10 +3,9 @@
 from django.conf import settings
 from django.db import connection, transaction
 
-from controlplane.kernel.errors import Forbidden
 from controlplane.kernel.principal import Principal
 from policies.identity import credentials
-from policies.identity.access import may_try
+from policies.identity.access import require_try
 from policies.identity.authentication import Caller
 from policies.identity.models import ApiKey
 from policies.order.entries import append_entry
@@ -20,10 +19,7 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7002, hashtext(%s))"
 
 def console_caller(principal: Principal, tenant: str, team: str) -> Caller:
     """The caller that stands for the team's console; its key is made at the first use. Raises Forbidden."""
-    if not may_try(principal, tenant, team):
-        raise Forbidden(
-            f'calls of the team "{tenant}/{team}" are made by its own developers, authors and admins'
-        )
+    require_try(principal, tenant, team)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ONE_AT_A_TIME, [f"{tenant}/{team}"])

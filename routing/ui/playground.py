@@ -16,7 +16,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published, published
 from policies.engine.decision import Obligations
 from policies.engine.explain import Trace
-from policies.identity.access import may_try, require_playground
+from policies.identity.access import decides_for, may_try, require_playground
 from policies.identity.console import console_caller
 from policies.order.lock import mandate_now
 from policies.ui.people import sentence
@@ -114,7 +114,7 @@ def _places(principal: Principal, found: Published) -> list[str]:
     others = [
         f"{tenant.name}/{team}"
         for tenant in found.of("Tenant")
-        if principal.holds("author", tenant.name) or principal.holds("admin", tenant.name)
+        if decides_for(principal, tenant.name)
         for team in tenant.spec.get("teams", [])
     ]
     return list(dict.fromkeys([*own, *others]))

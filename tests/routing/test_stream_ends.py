@@ -89,7 +89,7 @@ async def test_our_own_error_in_an_open_stream_is_an_event() -> None:
 
     connection = wire.Connection(cast("Any", None), send)
     await connection.start(200, {"content-type": "text/event-stream"})
-    await wire._refuse(CODEC, Unavailable("this process is shutting down", call=CALL), connection)
+    await wire.refuse(CODEC, Unavailable("this process is shutting down", call=CALL), connection)
     body = b"".join(message.get("body", b"") for message in sent)
     assert b"shutting down" in body
     assert body.startswith(b"data: ")
