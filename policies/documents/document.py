@@ -61,7 +61,7 @@ class Document:
         return Problem(self.file, *self.position(path), path, message)
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Writes YAML that the core schema reads back as the same JSON."""
 
     yaml_implicit_resolvers = {}
@@ -78,7 +78,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+Dumper.add_representer(str, _text)
 for _word, _pattern in (
     ("null", re.compile("|".join(map(re.escape, sorted(NULL))))),
     ("bool", re.compile("|".join(BOOL))),
@@ -87,7 +87,7 @@ for _word, _pattern in (
     ("float", SPECIAL),
 ):
     _whole = re.compile(f"(?:{_pattern.pattern})\\Z")
-    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_word}", _whole, None)
+    Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_word}", _whole, None)
 
 
 def to_yaml(body: Mapping[str, Json]) -> str:
@@ -100,7 +100,7 @@ def to_yaml(body: Mapping[str, Json]) -> str:
         "metadata": body["metadata"],
         "spec": spec,
     }
-    return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(whole, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def bundle_yaml(documents: Iterable[Document]) -> str:

@@ -26,6 +26,7 @@ PURE = (
     "policies.engine.decide",
     "policies.engine.explain",
     "policies.engine.facts",
+    "policies.forms.form",
     "routing.exchange",
     "routing.dialects.registry",
     "routing.simulator.model",
