@@ -21,8 +21,9 @@ from psycopg_pool import PoolTimeout
 from audit.log.entry import build
 from controlplane.kernel.clock import Clock
 from controlplane.kernel.errors import DeadlineExceeded, MandateError, Unavailable
+from controlplane.kernel.ids import call_name
 from policies.identity.authentication import Keys
-from routing import admission, answers
+from routing import admission, answers, responses
 from routing.admission import Ticket
 from routing.calls import commands
 from routing.calls.leases import workers_live
@@ -94,6 +95,9 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
     """Carry one call from its request to the last byte of its answer. Raises MandateError where there is no answer."""
     try:
         ticket = await admission.admit(web.desk, ask)
+        if ask.request.background and not ask.request.stream:
+            await _begin(web, ask, ticket, client)
+            return
         with web.replies.expect(ticket.call, ticket.frames_key) as box:
             client.when_gone(box)
             if not ticket.duplicate:
@@ -102,6 +106,24 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         log.warning("gateway.database", error=type(error).__name__)
         raise Unavailable("the database is away; try again", retry_after=2) from error
+
+
+async def _begin(web: Web, ask: Ask, ticket: Ticket, client: Client) -> None:
+    """A call in the background: rung for, and told as it stands; its caller asks again."""
+    if not ticket.duplicate:
+        await web.dispatcher.ring(ticket.call)
+    told = await responses.read(web.desk, ask.caller, call_name(ticket.call, "resp_"))
+    headers = {"content-type": told.content_type, "content-length": str(len(told.body))}
+    await client.start(told.status, {**headers, **ticket.headers, **told.headers})
+    await client.finish(told.body)
+
+
+async def follow(web: Web, ticket: Ticket, client: Client) -> None:
+    """The stream of a call that was made before, from its first byte to its last. Raises MandateError."""
+    with web.replies.expect(ticket.call, ticket.frames_key) as box:
+        client.when_gone(box)
+        box.tell(Frame("stored", 0, b""))
+        await _relay(web, _Line(ticket, box, client, dialect(responses.DIALECT)))
 
 
 async def _relay(web: Web, line: _Line) -> None:

@@ -12,6 +12,7 @@ from audit.vault.store import KeyStore
 from controlplane.kernel import clock as clocks
 from controlplane.kernel.clock import Clock
 from controlplane.kernel.errors import InvalidRequest, NotFound
+from controlplane.kernel.ids import call_name
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.identity.authentication import Caller
@@ -66,6 +67,7 @@ class Draft:
     entry: UUID
     at: datetime
     keys: CallKeys
+    run: str
     facts: fact.Facts
     sealed: steps.Sealed
     idempotency: steps.IdempotencyKey | None
@@ -82,11 +84,13 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
         subject_of_user(caller.tenant, ref) if ref else subject_of_team(caller.tenant, caller.team)
     )
     keys = CallKeys.derive(desk.key_store, caller.tenant, month_of(call), subject, call)
+    run = await _run(desk, ask, call)
     return Draft(
         call=call,
         entry=desk.new_id(),
         at=now,
         keys=keys,
+        run=run.id,
         facts=fact.Facts(
             now=clocks.to_text(now),
             call=call.hex,
@@ -97,11 +101,19 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
             user=fact.UserFacts(known=bool(user), ref=ref),
             route=request.route,
             request=_request_facts(ask),
-            run=await runs.so_far(desk.db, caller.tenant, ask.options.run),
+            run=run,
         ),
         sealed=await _seal(keys, request),
         idempotency=_idempotency(ask),
     )
+
+
+async def _run(desk: Desk, ask: Ask, call: UUID) -> fact.RunFacts:
+    """What the calls that belong together came to. A response that others may go on from begins a run of its own."""
+    named, request = ask.options.run, ask.request
+    if not named and request.dialect == "openai.responses" and request.kept:
+        return fact.RunFacts(id=call_name(call, "resp_"))
+    return await runs.so_far(desk.db, ask.caller.tenant, named)
 
 
 def routes_of(snapshot: Snapshot, caller: Caller) -> list[str]:

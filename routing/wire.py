@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,7 @@ from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from controlplane.kernel.errors import (
+    Forbidden,
     InvalidRequest,
     MandateError,
     NotFound,
@@ -22,13 +24,15 @@ from controlplane.kernel.errors import (
     Unavailable,
 )
 from policies.identity.authentication import Caller
+from routing import responses
 from routing.admission import answer_headers
 from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
-from routing.gateway import Client, Web, serve
+from routing.gateway import Client, Web, follow, serve
 from routing.gathering import Ask, Options, check_route, routes_of
-from routing.relay import Frame, Mailbox
+from routing.relay import Frame, Mailbox, Outcome
+from routing.responses import After
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +50,7 @@ CALLS = {
     "/v1/messages": "anthropic.messages",
 }
 MODELS = "/v1/models"
+RESPONSES = "/v1/responses"
 FORWARDED = ("anthropic-version", "anthropic-beta", "openai-beta")
 RUN_HEADERS = ("x-mandate-run", "x-claude-code-session-id", "session-id", "x-session-id")
 
@@ -63,6 +68,7 @@ class Connection:
         self._watch: asyncio.Task[None] | None = None
         self.started = False
         self.status = 0
+        self.after: After | None = None
 
     async def body(self) -> bytes:
         """The whole request body. Raises TooLarge above 32 MiB."""
@@ -87,11 +93,15 @@ class Connection:
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def write(self, data: bytes) -> None:
-        """Send bytes of the body."""
+        """Send bytes of the body; of a stream that is followed from an event on, those after it."""
+        if self.after is not None:
+            data = self.after(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self, data: bytes = b"") -> None:
         """Send the last bytes of the body."""
+        if self.after is not None:
+            data = self.after(data) + self.after.end()
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     def when_gone(self, mailbox: Mailbox) -> None:
@@ -139,6 +149,8 @@ def build(web: Web) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
 
 def _dialect_of(path: str, headers: Mapping[str, str]) -> str:
     """By path; for the shared paths by the header that only Anthropic's clients send."""
+    if path.startswith(f"{RESPONSES}/"):
+        return responses.DIALECT
     return CALLS.get(path) or (
         "anthropic.messages" if "anthropic-version" in headers else "openai.chat"
     )
@@ -155,14 +167,61 @@ async def _answer(
         body = await connection.body()
         query = scope.get("query_string", b"").decode("latin-1")
         request = await _parse(web, codec, body, headers, query)
-        if request.background or request.previous:
-            raise InvalidRequest('"background" and "previous_response_id" are not yet executed')
-        await serve(web, Ask(caller, request, _options(headers)), connection)
+        options = _options(headers)
+        if request.previous:
+            request, options = await responses.go_on(web.desk, caller, request, options)
+        await serve(web, Ask(caller, request, options), connection)
+    elif path.startswith(f"{RESPONSES}/"):
+        await _response(web, caller, scope, connection)
     elif (path == MODELS or path.startswith(f"{MODELS}/")) and method == "GET":
         body = await _models(web, codec, caller, path.removeprefix(MODELS)[1:])
         await _plain(connection, 200, {"content-type": "application/json"}, body)
     else:
         raise NotFound(f'{method} "{path}" is not served here; see /api/v1/docs')
+
+
+async def _response(web: Web, caller: Caller, scope: Scope, connection: Connection) -> None:
+    """A response that is come back to: read, followed, cancelled."""
+    path, method = scope["path"].rstrip("/"), scope["method"]
+    name, _, what = path.removeprefix(f"{RESPONSES}/").partition("/")
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    match method, what:
+        case "GET", "" if asked.get("stream") == ["true"]:
+            connection.after = _starting_after(asked)
+            ticket = await responses.ticket(web.desk, caller, name, LONGEST_DEADLINE_SECONDS)
+            await follow(web, ticket, connection)
+        case "GET", "":
+            await _told(connection, await responses.read(web.desk, caller, name))
+        case "POST", "cancel":
+            await _told(connection, await responses.cancel(web.desk, caller, name))
+        case "GET", "input_items":
+            body = await responses.input_items(web.desk, caller, name)
+            await _plain(connection, 200, {"content-type": responses.JSON}, body)
+        case "DELETE", "":
+            await responses.find(web.desk, caller, name)
+            raise Forbidden(
+                "a caller does not delete a response: what was said is kept as long as the organisation decided, "
+                'and erased with its key; send "store": false for one that nobody reads again',
+                code="not_deletable",
+            )
+        case _:
+            raise NotFound(f'{method} "{path}" is not served here; see /api/v1/docs')
+
+
+async def _told(connection: Connection, told: Outcome) -> None:
+    await _plain(
+        connection, told.status, {"content-type": told.content_type, **told.headers}, told.body
+    )
+
+
+def _starting_after(asked: Mapping[str, list[str]]) -> After | None:
+    """Which events the caller has already. Raises InvalidRequest."""
+    text = asked.get("starting_after", [""])[0]
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InvalidRequest(f'"starting_after" is "{text[:40]}"; send the number of an event')
+    return After(int(text))
 
 
 async def _models(web: Web, codec: Dialect, caller: Caller, name: str) -> bytes:

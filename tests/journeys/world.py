@@ -6,6 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
+    "responses", "short",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -129,10 +130,15 @@ REFUSED = {
     "azure": "http://168.63.129.16/v1",
 }
 """Base URLs that lead into the machine or to a cloud's metadata; each has a route of its name in j-loopback."""
-_LIMITS = {"clamp": ("0.0100", "clamp"), "exhaust": ("0.0030", "deny"), "dear": ("0.0050", "deny")}
+_LIMITS = {
+    "clamp": ("0.0100", "clamp"),
+    "exhaust": ("0.0030", "deny"),
+    "dear": ("0.0050", "deny"),
+    "short": ("0.0100", "clamp"),
+}
 _FUTURE_PRICE = '[{from: 2099-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]'
 _FOREIGN_PRICE = '[{from: 2026-01-01, currency: JPY, inputPerMillion: "1", outputPerMillion: "10"}]'
-OWN_MODELS = ("fallback", "dear", "cut", "stopped", "publish", "headers")
+OWN_MODELS = ("fallback", "dear", "cut", "stopped", "publish", "headers", "responses")
 """Tenants with models of their own: what is made to fail or is stopped there concerns nobody else."""
 
 

@@ -60,17 +60,32 @@ def head(call: UUID, model: str, created: int, request: CallRequest | None) -> d
 
 
 def failure_of(error: MandateError) -> dict[str, Any]:
-    """An error as a response carries it: one of the SDK's codes, our words, and ours under `mandate_code`."""
+    """An error as a response carries it: one of the SDK's codes, our words, and our code under `mandate_code`."""
     said = str(error.details.get("code") or error.code)
     told = str(error.details.get("error_class") or said)
-    code = "rate_limit_exceeded" if error.status == 429 else _CODES.get(told, "server_error")
-    return {"code": code, "message": message_of(error), "mandate_code": said, **shown(error)}
+    words = {"code": _code(error.status, told), "message": message_of(error)}
+    return {**words, "mandate_code": said, **shown(error)}
+
+
+def _code(status: int, said: str) -> str:
+    return "rate_limit_exceeded" if status == 429 else _CODES.get(said, "server_error")
 
 
 def encoded_state(found: dict[str, Any], status: str, error: MandateError | None = None) -> bytes:
     """The response `found` with another status and, where it failed, why."""
     told = None if error is None else failure_of(error)
     return ENCODER.encode({**found, "status": status, "error": told})
+
+
+def failed_by(found: dict[str, Any], status: int, body: bytes) -> bytes:
+    """The response `found`, ended by an error answer of this status and body."""
+    said: dict[str, Any] = msgspec.json.decode(body)["error"]
+    told = "refused_request" if status == 400 else str(said.get("code"))
+    error: dict[str, Any] = {}
+    error |= {name: said[name] for name in ("rules", "owner") if name in said}
+    error |= {"code": _code(status, told), "message": str(said.get("message", ""))}
+    error["mandate_code"] = said.get("code")
+    return ENCODER.encode({**found, "status": "failed", "error": error})
 
 
 def final_of(answer: bytes) -> dict[str, Any] | None:
