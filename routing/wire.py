@@ -16,7 +16,6 @@ from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from controlplane.kernel.errors import (
-    Forbidden,
     InvalidRequest,
     MandateError,
     NotFound,
@@ -199,7 +198,7 @@ async def _response(web: Web, caller: Caller, scope: Scope, connection: Connecti
             await _plain(connection, 200, {"content-type": responses.JSON}, body)
         case "DELETE", "":
             await responses.find(web.desk, caller, name)
-            raise Forbidden(
+            raise InvalidRequest(
                 "a caller does not delete a response: what was said is kept as long as the organisation decided, "
                 'and erased with its key; send "store": false for one that nobody reads again',
                 code="not_deletable",

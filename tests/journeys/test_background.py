@@ -216,7 +216,7 @@ def test_what_is_not_kept_is_not_read_again(mandate: Installation) -> None:
 def test_a_response_is_not_deleted_by_its_caller(mandate: Installation) -> None:
     client = mandate.openai(KEY)
     mine = client.responses.create(model="one", input="Once. [[sandbox tokens=5]]")
-    with pytest.raises(openai.PermissionDeniedError) as raised:
+    with pytest.raises(openai.BadRequestError) as raised:
         client.responses.delete(mine.id)
     assert raised.value.code == "not_deletable"
     assert client.responses.retrieve(mine.id) == mine
