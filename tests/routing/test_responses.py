@@ -22,6 +22,8 @@ from routing.exchange import Answer, CallRequest, Choice, Text, Usage
 from routing.gathering import Desk, Options
 from routing.relay import Outcome, pack_outcome
 from routing.responses import After
+from routing.reviews.holding import hold_call
+from tests.routing.reviews.asking import opening
 from tests.routing.world import KEY_HASH, World
 
 CODEC = dialect("openai.responses")
@@ -159,10 +161,12 @@ async def test_where_it_stands(office: Office) -> None:
     await office.started(call)
     assert (await office.told(name))["status"] == "in_progress"
     # held for a person: its caller keeps asking
-    held = office.world.finish(call, "held", attempt={})
-    await commands.hold_call(office.world.db, held)
+    draft = office.sealed(call, "answer", b"a draft")
+    hold = office.world.finish(call, "held", attempt={}, answer=replace(draft, field="draft"))
+    await hold_call(office.world.db, hold, opening(office.world, call))
     assert await office.world.state(call) == "held"
-    assert (await office.told(name))["status"] == "in_progress"
+    told = await office.told(name)
+    assert (told["status"], told["output"]) == ("in_progress", [])
 
 
 async def test_a_plain_answer_is_told_byte_for_byte(office: Office) -> None:
