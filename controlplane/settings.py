@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -121,6 +122,14 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "controlplane.accounts.ClosedDoor"
+MFA_ADAPTER = "controlplane.accounts.SecondFactor"
+MFA_TOTP_ISSUER = "Mandate"
+MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute off
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MANDATE_REQUIRE_TOTP = tuple(
+    role for role in env.text("MANDATE_REQUIRE_TOTP").replace(" ", "").split(",") if role
+)
+"""Roles whose holders must enrol a second factor before they see a page: `admin,approver`."""
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -167,8 +176,23 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL or "redis://127.0.0.1:6379",
+        "KEY_PREFIX": f"django:{DATABASES['default']['NAME']}",
+    }
+}
+"""Counts of sign-ins and API requests, shared by every web process; nothing else is in it."""
+MANDATE_MAIL_FROM = env.text("MANDATE_MAIL_FROM")
+"""Who invitations come from; empty: none is mailed, the link is shown to whoever invites."""
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.text("MANDATE_MAIL_HOST", "localhost")
+EMAIL_PORT = env.number("MANDATE_MAIL_PORT", 25, most=65535)
+EMAIL_HOST_USER = env.text("MANDATE_MAIL_USER")
+EMAIL_HOST_PASSWORD = _key_file("mail_password") if EMAIL_HOST_USER else ""
+EMAIL_USE_TLS = env.flag("MANDATE_MAIL_TLS", default=False)
+EMAIL_TIMEOUT = 10
 LOGGING_CONFIG = None
 LOGGING = logs.configuration(env.text("MANDATE_LOG_LEVEL", "INFO").upper())
 logs.configure(LOGGING)

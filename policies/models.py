@@ -3,7 +3,7 @@
 from policies.bundles.models import Bundle, Document
 from policies.changes.models import Approval, ChangeRequest, Check, Edit
 from policies.decisions.models import Decision
-from policies.identity.models import ApiKey, Membership, Team, Tenant, Token, User
+from policies.identity.models import ApiKey, Invitation, Membership, Team, Tenant, Token, User
 from policies.order.models import Control
 from policies.repeats.models import Repeat
 from policies.stops.models import Stop
@@ -18,6 +18,7 @@ __all__ = [
     "Decision",
     "Document",
     "Edit",
+    "Invitation",
     "Membership",
     "Repeat",
     "Stop",

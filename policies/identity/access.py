@@ -54,9 +54,49 @@ def decides_for(principal: Principal, tenant: str) -> bool:
     return principal.holds("author", tenant) or principal.holds("admin", tenant)
 
 
+def may_make_keys(principal: Principal, tenant: str, team: str) -> bool:
+    """Whether `require_keys` would let one pass: what a page offers."""
+    own = (tenant, team) in principal.teams and principal.holds("developer", tenant)
+    return own or principal.holds("admin", tenant)
+
+
+def key_tenants(principal: Principal) -> frozenset[str] | None:
+    """The tenants all of whose keys one may read: as admin or auditor there; None for all."""
+    return principal.tenants_with("admin", "auditor")
+
+
+def key_teams(principal: Principal) -> frozenset[tuple[str, str]]:
+    """The own teams whose keys one may read: as developer."""
+    return frozenset(pair for pair in principal.teams if principal.holds("developer", pair[0]))
+
+
+def may_members(principal: Principal) -> bool:
+    """Whether `require_members` would let one pass."""
+    return principal.holds("admin")
+
+
+def may_archive(principal: Principal, tenant: str) -> bool:
+    """Whether one may archive a team there; of the organisation (pass ORGANISATION): a tenant."""
+    return principal.holds("admin", tenant)
+
+
+def own_tenants(principal: Principal) -> frozenset[str] | None:
+    """The tenants whose people one sees: where one holds a role or is in a team; None for all (a role in the organisation)."""
+    if principal.roles.get(ORGANISATION):
+        return None
+    held = {tenant for tenant, roles in principal.roles.items() if roles}
+    return frozenset(held | {tenant for tenant, _ in principal.teams})
+
+
 def require_members(principal: Principal) -> None:
     """Members, memberships and passwords: an admin of the organisation. Raises Forbidden."""
     require(principal, "admin")
+
+
+def require_self_or_members(principal: Principal, email: str) -> None:
+    """A password and the sessions: the person's own, or by an admin of the organisation. Raises Forbidden."""
+    if not (principal.kind == "member" and principal.id == email):
+        require_members(principal)
 
 
 def require_archive(principal: Principal, tenant: str) -> None:

@@ -1,76 +1,134 @@
 """Keys, tokens, and the end of a team or tenant. Each command checks who asks, and writes with its entry in one transaction.
 
-Revoking a key and archiving a team or tenant take the exclusive order lock: they bind at their commit, also for calls that a
-process has already authenticated.
+Rotating and revoking a key and archiving a team or tenant take the exclusive order lock: they bind at their commit, also for
+calls that a process has already authenticated.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.identity import access, credentials
-from policies.identity.models import ApiKey, Team, Tenant, Token, User
+from policies.identity.checks import (
+    check_end,
+    check_labels,
+    check_name,
+    check_reason,
+    check_scopes,
+    pepper,
+    team_in_use,
+    text_of,
+)
+from policies.identity.models import ApiKey, Tenant, Token, User
 from policies.order.entries import append_entry
 from policies.order.lock import exclusively, mandate_now
+
+LONGEST_OVERLAP = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """A key to make: whose it is, what it is called, labels that become facts, and when it ends (None: never)."""
+    """A key to make: whose it is, what it is called, labels that become facts, routes it may call (none: all), its end.
+
+    `routes` are the names that scopes may have: those of its tenant, as published; None where the caller has none to check by.
+    """
 
     tenant: str
     team: str
     name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    routes: frozenset[str] | None = None
 
 
 def create_key(principal: Principal, wanted: NewKey) -> credentials.Credential:
     """Make an API key; the answer is the only place where it ever stands in full.
 
-    Raises NotFound for an unknown or archived team, Forbidden, InvalidRequest for an end in the past.
+    Raises NotFound for an unknown or archived team, Forbidden, InvalidRequest for what cannot be, an end in the past too.
     """
     access.require_keys(principal, wanted.tenant, wanted.team)
-    _team(wanted.tenant, wanted.team)
+    team_in_use(wanted.tenant, wanted.team)
     at = mandate_now()
-    _check_end(wanted.expires_at, at)
+    check_end(wanted.expires_at, at)
     made = credentials.new_credential(credentials.KEY_PREFIX)
     row = ApiKey(
         id=made.id,
-        hash=credentials.digest(_pepper(), made.shown),
+        hash=credentials.digest(pepper(), made.shown),
         tenant=wanted.tenant,
         team=wanted.team,
-        name=wanted.name,
-        labels=dict(wanted.labels),
+        name=check_name(wanted.name),
+        labels=check_labels(wanted.labels),
+        scopes=check_scopes(wanted.scopes, wanted.routes),
         expires_at=wanted.expires_at,
         created_at=at,
         created_by=principal.actor,
     )
     with transaction.atomic():
-        row.save(force_insert=True, actor=principal.actor)
+        _insert(row, principal, at)
+    return made
+
+
+def rotate_key(
+    principal: Principal, key_id: str, overlap: timedelta, expires_at: datetime | None = None
+) -> credentials.Credential:
+    """Make a key with the same settings; the old one ends after the overlap, or at its own end if that is sooner.
+
+    Without `expires_at` the new one lasts as long as the old one was made to. Raises NotFound, Forbidden, InvalidRequest for an
+    overlap that is negative or above 90 days, Conflict when the old one has ended.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidRequest(f"the overlap is from 0 to {LONGEST_OVERLAP.days} days")
+    old = find_key(principal, key_id)
+    access.require_keys(principal, old.tenant, old.team)
+    team_in_use(old.tenant, old.team)
+    at = mandate_now()
+    check_end(expires_at, at)
+    made = credentials.new_credential(credentials.KEY_PREFIX)
+    kept = credentials.digest(pepper(), made.shown)
+
+    def work() -> None:
+        row = ApiKey.objects.select_for_update().get(pk=key_id)
+        _check_stands(row, at)
+        lasts = row.expires_at - row.created_at if row.expires_at else None
+        new = ApiKey(
+            id=made.id,
+            hash=kept,
+            tenant=row.tenant,
+            team=row.team,
+            name=row.name,
+            labels=row.labels,
+            scopes=row.scopes,
+            expires_at=expires_at or (at + lasts if lasts else None),
+            created_at=at,
+            created_by=principal.actor,
+            replaces=row.id,
+        )
+        row.expires_at = min(at + overlap, row.expires_at or at + overlap)
+        row.save(update_fields=["expires_at"], actor=principal.actor)
+        _insert(new, principal, at)
         append_entry(
-            "key.created",
+            "key.rotated",
             actor=principal.actor,
             at=at,
-            tenant=wanted.tenant,
-            subject=f"key:{made.id}",
-            data={"team": wanted.team, "name": wanted.name, "expiresAt": _text(wanted.expires_at)},
+            tenant=row.tenant,
+            subject=f"key:{row.id}",
+            data={"team": row.team, "by": made.id, "endsAt": to_text(row.expires_at)},
         )
+
+    exclusively(work)
     return made
 
 
 def revoke_key(principal: Principal, key_id: str, reason: str) -> None:
     """End a key, from this commit on. Raises NotFound, Forbidden, InvalidRequest without a reason, Conflict when it has ended."""
-    _check_reason(reason)
-    key = ApiKey.objects.filter(pk=key_id).first()
-    if key is None or not access.sees_tenant(principal, key.tenant):
-        raise NotFound(f'there is no key "{key_id}"')
+    said = check_reason(reason)
+    key = find_key(principal, key_id)
     access.require_keys(principal, key.tenant, key.team)
     at = mandate_now()
 
@@ -86,10 +144,18 @@ def revoke_key(principal: Principal, key_id: str, reason: str) -> None:
             at=at,
             tenant=row.tenant,
             subject=f"key:{key_id}",
-            data={"team": row.team, "reason": reason},
+            data={"team": row.team, "reason": said},
         )
 
     exclusively(work)
+
+
+def find_key(principal: Principal, key_id: str) -> ApiKey:
+    """A key that exists for this principal. Raises NotFound, also for one of another tenant."""
+    key = ApiKey.objects.filter(pk=key_id).first()
+    if key is None or not access.sees_tenant(principal, key.tenant):
+        raise NotFound(f'there is no key "{key_id}"')
+    return key
 
 
 def create_token(
@@ -98,13 +164,13 @@ def create_token(
     """Make a personal token, shown once. Raises Forbidden for somebody else's, InvalidRequest for an end in the past."""
     access.require_own(principal, user.email)
     at = mandate_now()
-    _check_end(expires_at, at)
+    check_end(expires_at, at)
     made = credentials.new_credential(credentials.TOKEN_PREFIX)
     row = Token(
         id=made.id,
-        hash=credentials.digest(_pepper(), made.shown),
+        hash=credentials.digest(pepper(), made.shown),
         user=user,
-        name=name,
+        name=check_name(name),
         expires_at=expires_at,
         created_at=at,
     )
@@ -115,7 +181,7 @@ def create_token(
             actor=principal.actor,
             at=at,
             subject=f"member:{user.email}",
-            data={"token": made.id, "name": name, "expiresAt": _text(expires_at)},
+            data={"token": made.id, "name": name, "expiresAt": text_of(expires_at)},
         )
     return made
 
@@ -145,12 +211,12 @@ def archive_team(principal: Principal, tenant: str, team: str, reason: str) -> N
 
     Raises NotFound, Forbidden, InvalidRequest without a reason, Conflict when it is archived.
     """
-    _check_reason(reason)
+    said = check_reason(reason)
     access.require_archive(principal, tenant)
     at = mandate_now()
 
     def work() -> None:
-        row = _team(tenant, team)
+        row = team_in_use(tenant, team)
         row.archived_at = at
         row.save(update_fields=["archived_at"], actor=principal.actor)
         append_entry(
@@ -159,7 +225,7 @@ def archive_team(principal: Principal, tenant: str, team: str, reason: str) -> N
             at=at,
             tenant=tenant,
             subject=f"team:{tenant}/{team}",
-            data={"reason": reason},
+            data={"reason": said},
         )
 
     exclusively(work)
@@ -167,7 +233,7 @@ def archive_team(principal: Principal, tenant: str, team: str, reason: str) -> N
 
 def archive_tenant(principal: Principal, tenant: str, reason: str) -> None:
     """Put a tenant with all its teams out of use, from this commit on. Raises as `archive_team`."""
-    _check_reason(reason)
+    said = check_reason(reason)
     access.require_archive(principal, ORGANISATION)
     at = mandate_now()
 
@@ -183,34 +249,32 @@ def archive_tenant(principal: Principal, tenant: str, reason: str) -> None:
             at=at,
             tenant=tenant,
             subject=f"tenant:{tenant}",
-            data={"reason": reason},
+            data={"reason": said},
         )
 
     exclusively(work)
 
 
-def _team(tenant: str, team: str) -> Team:
-    found = Team.objects.filter(
-        tenant__slug=tenant, slug=team, archived_at=None, tenant__archived_at=None
-    ).first()
-    if found is None:
-        raise NotFound(f'there is no team "{tenant}/{team}" in use; the Tenant document names them')
-    return found
+def _check_stands(row: ApiKey, at: datetime) -> None:
+    if row.revoked_at is not None:
+        raise Conflict(f'key "{row.id}" was revoked on {to_text(row.revoked_at)}; make a new one')
+    if row.expires_at is not None and row.expires_at <= at:
+        raise Conflict(f'key "{row.id}" ended on {to_text(row.expires_at)}; make a new one')
 
 
-def _check_reason(reason: str) -> None:
-    if not reason.strip():
-        raise InvalidRequest("say why: the reason stands in the log")
-
-
-def _check_end(expires_at: datetime | None, at: datetime) -> None:
-    if expires_at is not None and expires_at <= at:
-        raise InvalidRequest(f"it would have ended on {to_text(expires_at)}; name a later time")
-
-
-def _text(moment: datetime | None) -> str:
-    return "" if moment is None else to_text(moment)
-
-
-def _pepper() -> bytes:
-    return credentials.read_pepper(settings.MANDATE_KEYS_DIR)
+def _insert(row: ApiKey, principal: Principal, at: datetime) -> None:
+    row.save(force_insert=True, actor=principal.actor)
+    data: dict[str, object] = {"team": row.team, "name": row.name}
+    data["expiresAt"] = text_of(row.expires_at)
+    if row.scopes:
+        data["routes"] = list(row.scopes)
+    if row.replaces:
+        data["replaces"] = row.replaces
+    append_entry(
+        "key.created",
+        actor=principal.actor,
+        at=at,
+        tenant=row.tenant,
+        subject=f"key:{row.id}",
+        data=data,
+    )

@@ -1,6 +1,7 @@
 """PURE: how API keys and personal tokens look, and what is kept of them.
 
-`mdt_<8 id>_<43 secret>` is an API key, `mdp_…` a personal token. The id finds the row; what is kept is HMAC-SHA256 of the whole
+`mdt_<8 id>_<43 secret>` is an API key, `mdp_…` a personal token, `mdi_…` an invitation. The id finds the row; what is kept is
+HMAC-SHA256 of the whole
 under a pepper that is not in the database, so that a stolen table opens nothing.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KEY_PREFIX = "mdt"
+INVITATION_PREFIX = "mdi"
 TOKEN_PREFIX = "mdp"  # noqa: S105 - how every token begins, no secret
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _LENGTH = 3 + 1 + 8 + 1 + 43

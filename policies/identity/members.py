@@ -1,5 +1,7 @@
 """Members and the teams they belong to. Each command checks who asks, and writes with its entry in one transaction."""
 
+from datetime import datetime
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -8,7 +10,8 @@ from django.db import transaction
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.identity import access
-from policies.identity.models import Membership, Team, User
+from policies.identity.checks import LONGEST_REASON, check_name, team_in_use
+from policies.identity.models import Membership, Token, User
 from policies.order.entries import append_entry
 from policies.order.lock import mandate_now
 
@@ -17,9 +20,9 @@ def create_member(principal: Principal, email: str, name: str, password: str | N
     """Add a person who may sign in, once a password is set. Raises Forbidden, InvalidRequest, Conflict for a known address."""
     access.require_members(principal)
     address = email.strip().lower()
-    _check_address(address)
-    user = User(email=address, name=name.strip())
-    _put_password(user, password)
+    check_address(address)
+    user = User(email=address, name=check_name(name))
+    put_password(user, password)
     at = mandate_now()
     with transaction.atomic():
         if User.objects.filter(email=address).exists():
@@ -31,9 +34,8 @@ def create_member(principal: Principal, email: str, name: str, password: str | N
 
 def set_password(principal: Principal, user: User, password: str) -> None:
     """Give a person a new password; sessions under the old one end. Raises Forbidden, InvalidRequest for a weak one."""
-    if principal.id != user.email:
-        access.require_members(principal)
-    _put_password(user, password)
+    access.require_self_or_members(principal, user.email)
+    put_password(user, password)
     at = mandate_now()
     with transaction.atomic():
         user.save(update_fields=["password"], actor=principal.actor)
@@ -46,26 +48,75 @@ def set_password(principal: Principal, user: User, password: str) -> None:
         )
 
 
-def remove_member(principal: Principal, user: User) -> None:
-    """Let a person sign in no more; tokens stop working, history stays. Raises Forbidden, Conflict for one who is gone."""
+def remove_member(principal: Principal, user: User, reason: str = "") -> None:
+    """Let a person in no more, from this commit on: sessions and tokens end for good, history stays.
+
+    Raises Forbidden, Conflict for one who is gone, or who is oneself.
+    """
     access.require_members(principal)
-    if not user.is_active:
-        raise Conflict(f"{user.email} is no member any more")
+    if principal.id == user.email:
+        raise Conflict("nobody deactivates themselves; another admin does")
     at = mandate_now()
-    user.is_active = False
     with transaction.atomic():
-        user.save(update_fields=["is_active"], actor=principal.actor)
-        append_entry("member.removed", actor=principal.actor, at=at, subject=f"member:{user.email}")
+        row = User.objects.select_for_update().get(pk=user.pk)
+        if not row.is_active:
+            raise Conflict(f"{user.email} is no member any more")
+        row.is_active = False
+        row.session_epoch += 1
+        row.save(update_fields=["is_active", "session_epoch"], actor=principal.actor)
+        ended = _end_tokens(row, principal.actor, at)
+        append_entry(
+            "member.removed",
+            actor=principal.actor,
+            at=at,
+            subject=f"member:{user.email}",
+            data={"tokens": ended, "reason": reason.strip()[:LONGEST_REASON]},
+        )
+    user.is_active, user.session_epoch = row.is_active, row.session_epoch
+
+
+def restore_member(principal: Principal, user: User) -> None:
+    """Let a person sign in again; ended tokens stay so. Raises Forbidden, Conflict for one who is a member."""
+    access.require_members(principal)
+    at = mandate_now()
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=user.pk)
+        if row.is_active:
+            raise Conflict(f"{user.email} is a member")
+        row.is_active = True
+        row.save(update_fields=["is_active"], actor=principal.actor)
+        append_entry(
+            "member.changed",
+            actor=principal.actor,
+            at=at,
+            subject=f"member:{user.email}",
+            data={"what": "restored"},
+        )
+    user.is_active = True
+
+
+def end_sessions(principal: Principal, user: User) -> None:
+    """Sign a person out everywhere: oneself, or by an admin. Raises Forbidden."""
+    access.require_self_or_members(principal, user.email)
+    at = mandate_now()
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=user.pk)
+        row.session_epoch += 1
+        row.save(update_fields=["session_epoch"], actor=principal.actor)
+        append_entry(
+            "member.changed",
+            actor=principal.actor,
+            at=at,
+            subject=f"member:{user.email}",
+            data={"what": "signed out everywhere"},
+        )
+    user.session_epoch = row.session_epoch
 
 
 def add_membership(principal: Principal, user: User, tenant: str, team: str) -> Membership:
     """Put a person into a team. Raises Forbidden, NotFound for a team not in use, Conflict when it is so already."""
     access.require_members(principal)
-    found = Team.objects.filter(
-        tenant__slug=tenant, slug=team, archived_at=None, tenant__archived_at=None
-    ).first()
-    if found is None:
-        raise NotFound(f'there is no team "{tenant}/{team}" in use')
+    found = team_in_use(tenant, team)
     if Membership.objects.filter(user=user, team=found).exists():
         raise Conflict(f'{user.email} belongs to "{tenant}/{team}" already')
     row = Membership(user=user, tenant_id=found.tenant_id, team=found)
@@ -86,6 +137,15 @@ def end_membership(principal: Principal, user: User, tenant: str, team: str) -> 
         row.delete(actor=principal.actor)
 
 
+def _end_tokens(user: User, actor: str, at: datetime) -> int:
+    """Revoke what still stands; how many."""
+    tokens = list(Token.objects.select_for_update().filter(user=user, revoked_at=None))
+    for token in tokens:
+        token.revoked_at = at
+        token.save(update_fields=["revoked_at"], actor=actor)
+    return len(tokens)
+
+
 def _membership_entry(principal: Principal, row: Membership, what: str) -> None:
     append_entry(
         "member.changed",
@@ -97,14 +157,16 @@ def _membership_entry(principal: Principal, row: Membership, what: str) -> None:
     )
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
+    """Raises InvalidRequest for what is no e-mail address."""
     try:
         validate_email(address)
     except ValidationError:
         raise InvalidRequest(f'"{address}" is not an e-mail address') from None
 
 
-def _put_password(user: User, password: str | None) -> None:
+def put_password(user: User, password: str | None) -> None:
+    """Set it on the row, not yet saved; none is a person who cannot sign in. Raises InvalidRequest for a weak one."""
     if password is None:
         user.set_unusable_password()
         return

@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
 
 from policies.identity.history import ActorMissing, Recorded, versions
 from policies.order.ids import new_id
 
-CREDENTIALS = frozenset({"password", "last_login"})
+CREDENTIALS = frozenset({"password", "last_login", "session_epoch"})
 """Columns of a person that are no part of the history."""
 
 
@@ -29,6 +30,8 @@ class User(AbstractBaseUser, Recorded):
     name = models.TextField(default="", blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
+    session_epoch = models.BigIntegerField(default=0)
+    """Raising it ends every session of the person at once."""
     history: ClassVar[Any] = versions("policies_user_history", excluded=CREDENTIALS)
 
     objects = UserManager()
@@ -51,6 +54,12 @@ class User(AbstractBaseUser, Recorded):
             raise ActorMissing("a member needs `actor`: say who writes it")
         self.skip_history_when_saving = True
         models.Model.save(self, *args, update_fields=changed or CREDENTIALS, **kwargs)
+
+    def get_session_auth_hash(self) -> str:
+        """What a session must carry: another password or epoch ends it."""
+        return salted_hmac(
+            "policies.identity.session", f"{self.session_epoch}:{self.password}", algorithm="sha256"
+        ).hexdigest()
 
     def _unchanged(self) -> bool:
         """Whether everything but the credentials is as stored."""
@@ -114,7 +123,7 @@ class ApiKey(Recorded):
     """What a caller shows. Found by its id (8 characters), kept as HMAC-SHA256 under the pepper, shown once.
 
     `tenant` and `team` are names, as calls and entries record them; `labels` are facts; `scopes` lists the routes it may call
-    (empty: every route of its tenant).
+    (empty: every route of its tenant); `replaces` is the key that it was made for by rotation.
     """
 
     id = models.CharField(primary_key=True, max_length=8)
@@ -129,6 +138,7 @@ class ApiKey(Recorded):
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.TextField()
     last_used_at = models.DateTimeField(null=True)
+    replaces = models.CharField(max_length=8, default="", blank=True)
     history: ClassVar[Any] = versions("policies_api_key_history", excluded=["hash", "last_used_at"])
 
     class Meta:
@@ -151,3 +161,31 @@ class Token(Recorded):
 
     class Meta:
         db_table = "policies_token"
+
+
+class Invitation(models.Model):
+    """A person who is asked to become a member, by a link that works once. `teams` are written `tenant/team`.
+
+    Like a key it is found by its id and kept as a hash. It ends accepted, withdrawn, or by time.
+    """
+
+    id = models.CharField(primary_key=True, max_length=8)
+    hash = models.BinaryField()
+    email = models.EmailField()
+    name = models.TextField(default="", blank=True)
+    teams = models.JSONField(default=list)
+    actor = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "policies_invitation"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email"],
+                condition=models.Q(accepted_at=None, withdrawn_at=None),
+                name="policies_invitation_open",
+            )
+        ]

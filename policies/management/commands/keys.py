@@ -1,4 +1,4 @@
-"""`manage.py keys create|list|revoke`: API keys."""
+"""`manage.py keys create|list|rotate|revoke`: API keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from controlplane.kernel.clock import to_text
+from policies.bundles.people import routes_of
+from policies.bundles.published import published
 from policies.identity import commands
+from policies.identity.credentials import Credential
 from policies.identity.models import ApiKey
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
@@ -14,7 +17,7 @@ from policies.order.lock import mandate_now
 
 
 class Command(Base):
-    help = "Make, list and revoke API keys. A key is shown once."
+    help = "Make, list, rotate and revoke API keys. A key is shown once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -22,10 +25,31 @@ class Command(Base):
         create.add_argument("team", metavar="TENANT/TEAM")
         create.add_argument("--name", default="")
         create.add_argument("--days", type=int, help="how long it lasts; for ever by default")
+        create.add_argument(
+            "--route",
+            action="append",
+            default=[],
+            help="a route it may call; repeat it, or leave it out for all",
+        )
+        create.add_argument(
+            "--label",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a fact for conditions",
+        )
         create.add_argument("--json", action="store_true", help='one line: {"id": …, "key": …}')
         listing = actions.add_parser("list", help="list keys, without their secrets")
         listing.add_argument("team", metavar="TENANT[/TEAM]", nargs="?", default="")
         listing.add_argument("--json", action="store_true", help="one object a line")
+        rotate = actions.add_parser(
+            "rotate", help="make the next key of the same settings and print it, once"
+        )
+        rotate.add_argument("id")
+        rotate.add_argument(
+            "--overlap-hours", type=float, default=24.0, help="how long the old one still works"
+        )
+        rotate.add_argument("--json", action="store_true", help='one line: {"id": …, "key": …}')
         revoke = actions.add_parser("revoke", help="end a key, from this moment on")
         revoke.add_argument("id")
         revoke.add_argument("--reason", required=True)
@@ -39,8 +63,23 @@ class Command(Base):
             raise CommandError(f'"{options["team"]}" is not a team; write TENANT/TEAM')
         days = options["days"]
         ends = None if days is None else mandate_now() + timedelta(days=days)
-        wanted = commands.NewKey(tenant=tenant, team=team, name=options["name"], expires_at=ends)
-        made = commands.create_key(operator(), wanted)
+        labels = dict(_pair(text) for text in options["label"])
+        wanted = commands.NewKey(
+            tenant=tenant,
+            team=team,
+            name=options["name"],
+            labels=labels,
+            scopes=tuple(options["route"]),
+            expires_at=ends,
+            routes=frozenset(route.name for route in routes_of(published(), tenant)),
+        )
+        self._show(commands.create_key(operator(), wanted), options)
+
+    def _rotate(self, options: dict[str, Any]) -> None:
+        overlap = timedelta(hours=options["overlap_hours"])
+        self._show(commands.rotate_key(operator(), options["id"], overlap), options)
+
+    def _show(self, made: Credential, options: dict[str, Any]) -> None:
         if options["json"]:
             self.say_json({"id": made.id, "key": made.shown})
         else:
@@ -56,6 +95,8 @@ class Command(Base):
                 "id": row.id,
                 "team": f"{row.tenant}/{row.team}",
                 "name": row.name,
+                "routes": row.scopes,
+                "lastUsed": to_text(row.last_used_at) if row.last_used_at else "",
                 "created": to_text(row.created_at),
                 "revoked": row.revoked_at is not None,
                 "ends": to_text(ended) if ended else "",
@@ -71,3 +112,10 @@ class Command(Base):
     def _revoke(self, options: dict[str, Any]) -> None:
         commands.revoke_key(operator(), options["id"], options["reason"])
         self.stdout.write(f"key {options['id']} is revoked")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CommandError(f'"{text}" is no label; write NAME=VALUE')
+    return name, value
