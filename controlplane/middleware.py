@@ -8,12 +8,15 @@ from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from audit.log.models import Checkpoint
 from controlplane.kernel.errors import (
@@ -23,6 +26,7 @@ from controlplane.kernel.errors import (
     MandateError,
     NotFound,
     Unauthenticated,
+    Unavailable,
 )
 from controlplane.kernel.principal import Principal
 from controlplane.menu import LOG_ROLES, STOP_ROLES, Shell, held_anywhere, menu_for, roles_in_words
@@ -53,9 +57,14 @@ _HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 _PLAIN = ("/static/", "/healthz", "/readyz", "/metrics")
-_OPEN = "/account/login/"
-_ACCOUNT = (_OPEN, "/account/logout/", "/account/password/change/")
+_SIGN_IN = "/account/login/"
+_SECOND = "/account/2fa/authenticate/"
+_OPEN = (_SIGN_IN, _SECOND)
+_JOIN = "/join/"
+_ACCOUNT = (*_OPEN, "/account/logout/", "/account/password/change/", "/account/reauthenticate/")
+_FACTORS = "/account/2fa/"
 _API = "/api/"
+_FAILED = (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)
 _PAGES = ((NotFound, 404), (Forbidden, 403), (Conflict, 409), (InvalidRequest, 400))
 
 
@@ -103,18 +112,15 @@ class Console:
         principal = _principal(request, found)
         request.principal = principal  # type: ignore[attr-defined]  # Django types no attributes of our own
         request.console = _shell(request, found, principal)  # type: ignore[attr-defined]  # Django types no attributes of our own
-        if principal is None and request.path != _OPEN:
+        if principal is None and not _is_open(request.path):
             return _to_sign_in(request)
-        if request.path.startswith("/account/") and request.path not in _ACCOUNT:
-            # allauth brings more pages than the console has: no sign-up, no e-mail addresses to manage
+        if principal is not None and _must_enrol(request, principal):
+            return redirect("mfa_activate_totp")
+        if _is_closed(request.path):
             return _trouble(request, NotFound("the console has no such page"), 404)
         with timezone.override(found.zone):
             response = self._get_response(request)
-        if (
-            request.path == _OPEN
-            and request.method == "POST"
-            and response.status_code == HTTPStatus.OK
-        ):
+        if request.path in _OPEN and request.method == "POST" and response.status_code in _FAILED:
             _note_failed_sign_in(request)
         return response
 
@@ -125,6 +131,10 @@ class Console:
             principal = _by_credential(shown, found) if shown else _principal(request, found)
         except Unauthenticated:
             principal = None
+        if principal is not None and not shown and _must_enrol(request, principal):
+            principal = (
+                None  # a session without the second factor that its roles need opens nothing
+            )
         request.principal = principal  # type: ignore[attr-defined]  # Django types no attributes of our own
         request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]  # Django types no attributes of our own
         response = self._get_response(request)
@@ -134,7 +144,12 @@ class Console:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A refusal becomes a page in the reader's words; everything else is Django's affair."""
-        if request.path.startswith(_API) or not isinstance(error, MandateError):
+        if request.path.startswith(_API):
+            return None
+        if isinstance(error, RedisError):
+            away = Unavailable("sign-ins cannot be counted just now, so none is let in; try again")
+            return _trouble(request, away, away.status)
+        if not isinstance(error, MandateError):
             return None
         if isinstance(error, Unauthenticated):
             return _to_sign_in(request)
@@ -149,9 +164,30 @@ def _principal(request: HttpRequest, found: Published) -> Principal | None:
     return principal_for(user, found) if isinstance(user, User) and user.is_active else None
 
 
+def _is_open(path: str) -> bool:
+    """The pages that nobody needs to be signed in for."""
+    return path in _OPEN or path.startswith(_JOIN)
+
+
+def _is_closed(path: str) -> bool:
+    """Pages that allauth brings and the console does not have: no sign-up, no e-mail addresses to manage."""
+    return path.startswith("/account/") and path not in _ACCOUNT and not path.startswith(_FACTORS)
+
+
+def _must_enrol(request: HttpRequest, principal: Principal) -> bool:
+    """Whether the roles of who signed in need a second factor that is not there yet (MANDATE_REQUIRE_TOTP)."""
+    required: tuple[str, ...] = settings.MANDATE_REQUIRE_TOTP
+    if not required or request.path.startswith("/account/"):
+        return False
+    return held_anywhere(principal, required) and not is_mfa_enabled(request.user)
+
+
 def _note_failed_sign_in(request: HttpRequest) -> None:
     """The entry names a member who exists; what else was typed is not kept."""
     typed = request.POST.get("login", "").strip().lower()
+    if request.path == _SECOND:
+        stage = getattr(request, "_login_stage", None)
+        typed = stage.login.user.email if stage is not None else ""
     known = User.objects.filter(email=typed).exists()
     with transaction.atomic():
         append_entry(

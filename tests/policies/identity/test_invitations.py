@@ -9,7 +9,13 @@ from django.contrib.auth import SESSION_KEY
 from django.core import mail
 from django.test import Client
 
-from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from controlplane.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+)
 from controlplane.kernel.principal import Principal
 from policies.identity import commands, invitations, members
 from policies.identity.authentication import member_of_token
