@@ -43,8 +43,8 @@ class Money:
 
 def complete(outcome: Outcome, model: str, money: Money) -> Outcome:
     """The outcome with what only the commit of the call's end knows; a stream's headers went out before."""
-    told = {"x-mandate-model": model} | money.headers()
-    return msgspec.structs.replace(outcome, headers={**outcome.headers, **told})
+    told = {"x-mandate-model": model, **outcome.headers, **money.headers()}
+    return msgspec.structs.replace(outcome, headers=told)
 
 
 async def stored(db: Database, store: KeyStore, call: UUID, currency: str) -> Outcome | None:
@@ -101,6 +101,14 @@ _FAILURES: Mapping[tuple[str, str], tuple[type[MandateError], str]] = {
         "a policy change before the model started denies this call",
     ),
     ("failed", "no_headroom"): (BudgetExhausted, "no money is left for another attempt"),
+    ("failed", "not_accepted"): (
+        UpstreamFailed,
+        "no answer passed the checks of this route, so none is shown; GET /api/v1/calls/{call}/ says why",
+    ),
+    ("failed", "held_for_review"): (
+        Conflict,
+        "a person must see this answer first; GET /api/v1/calls/{call}/ says why",
+    ),
     ("failed", "worker_lost"): (
         UpstreamFailed,
         "the worker of this call was lost; the model may have been billed",

@@ -7,7 +7,6 @@ while the call goes on, or by `execution` in the commit that ends the call.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -20,12 +19,13 @@ from routing.admission import reservation_for
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import StartAnswer
 from routing.calls.steps import Reservation
-from routing.case import Case, Dropped, elapsed_ms, on_from
+from routing.case import Case, Dropped, Replanned, elapsed_ms, on_from
 from routing.exchange import Usage
 from routing.flow import Flow
 from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
 from routing.running import Cut, Watched
+from routing.tried import Repair, Tried, tokens_of
 
 STALE_TRIES = 20
 NO_HEADROOM = "no_headroom"
@@ -34,53 +34,6 @@ DEADLINE_SLACK_SECONDS = 0.05
 
 class Ended(Exception):
     """The call is to end without another attempt; the message is its code: `cancelled`, `deadline_exceeded`, `stopped`."""
-
-
-@dataclass(slots=True)
-class Tried:
-    """One attempt's outcome, settled or not yet. `body` is what the caller gets, in the caller's dialect."""
-
-    candidate: Candidate
-    no: int
-    at: datetime
-    error_class: str = ""
-    status: int = 0
-    relayed: bool = False
-    retry_after_seconds: float | None = None
-    body: bytes = b""
-    usage: Usage | None = None
-    finish: str | None = None
-    upstream_model: str = ""
-    maybe_processed: bool = False
-    latency_ms: int = 0
-    late: bool = False
-    """Whether the caller's deadline passed, and not the model's patience: nothing is said about the model."""
-
-    def becomes(self) -> str:
-        """What the attempt turns into: an answer or counted output is charged; dispatched and lost is unknown."""
-        if not self.error_class:
-            return "succeeded"
-        return "failed" if self.usage is not None or not self.maybe_processed else "unknown"
-
-    def amount_nano(self) -> int:
-        """What it cost: by the reported tokens, or by the counted ones up to what was reserved."""
-        if self.usage is None:
-            return self.candidate.amount_nano if not self.error_class else 0
-        used = self.usage
-        counts = pricing.UsageCounts(
-            input=used.input,
-            cached_input=used.cached_input,
-            cache_write=used.cache_write,
-            output=used.output,
-        )
-        cost = pricing.cost(self.candidate.price, counts)
-        return min(cost, self.candidate.amount_nano) if used.source == "counted" else cost
-
-    def basis(self) -> str:
-        """Where the amount comes from: reported, counted, reserve, or none."""
-        if self.usage is not None:
-            return self.usage.source
-        return "reserve" if not self.error_class else "none"
 
 
 class Door:
@@ -98,9 +51,22 @@ class Door:
         self._begun = Counter(tried.label for tried in case.row.made)
         self._tried: set[str] = set()
 
+    @property
+    def _checked(self) -> bool:
+        """Whether what a model answers is checked before the caller sees it, under the decision at hand."""
+        return self._case.checks is not None
+
     def begun(self, candidate: Candidate) -> int:
         """How many attempts at its model this call has made, lost ones included."""
         return self._begun[model_label(candidate)]
+
+    def fresh(self, plan: Plan) -> frozenset[str]:
+        """The models of a checked plan that may be asked: from where a lost worker stopped, none of an older plan's."""
+        labels = [model_label(candidate) for candidate in plan.steps]
+        made = self._case.row.made
+        if not self._tried and made and made[-1].label in labels:
+            labels = labels[labels.index(made[-1].label) :]
+        return frozenset(labels) - self._tried
 
     def left(self, plan: Plan) -> tuple[Candidate, ...]:
         """What of a plan is still to be tried: it goes on where a lost worker stopped.
@@ -115,16 +81,18 @@ class Door:
             and self.begun(candidate) < plan.retry.attempts
         )
 
-    async def attempt(self, candidate: Candidate) -> Tried:
-        """One try at one model. Raises Ended, Dropped, Denied, Replanned where the call may not go on."""
+    async def attempt(self, candidate: Candidate, repair: Repair | None = None) -> Tried:
+        """One try at one model; a repair asks it something else. Raises Ended, Dropped, Denied, Replanned."""
         await self._settle_last()
+        self._asked = repair.request if repair else self._case.request
+        self._more = repair.more_tokens if repair else 0
         worker, provider = self._case.worker, _provider_key(candidate)
         limit = self._settings(candidate)["maxConcurrency"]
         lease = await worker.concurrency.acquire(provider, limit)
         if lease is None:
             return self._unstarted(candidate, "overloaded", 503)
         try:
-            started = await self._start(candidate)
+            started = await self._start(pricing.enlarged(candidate, self._more))
             if started is None:
                 return self._unstarted(candidate, NO_HEADROOM, 429)
             self.last = started
@@ -134,7 +102,7 @@ class Door:
         finally:
             await worker.concurrency.release(lease)
         if not started.late:
-            await worker.breakers.record(model_label(candidate), ok=not _counts_against(started))
+            await worker.breakers.record(model_label(candidate), ok=not started.counts_against())
         return started
 
     def _unstarted(self, candidate: Candidate, why: str, status: int) -> Tried:
@@ -155,8 +123,11 @@ class Door:
                     case.started(no)
                     return Tried(candidate, no, at)
                 case answers.Stale():
+                    checks = case.checks
                     case.decide_again(await case.worker.snapshots.reload())
-                    candidate = case.the_same(candidate)
+                    if case.checks != checks:
+                        raise Replanned  # INVARIANT: who walks unchecked never starts what must be checked
+                    candidate = pricing.enlarged(case.the_same(candidate), self._more)
                 case answers.WindowMoved():
                     case.worker.windows.forget()
                     moment = answer.now
@@ -199,7 +170,7 @@ class Door:
             entry=case.entry("attempt.started", data),
             reservation=await self._reservation(candidate, no, moment),
             decision=case.decided,
-            relays=case.row.stream,
+            relays=case.row.stream and not self._checked,
         )
 
     async def _reservation(
@@ -248,7 +219,8 @@ class Door:
     async def _answer(self, tried: Tried) -> None:
         target = self._target(tried)
         provider = self._case.worker.providers.provider(target)
-        answered: Answered = await provider.answer(self._case.request, target)
+        answered: Answered = await provider.answer(self._asked, target)
+        tried.logprobs = answered.logprobs
         tried.body, tried.usage, tried.finish = (
             answered.body,
             answered.usage,
@@ -259,14 +231,20 @@ class Door:
     async def _stream(self, tried: Tried) -> None:
         target = self._target(tried)
         provider = self._case.worker.providers.provider(target)
-        pieces = provider.stream(self._case.request, target)
+        pieces = provider.stream(self._asked, target)
+        self.flow.holds = self._checked
+        if self._checked:
+            self.flow.restart()
         try:
             async for piece in pieces:
+                tried.logprobs += piece.logprobs
                 tried.usage = piece.usage or tried.usage
                 tried.finish = piece.finish or tried.finish
                 await self.flow.take(piece)
         finally:
             await pieces.aclose()
+        if self._checked:
+            tried.body = bytes(self.flow.transcript)
 
     def _target(self, tried: Tried) -> Target:
         case, candidate = self._case, tried.candidate
@@ -289,7 +267,15 @@ class Door:
                 stall=float(timeouts["stallSeconds"]),
                 total=float(timeouts["totalSeconds"]),
             ),
+            logprobs=self._measures(candidate),
         )
+
+    def _measures(self, candidate: Candidate) -> bool:
+        """Whether we want to know how sure the model was of each token, and it can tell."""
+        checks, key = self._case.checks, (candidate.model_tenant, candidate.model)
+        if checks is None or checks.method != "logprob":
+            return False
+        return "logprobs" in self._case.bundle.models[key].capabilities
 
     def _settings(self, candidate: Candidate) -> Mapping[str, Any]:
         """The spec of the candidate's Provider."""
@@ -313,7 +299,7 @@ class Door:
         """How the attempt ends, with its entry."""
         case, becomes, used = self._case, tried.becomes(), tried.usage
         amount = 0 if becomes == "unknown" else tried.amount_nano()
-        tokens = None if used is None else steps.Tokens(*_tokens(used).values())
+        tokens = None if used is None else steps.Tokens(*tokens_of(used).values())
         data: dict[str, object] = {
             "no": tried.no,
             "model": tried.candidate.model,
@@ -325,7 +311,7 @@ class Door:
             "latency_ms": tried.latency_ms,
             "amount": str(amount),
             "basis": tried.basis(),
-            "tokens": _tokens(used),
+            "tokens": tokens_of(used),
         }
         return steps.Settlement(
             call=case.row.call,
@@ -354,22 +340,6 @@ def _no_start(
             return Dropped()
         case _:
             assert_never(answer)
-
-
-def _tokens(used: Usage | None) -> dict[str, int]:
-    if used is None:
-        return {}
-    return {
-        "input": used.input,
-        "cached_input": used.cached_input,
-        "cache_write": used.cache_write,
-        "output": used.output,
-    }
-
-
-def _counts_against(tried: Tried) -> bool:
-    """Whether the model, not the request or the account, failed."""
-    return tried.error_class in {"timeout", "rate_limited", "overloaded", "server_error"}
 
 
 def _provider_key(candidate: Candidate) -> str:

@@ -18,7 +18,7 @@ from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
-from policies.engine.decision import Candidate, Decision, Plan
+from policies.engine.decision import Candidate, Checks, Decision, Plan
 from routing import exchange
 from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
@@ -85,6 +85,11 @@ class Case:
     reserved: int | None
     decision_no: int
     decided: steps.Decided | None = None
+
+    @property
+    def checks(self) -> Checks | None:
+        """What an answer must pass before the caller sees it; None: it is passed on as it comes."""
+        return self.decision.plan.checks if self.decision.plan else None
 
     def entry(self, kind: str, data: dict[str, object]) -> Entry:
         """An entry of this call, by this worker, under the policy at hand."""

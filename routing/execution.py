@@ -2,7 +2,7 @@
 
 1. peek: the call as it stands, without claiming it
 2. open: unseal the request, decide again from the recorded facts    (case.py)
-3. walk the plan; every try goes through one door                    (strategies/, attempts.py)
+3. walk the plan; every try goes through one door                    (strategies/, checked.py, attempts.py)
 4. finish: the last attempt and the call in one commit
 5. tell the waiting request                                          (relay.py)
 
@@ -12,6 +12,7 @@ Dying anywhere in it loses nothing but time: the sweep takes it from the lease a
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from typing import assert_never
 from uuid import UUID
 
 import structlog
@@ -20,8 +21,11 @@ from msgspec.structs import replace
 from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import Forbidden, InvalidRequest, MandateError, UpstreamFailed
+from policies.engine.decision import Plan
+from policies.engine.weigh import Weighed
+from routing import checked
 from routing.answers import Money, complete, failure
-from routing.attempts import Door, Ended, Tried
+from routing.attempts import Door, Ended
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import Peeked
 from routing.case import Case, Denied, Dropped, Replanned, Worker, entry_of, open_case
@@ -29,6 +33,7 @@ from routing.dialects.registry import changes, dialect
 from routing.relay import Outcome, pack_outcome
 from routing.running import Watched
 from routing.strategies import ordered
+from routing.tried import Tried
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +46,22 @@ EVENTS = "text/event-stream; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a call ends: its state, the code of its row, and its last attempt where one is to be settled with it."""
+    """How a call ends: its state, the code of its row, and its last attempt where one is to be settled with it.
+
+    `chosen` is the attempt whose answer it is about, the last one where the plan checks nothing; `weighed` how it was
+    weighed. A call that is held has `weighed.hold`.
+    """
 
     state: str
     code: str = ""
     last: Tried | None = None
+    weighed: Weighed | None = None
+    chosen: Tried | None = None
+
+    @property
+    def answered(self) -> Tried | None:
+        """The attempt that the caller hears of."""
+        return self.chosen if self.weighed is not None else self.last
 
 
 async def run_call(worker: Worker, call: UUID) -> None:
@@ -82,10 +98,12 @@ async def _walk(case: Case, door: Door) -> End:
     """Walk the plan, and a new one where the policy moved before a start."""
     for _ in range(MOST_PLANS):
         plan = case.decision.plan
-        steps_left = door.left(plan) if plan else ()
-        if plan is None or not steps_left:
-            return _nothing_left(case, door)
         try:
+            if plan is not None and plan.checks is not None:
+                return await _walk_checked(case, door, plan)
+            steps_left = door.left(plan) if plan else ()
+            if plan is None or not steps_left:
+                return _nothing_left(case, door)
             await ordered.run(replace(plan, steps=steps_left), door.attempt, door.begun)
             return _ended_by(door)
         except Replanned:
@@ -96,6 +114,26 @@ async def _walk(case: Case, door: Door) -> End:
             code = str(ended)
             return End("cancelled" if code == "cancelled" else "failed", code, door.last)
     return End("failed", "policy_changed", door.last)
+
+
+async def _walk_checked(case: Case, door: Door, plan: Plan) -> End:
+    """Nothing of an answer that is not accepted reaches the caller."""
+    if not door.fresh(plan):
+        return _nothing_left(case, door)
+    verdict = await checked.walk(case, door, plan)
+    if verdict is None:
+        return _ended_by(door)
+    weighed, chosen, last = verdict.weighed, verdict.chosen, door.last
+    match weighed.action:
+        case "accept":
+            return End("completed", "", last, weighed, chosen)
+        case "escalate":
+            # until a call can be held here, what a person must see first is shown to nobody
+            return End("failed", "held_for_review", last, weighed, chosen)
+        case "next" | "repair" | "reject":
+            return End("failed", "not_accepted", last, weighed, chosen)
+        case _:
+            assert_never(weighed.action)
 
 
 def _nothing_left(case: Case, door: Door) -> End:
@@ -124,8 +162,10 @@ async def _finish(case: Case, door: Door, end: End) -> bool:
     outcome = _outcome(case, door, end)
     sealed = case.keys.seal("answer", pack_outcome(outcome))
     last = _settlement(case, door, end)
-    model = end.last.candidate.model if end.last else ""
+    model = end.answered.candidate.model if end.answered else ""
     data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
+    if end.weighed is not None:
+        data |= {"weighed": end.weighed.digest.hex()}
     if case.decided is not None:
         data["decision"] = case.decided.digest.hex()
     if case.decision.denial is not None:
@@ -203,15 +243,15 @@ async def _book_late(case: Case, end: End) -> None:
 
 def _outcome(case: Case, door: Door, end: End) -> Outcome:
     """What the caller gets, without the cost, which the commit tells."""
-    codec, call, last = dialect(case.row.dialect), case.row.call, end.last
+    codec, call, last = dialect(case.row.dialect), case.row.call, end.answered
     headers = (
-        {"x-mandate-model": last.candidate.model, "x-mandate-reason": _reason(case, last)}
+        {"x-mandate-model": last.candidate.model, "x-mandate-reason": _reason(case, end, last)}
         if last
         else {}
     )
     transcript = bytes(door.flow.transcript)
     if end.state == "completed" and last is not None:
-        body = transcript if case.row.stream else last.body
+        body = transcript if case.row.stream and end.weighed is None else last.body
         return Outcome(200, EVENTS if case.row.stream else JSON, headers, body)
     error = _error(case, end)
     sent = transcript[: door.flow.sent]
@@ -219,13 +259,14 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
     if sent:
         return Outcome(200, EVENTS, headers, sent + event)
     status, error_headers, body = codec.error_body(error, call)
-    if last is not None and last.body:
+    # INVARIANT: only a model's refusal is shown, never an answer that was not accepted
+    if last is not None and last.body and last.error_class:
         status, body = last.status, last.body
     return Outcome(status, JSON, headers | error_headers, body, event)
 
 
 def _error(case: Case, end: End) -> MandateError:
-    last, call, denial = end.last, case.row.call, case.decision.denial
+    last, call, denial = end.answered, case.row.call, case.decision.denial
     if denial is not None:
         message = f"the policy changed before a model started: {denial.message}"
         message += f" (rule {', '.join(denial.rules)}; ask {denial.owner})"
@@ -239,13 +280,14 @@ def _error(case: Case, end: End) -> MandateError:
     return made(message, call=call, error_class=end.code)
 
 
-def _reason(case: Case, last: Tried) -> str:
+def _reason(case: Case, end: End, last: Tried) -> str:
     """Why this model, and what the request lost on its way to it."""
     candidate = last.candidate
     lost = changes(
         case.request, candidate.provider_type, max_output_tokens=candidate.max_output_tokens
     )
-    return "; ".join(["first-choice" if case.attempts <= 1 else "after-failure", *lost])
+    why = "first-choice" if case.attempts <= 1 else "after-failure"
+    return "; ".join(["accepted" if end.weighed else why, *lost])
 
 
 async def _give_up(worker: Worker, row: Peeked, code: str) -> None:

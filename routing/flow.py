@@ -11,11 +11,13 @@ FLUSH_SECONDS = 0.02
 class Flow:
     """Collects what a streamed attempt gives. `transcript` is all of it; `sent` is what went to the caller.
 
-    From the piece that brings the finish on nothing is sent: the caller sees the end when it is committed.
+    From the piece that brings the finish on nothing is sent: the caller sees the end when it is committed. One that
+    `holds` sends nothing at all.
     """
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+        self.holds = False
         self._flushed_at = 0.0
         self._held_at: int | None = None
         self._timer: asyncio.Task[None] | None = None
@@ -33,10 +35,18 @@ class Flow:
         if piece.finish is not None and self._held_at is None:
             self._held_at = len(self.transcript)
         self.transcript += piece.data
+        # INVARIANT: an answer that is checked first is not shown, not one byte of it, before it is accepted
+        if self.holds:
+            return
         if asyncio.get_running_loop().time() - self._flushed_at >= FLUSH_SECONDS:
             await self._flush()
         elif self._timer is None:
             self._timer = asyncio.create_task(self._flush_soon())
+
+    def restart(self) -> None:
+        """Forget what a held attempt gave: the next one begins anew."""
+        self.transcript.clear()
+        self.output_bytes, self._held_at = 0, None
 
     def close(self) -> None:
         """Send nothing more by itself; the end of the call brings the rest."""

@@ -26,6 +26,7 @@ from policies.engine.selection import consider
 from policies.engine.values import Erred
 
 WARN_DAYS = 30
+_ONE_CHOICE = 'answers of the route "{}" are checked before they are seen, one at a time; ask for n = 1, not {}'
 _NO_STREAM = 'answers of the route "{}" are checked before they are seen, and it refuses streams; ask without stream'
 
 
@@ -64,8 +65,8 @@ def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
         if rule.on == "request"
     ]
     to.checks = checks_of(to, view)
-    if to.checks and facts.request.stream and route.stream == "refuse":
-        to.refusals.append((built_in("stream"), _NO_STREAM.format(route.key[1])))
+    if to.checks:
+        to.refusals += _unchecked(view)
     to.warnings += _sunsets(to, view)
     return to
 
@@ -104,6 +105,15 @@ def _refusals(view: CallView) -> Iterator[tuple[RuleRef, str]]:
             built_in("use-case"),
             f'the validation of the use case "{name}" ended on {validation["validUntil"]}',
         )
+
+
+def _unchecked(view: CallView) -> Iterator[tuple[RuleRef, str]]:
+    """What would show an answer that nobody checked."""
+    name, asked = view.route.key[1], view.facts.request
+    if asked.stream and view.route.stream == "refuse":
+        yield built_in("stream"), _NO_STREAM.format(name)
+    if asked.n > 1:
+        yield built_in("choices"), _ONE_CHOICE.format(name, asked.n)
 
 
 def _stops_call(stop: StopFact, view: CallView) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from controlplane.kernel.money import MILLION, NANO, line_item
 from policies.engine.bundle import Bundle, DatedPrice, ModelView
-from policies.engine.decision import PriceRef
+from policies.engine.decision import Candidate, PriceRef
 
 MIN_OUTPUT_TOKENS: Final = 16
 """An answer shorter than this is not worth reserving for."""
@@ -81,3 +81,19 @@ def cost(price: PriceRef, usage: UsageCounts) -> int:
         (usage.output, price.output),
     )
     return sum(line_item(tokens, Decimal(per_million), rate) for tokens, per_million in lines)
+
+
+def enlarged(candidate: Candidate, more_tokens: int) -> Candidate:
+    """The candidate for a request of so many input tokens more (a repair), at the dearest of its input prices."""
+    if not more_tokens:
+        return candidate
+    price = candidate.price
+    dearest = max(map(Decimal, (price.input, price.cached_input, price.cache_write)))
+    more = line_item(more_tokens, dearest, Decimal(price.rate))
+    return msgspec.structs.replace(
+        candidate,
+        input_tokens_max=candidate.input_tokens_max + more_tokens,
+        fixed_nano=candidate.fixed_nano + more,
+        amount_nano=candidate.amount_nano + more,
+        min_amount_nano=candidate.min_amount_nano + more,
+    )

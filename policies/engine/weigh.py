@@ -36,13 +36,13 @@ class Checked(Fact, frozen=True, kw_only=True):
 
 
 class AnswerFacts(Fact, frozen=True, kw_only=True):
-    """What is known of one answer, content-free. `of` is the number of the `request` record it is weighed under.
+    """What is known of one answer, content-free. `of` is the digest of the `request` decision it is weighed under.
 
     `tier` counts from 0; `last`: no later tier has a model. `error_class` is that of a tier none of whose models
     answered. `confidence` is a decimal, empty where it could not be measured. `output` commits to the text.
     """
 
-    of: int
+    of: str
     tier: int
     last: bool
     attempts: int

@@ -8,7 +8,7 @@ from uuid import UUID
 from routing.calls import answers, questions
 from routing.calls.admitting import grant, no_headroom
 from routing.calls.pool import PATIENCE_SECONDS, Database, ask
-from routing.calls.steps import Sealed, Settlement, Start
+from routing.calls.steps import Sealed, Settlement, Start, Weighing
 
 StartAnswer = (
     answers.Started
@@ -43,9 +43,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peeked:
-    """A call as it stands. `decision` is the newest of stage `request`; `now` is PostgreSQL's clock. `request` may be None.
+    """A call as it stands. `decision` is the newest of stage `request`, `decision_no` the highest of any stage.
 
-    `released`: a person let it go on after a hold before any model; that hold does not count again.
+    `now` is PostgreSQL's clock. `request` may be None. `released`: a person let it go on after a hold before any model;
+    that hold does not count again.
     """
 
     call: UUID
@@ -160,6 +161,21 @@ async def settle_attempt(
     )
     answer, state = await ask(db, questions.SETTLE, params, patience_seconds=patience_seconds)
     return answers.Settled() if answer == "settled" else answers.Moved(attempt=state or "")
+
+
+async def record_weighing(
+    db: Database, weighing: Weighing, *, patience_seconds: float = PATIENCE_SECONDS
+) -> answers.Settled | answers.Moved:
+    """Record how an answer was weighed, with its text sealed, before anything is done about it."""
+    params = (
+        weighing.call,
+        weighing.worker,
+        weighing.revision,
+        *weighing.decision.row(),
+        *(questions.NO_SEALED if weighing.said is None else weighing.said.row()),
+    )
+    (answer,) = await ask(db, questions.WEIGH, params, patience_seconds=patience_seconds)
+    return answers.Settled() if answer == "weighed" else answers.Moved()
 
 
 async def claim(

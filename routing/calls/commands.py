@@ -24,7 +24,15 @@ from routing.calls.answers import (
     Unauthenticated,
     WindowMoved,
 )
-from routing.calls.attempts import Peeked, Tried, claim, peek, settle_attempt, start_attempt
+from routing.calls.attempts import (
+    Peeked,
+    Tried,
+    claim,
+    peek,
+    record_weighing,
+    settle_attempt,
+    start_attempt,
+)
 from routing.calls.endings import (
     Kept,
     Outcome,
@@ -49,6 +57,7 @@ from routing.calls.steps import (
     Settlement,
     Start,
     Tokens,
+    Weighing,
     WindowRef,
     WrongEntry,
 )
@@ -105,6 +114,7 @@ __all__ = [
     "Tried",
     "Unauthenticated",
     "Unknown",
+    "Weighing",
     "WindowMoved",
     "WindowRef",
     "WrongEntry",
@@ -123,6 +133,7 @@ __all__ = [
     "outcome",
     "peek",
     "reconcile_find",
+    "record_weighing",
     "renew",
     "running_calls",
     "settle_attempt",

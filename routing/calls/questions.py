@@ -87,6 +87,9 @@ START: Final = select(
     ENTRY,
 )
 SETTLE: Final = select("settle_attempt", "answer, state", "%s::uuid", "%s::uuid", SETTLEMENT, ENTRY)
+WEIGH: Final = select(
+    "weigh_call", "weigh_call", "%s::uuid", "%s::uuid", "%s::bigint", DECIDED, SEALED
+)
 CLAIM: Final = "SELECT claim(%s::uuid, %s::uuid)"
 FINISH: Final = select(
     "finish_call",

@@ -212,6 +212,17 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Weighing:
+    """How one answer was weighed under a revision: its record (stage `response` or `failure`), and what it said, sealed."""
+
+    call: UUID
+    worker: UUID
+    revision: int
+    decision: Decided
+    said: Sealed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """The call's end (`state` completed, failed, cancelled) or its hold (held), with its last attempt where one is open.
 

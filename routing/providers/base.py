@@ -55,6 +55,8 @@ class Target:
     deadline: float
     max_output_tokens: int
     timeouts: Timeouts = field(default_factory=Timeouts)
+    logprobs: bool = False
+    """Whether we want the tokens' probabilities; a caller who did not ask does not see them."""
 
     @property
     def attempt(self) -> str:
@@ -71,6 +73,7 @@ class Answered:
     finish_reason: str | None
     upstream_model: str = ""
     upstream_request_id: str = ""
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Piece:
     usage: Usage | None = None
     finish: str | None = None
     output_bytes: int = 0
+    logprobs: tuple[float, ...] = ()
 
 
 class ProviderError(Exception):

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Protocol, TypeVar
 
 import httpx2
+import msgspec
 
 from controlplane.kernel.errors import InvalidRequest
 from routing.dialects import dialect
 from routing.exchange import CallRequest, DialectName, StreamFailed, UnreadableAnswer
-from routing.providers import errors
+from routing.providers import errors, logprobs
 from routing.providers.base import (
     ATTEMPT_HEADER,
     Answered,
@@ -27,7 +28,7 @@ from routing.providers.base import (
 )
 from routing.providers.timers import Timer
 from routing.providers.transport import EncodedError, RefusedError, TooLargeError
-from routing.providers.turns import Crossed, Spliced, Turn, created
+from routing.providers.turns import Crossed, Measured, Spliced, Turn, created
 
 T = TypeVar("T")
 IN_A_THREAD_ABOVE = 256 * 1024
@@ -114,6 +115,9 @@ class HttpProvider:
         finally:
             await response.aclose()
 
+    def _wish(self, request: CallRequest, target: Target) -> logprobs.Wish:
+        return logprobs.wish(request, wanted=target.logprobs, theirs=self._account.dialect)
+
     def _outgoing(self, request: CallRequest, target: Target) -> Outgoing:
         theirs, limit = self._account.dialect, self._account.limit_field
         attempt = {ATTEMPT_HEADER: target.attempt}
@@ -125,9 +129,13 @@ class HttpProvider:
                 max_output_tokens=target.max_output_tokens,
                 limit_field=limit,
             )
+            if self._wish(request, target).hides:
+                body = logprobs.asking(body)
             headers = {**request.headers, **attempt}
             return Outgoing(body, headers, request.query, request.stream)
         said = dialect(request.dialect).conversation(request)
+        if self._wish(request, target).asks:
+            said = msgspec.structs.replace(said, logprobs=True)
         missing = speaks.cannot_carry(said)
         if missing:
             raise ProviderError(
@@ -147,20 +155,23 @@ class HttpProvider:
     def _incoming(
         self, body: bytes, request: CallRequest, target: Target, request_id: str
     ) -> Answered:
-        speaks = dialect(self._account.dialect)
+        speaks, wish = dialect(self._account.dialect), self._wish(request, target)
         with _failures(target):
             if request.dialect == self._account.dialect:
                 passed = speaks.pass_answer(
                     body, call=target.call, model=target.public_model, request=request
                 )
                 return Answered(
-                    body=passed.body,
+                    body=logprobs.hidden(passed.body) if wish.hides else passed.body,
+                    logprobs=logprobs.of_answer(passed.body) if wish.asks else (),
                     usage=passed.usage,
                     finish_reason=passed.finish,
                     upstream_model=passed.upstream_model,
                     upstream_request_id=request_id or passed.upstream_id,
                 )
             answer = speaks.read_answer(body)
+            measured = logprobs.of_choice(answer.choices[0].logprobs) if wish.asks else ()
+            answer = logprobs.without(answer) if wish.hides else answer
             rendered = dialect(request.dialect).encode_answer(
                 answer,
                 call=target.call,
@@ -174,12 +185,17 @@ class HttpProvider:
             finish_reason=answer.choices[0].finish if answer.choices else None,
             upstream_model=answer.upstream_model,
             upstream_request_id=request_id or answer.upstream_id,
+            logprobs=measured,
         )
 
     def _translator(self, request: CallRequest, target: Target) -> Turn:
-        if request.dialect == self._account.dialect:
-            return Spliced(dialect(request.dialect), request, target)
-        return Crossed(dialect(self._account.dialect), dialect(request.dialect), request, target)
+        wish, theirs = self._wish(request, target), dialect(self._account.dialect)
+        turn: Turn = (
+            Spliced(theirs, request, target)
+            if request.dialect == theirs.name
+            else Crossed(theirs, dialect(request.dialect), request, target)
+        )
+        return Measured(turn, hide=wish.hides) if wish.asks else turn
 
     def _refused(
         self, response: httpx2.Response, body: bytes, request: CallRequest, target: Target

@@ -4,6 +4,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
+import msgspec
+
 from routing.dialects import dialect
 from routing.exchange import (
     Answer,
@@ -20,7 +22,7 @@ from routing.exchange import (
     ToolResult,
     Usage,
 )
-from routing.providers import errors
+from routing.providers import errors, logprobs
 from routing.providers.base import Answered, ErrorClass, Piece, ProviderError, Target
 from routing.providers.timers import Timer
 from routing.providers.turns import created
@@ -63,6 +65,9 @@ class SandboxProvider:
         if done.cut_after is not None:
             raise errors.unreadable(target.provider, "the connection broke off")
         answer = _answer(done, target)
+        wish = _wish(request, target)
+        measured = logprobs.of_choice(answer.choices[0].logprobs) if wish.asks else ()
+        answer = logprobs.without(answer) if wish.hides else answer
         speaks = dialect(request.dialect)
         body = speaks.encode_answer(
             answer,
@@ -77,6 +82,7 @@ class SandboxProvider:
             finish_reason=answer.choices[0].finish,
             upstream_model=target.upstream_name,
             upstream_request_id=target.attempt,
+            logprobs=measured,
         )
 
     async def stream(self, request: CallRequest, target: Target) -> AsyncGenerator[Piece]:
@@ -93,12 +99,15 @@ class SandboxProvider:
             created=created(target),
             request=request,
         )
+        wish = _wish(request, target)
         for sent, chunk in enumerate(_deltas(done)):
             _raise_break(done, sent, target)
             async with timer.until_next():
                 await asyncio.sleep(_pause(done, sent))
             timer.moved()
-            yield Piece(write(chunk), output_bytes=chunk.output_bytes)
+            measured = logprobs.of_choice(chunk.logprobs) if wish.asks and not chunk.index else ()
+            shown = msgspec.structs.replace(chunk, logprobs=None) if wish.hides else chunk
+            yield Piece(write(shown), output_bytes=chunk.output_bytes, logprobs=measured)
         _raise_break(done, -1, target)
         finishes = list(_finishes(done))
         data = b"".join([write(chunk) for chunk in finishes])
@@ -109,12 +118,18 @@ class SandboxProvider:
 
     def _simulated(self, request: CallRequest, target: Target) -> simulator.Simulated:
         said = dialect(request.dialect).conversation(request)
+        if _wish(request, target).asks:
+            said = msgspec.structs.replace(said, logprobs=True)
         key = (target.call.int, target.upstream_name)
         tries = self._tries.pop(key, 0)
         self._tries[key] = tries + 1
         if len(self._tries) > TRIES_KEPT:
             self._tries.popitem(last=False)
         return simulator.simulate(_ask(said, target, tries))
+
+
+def _wish(request: CallRequest, target: Target) -> logprobs.Wish:
+    return logprobs.wish(request, wanted=target.logprobs, theirs=logprobs.DIALECT)
 
 
 def _ask(said: Conversation, target: Target, tries: int) -> simulator.Ask:

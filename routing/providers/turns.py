@@ -1,11 +1,13 @@
 """One upstream stream on its way to the caller: events in, the caller's bytes out."""
 
+from dataclasses import replace
 from typing import Protocol
 
 from controlplane.kernel.ids import uuid7_time
 from routing.dialects.base import Dialect, Event
 from routing.exchange import CallRequest, StreamFailed, UnreadableAnswer, Usage
 from routing.providers.base import Piece, Target
+from routing.providers.logprobs import of_events
 
 
 def created(target: Target) -> int:
@@ -16,10 +18,20 @@ def created(target: Target) -> int:
 class Turn(Protocol):
     """Turns upstream events into the caller's bytes, and knows whether the end was seen."""
 
-    finished: bool
-    output_bytes: int
-    broken: StreamFailed | UnreadableAnswer | None
-    """What ended the stream early. What came before it is in the piece, so that it is charged."""
+    @property
+    def finished(self) -> bool:
+        """Whether the end was seen."""
+        ...
+
+    @property
+    def output_bytes(self) -> int:
+        """UTF-8 bytes of output so far."""
+        ...
+
+    @property
+    def broken(self) -> StreamFailed | UnreadableAnswer | None:
+        """What ended the stream early. What came before it is in the piece, so that it is charged."""
+        ...
 
     def take(self, events: list[Event]) -> Piece:
         """What these events mean for the caller."""
@@ -94,3 +106,30 @@ class Crossed:
             self.finished = True
             data += self._write.end()
         return Piece(bytes(data), usage, finish, self.output_bytes - before)
+
+
+class Measured:
+    """Another turn, with the token probabilities of a chat upstream read, and hidden from who did not ask."""
+
+    def __init__(self, turn: Turn, *, hide: bool) -> None:
+        self._turn, self._hide = turn, hide
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end was seen."""
+        return self._turn.finished
+
+    @property
+    def output_bytes(self) -> int:
+        """UTF-8 bytes of output so far."""
+        return self._turn.output_bytes
+
+    @property
+    def broken(self) -> StreamFailed | UnreadableAnswer | None:
+        """What ended the stream early."""
+        return self._turn.broken
+
+    def take(self, events: list[Event]) -> Piece:
+        """What the events mean for the caller, and how sure the model was of them."""
+        shown, found = of_events(events, hide=self._hide)
+        return replace(self._turn.take(shown), logprobs=found)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from policies.engine.decision import Candidate, Plan, Retry
 
@@ -10,6 +10,7 @@ from policies.engine.decision import Candidate, Plan, Retry
 class Outcome(Protocol):
     """What a strategy needs to know of an attempt's outcome."""
 
+    candidate: Candidate
     error_class: str
     """Empty when the model answered."""
     relayed: bool
@@ -17,16 +18,17 @@ class Outcome(Protocol):
     retry_after_seconds: float | None
 
 
-Attempt = Callable[[Candidate], Awaitable[Outcome]]
+Got = TypeVar("Got", bound=Outcome)
+Attempt = Callable[[Candidate], Awaitable[Got]]
 Begun = Callable[[Candidate], int]
 """How many attempts at this candidate's model the call has made before, lost ones included."""
 LONGEST_PAUSE_SECONDS = 20.0
 
 
-async def run(plan: Plan, attempt: Attempt, begun: Begun) -> None:
+async def run(plan: Plan, attempt: Attempt[Got], begun: Begun) -> None:
     """Walk the plan; the door keeps the last outcome. Every candidate of it has an attempt left."""
     for candidate in plan.steps:
-        outcome = await _with_retries(candidate, plan.retry, attempt, begun(candidate) + 1)
+        outcome = await with_retries(candidate, plan.retry, attempt, begun(candidate) + 1)
         if (
             not outcome.error_class
             or outcome.relayed
@@ -35,9 +37,10 @@ async def run(plan: Plan, attempt: Attempt, begun: Begun) -> None:
             return
 
 
-async def _with_retries(
-    candidate: Candidate, retry: Retry, attempt: Attempt, first: int
-) -> Outcome:
+async def with_retries(
+    candidate: Candidate, retry: Retry, attempt: Attempt[Got], first: int = 1
+) -> Got:
+    """Attempts at one model, until it answers or the retries are used up; `first` counts from those made before."""
     for tried in range(first, max(first, retry.attempts) + 1):
         outcome = await attempt(candidate)
         over = not outcome.error_class or outcome.relayed or outcome.error_class not in retry.on

@@ -11,11 +11,12 @@ import pytest
 from psycopg import OperationalError
 
 from policies.engine.decision import Candidate, PriceRef
-from routing.attempts import Door, Ended, Tried
+from routing.attempts import Door, Ended
 from routing.calls import answers, commands
 from routing.case import Case, Dropped
 from routing.providers.base import Piece, ProviderError
 from routing.running import Watched
+from routing.tried import Tried
 
 CALL = UUID(int=7)
 
@@ -89,7 +90,14 @@ def door(story: list[str], *, fails: bool = False, deadline: float = 1e12) -> Do
     )
     row = SimpleNamespace(call=CALL, reserved_at=None, stream=True, tried=(), made=())
     case = SimpleNamespace(
-        worker=worker, row=row, sender=plain, request=None, attempts=0, reserved=None, decided=None
+        worker=worker,
+        row=row,
+        sender=plain,
+        request=None,
+        attempts=0,
+        reserved=None,
+        decided=None,
+        checks=None,
     )
     case.started = lambda _: None
     case.deadline = deadline

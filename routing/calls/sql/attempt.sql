@@ -25,6 +25,8 @@ BEGIN
     INTO tried_state, tried_model, tried_model_tenant, tried_provider, tried_nano, tried_error FROM routing_attempt a WHERE a.call = p_call;
   SELECT d.no, d.revision, d.digest, d.facts INTO decision_no, decision_revision, decision_digest, decision_facts
     FROM policies_decision d WHERE d.call = p_call AND d.stage = 'request' ORDER BY d.no DESC LIMIT 1;
+  -- records of other stages count too: the next one needs a number of its own
+  SELECT max(d.no) INTO decision_no FROM policies_decision d WHERE d.call = p_call;
   SELECT v.tenant_key, v.subject_key, v.nonce, v.ciphertext INTO tenant_key, subject_key, nonce, ciphertext
     FROM vault_content v WHERE v.call = p_call AND v.field = 'request' AND v.no = 0;
 END $$;
@@ -127,4 +129,25 @@ BEGIN
   END IF;
   UPDATE routing_call SET worker = p_worker, state = 'running', moved_at = mandate_now() WHERE id = p_call;
   RETURN 'claimed';
+END $$;
+
+-- Records how an answer was weighed, and the answer, by the worker that has the call. Asked again it changes nothing.
+CREATE FUNCTION weigh_call(p_call uuid, p_worker uuid, p_revision bigint, p_decision routing_decided, p_sealed routing_sealed)
+RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  c record;
+BEGIN
+  PERFORM first_write();
+  SELECT r.state, r.worker, r.tenant INTO c FROM routing_call r WHERE r.id = p_call FOR NO KEY UPDATE;
+  IF c.worker IS DISTINCT FROM p_worker OR c.state IS DISTINCT FROM 'running' THEN
+    RETURN 'moved';
+  END IF;
+  IF EXISTS (SELECT FROM policies_decision d WHERE d.call = p_call AND d.no = p_decision.no AND d.digest = p_decision.digest) THEN
+    RETURN 'weighed';
+  END IF;
+  PERFORM decision_put(p_call, p_decision.no, p_decision.stage, c.tenant, p_revision, p_decision.effect, p_decision.digest, p_decision.facts);
+  IF p_sealed.field IS NOT NULL THEN
+    PERFORM vault_put(p_call, p_sealed.field, p_sealed.no, p_sealed.tenant_key, p_sealed.subject_key, p_sealed.nonce, p_sealed.ciphertext);
+  END IF;
+  RETURN 'weighed';
 END $$;

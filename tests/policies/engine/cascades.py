@@ -45,7 +45,7 @@ def weighed(of: Bundle, text: str = "", facts: Facts | None = None, **answer: An
     json = answer.pop("json", None)
     failed = answer.pop("failed", ())
     base: dict[str, Any] = {
-        "of": 1, "tier": 0, "last": False, "attempts": 1, "method": "agreement", "confidence": "1",
+        "of": "cd" * 32, "tier": 0, "last": False, "attempts": 1, "method": "agreement", "confidence": "1",
         "validators": tuple(Checked(validator=name, passed=False) for name in failed),
     }  # fmt: skip
     return weigh(of, facts or call(), AnswerFacts(**base | answer), Output(text, json))

@@ -43,7 +43,7 @@ async def test_the_database_has_the_functions_of_the_files(db: Database) -> None
     written: dict[str, str] = {}
     for path in FILES:
         written |= dict(FUNCTION.findall(path.read_text()))
-    assert len(written) == 37
+    assert len(written) == 38
     rows = await ask_all(
         db,
         "SELECT proname::text, prosrc, provolatile::text, prosecdef, proconfig IS NULL, lanname::text FROM pg_proc "

@@ -1,0 +1,65 @@
+"""A call whose answer is checked: the walk through its tiers, with the door to models and the judge in hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policies.engine.decision import Candidate, Plan
+from policies.engine.weigh import Weighed
+from routing.attempts import Door
+from routing.case import Case
+from routing.dialects import dialect
+from routing.judge import Judge
+from routing.ledger.headroom import model_label
+from routing.strategies import cascade
+from routing.tried import Repair, Tried
+from routing.validation.judged import Judged, Place
+from routing.validation.repair import repaired
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a checked walk ended: what was weighed last, and the answer that it was about, where there was one."""
+
+    weighed: Weighed
+    chosen: Tried | None
+
+
+async def walk(case: Case, door: Door, plan: Plan) -> Verdict | None:
+    """Walk the tiers of a plan. None where a model's failure is how the call ends. Raises what the door raises."""
+    steps = _Walk(case, door, door.fresh(plan))
+    judged = await cascade.run(plan, steps)
+    return Verdict(judged.weighed, steps.chosen) if judged else None
+
+
+class _Walk:
+    """See `cascade.Walk`. `chosen` is the answer that was judged last."""
+
+    def __init__(self, case: Case, door: Door, fresh: frozenset[str]) -> None:
+        self._case, self._door, self._fresh = case, door, fresh
+        self._judge = Judge(case)
+        self.chosen: Tried | None = None
+
+    def may(self, candidate: Candidate) -> bool:
+        """Whether the candidate is still to be tried."""
+        return model_label(candidate) in self._fresh
+
+    async def attempt(self, candidate: Candidate, repair: Judged | None) -> Tried:
+        """One attempt; with a judgement, the one that puts right what it misses."""
+        return await self._door.attempt(candidate, self._repair(repair) if repair else None)
+
+    async def judge(self, place: Place, given: Sequence[Tried]) -> Judged:
+        """Weigh the answers of one tier, and record it."""
+        judged = await self._judge.judge(place, given)
+        self.chosen = given[judged.chosen] if judged.chosen >= 0 else None
+        return judged
+
+    async def failed(self, place: Place, error_class: str) -> Judged:
+        """Weigh a last tier that gave no answer."""
+        self.chosen = None
+        return await self._judge.failed(place, error_class)
+
+    def _repair(self, judged: Judged) -> Repair:
+        request = self._case.request
+        again = repaired(dialect(request.dialect), request, judged.text, judged.problems)
+        # no tokenizer makes more tokens than bytes
+        return Repair(again, max(0, len(again.raw) - len(request.raw)))
