@@ -287,7 +287,7 @@ def _reason(case: Case, end: End, last: Tried) -> str:
         case.request, candidate.provider_type, max_output_tokens=candidate.max_output_tokens
     )
     why = "first-choice" if case.attempts <= 1 else "after-failure"
-    return "; ".join(["accepted" if end.weighed else why, *lost])
+    return "; ".join(["accepted" if end.weighed and end.state == "completed" else why, *lost])
 
 
 async def _give_up(worker: Worker, row: Peeked, code: str) -> None:

@@ -60,7 +60,7 @@ class CallKeys:
         return cls(call, tenant_key, subject_key, *_subkeys(first + second, call))
 
     def seal(self, field: str, plaintext: bytes, no: int = 0) -> Sealed:
-        """Seal one part: `field` is `request`, `answer`, `weighed` (as it was), or `draft` (one that a person has yet to give out)."""
+        """Seal one part: `field` is `request`, `answer`, `weighed`, or `draft` (a person has yet to give it out)."""
         nonce, ciphertext = seal(self._key(field), content_aad(self.call, field, no), plaintext)
         return Sealed(self.call, field, no, self.tenant_key, self.subject_key, nonce, ciphertext)
 
