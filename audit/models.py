@@ -1,6 +1,15 @@
 """Django's index of the app's tables; each room owns its own."""
 
-from audit.log.models import Checkpoint, Entry, Leaf, Tile, TreeState
+from audit.log.models import Checkpoint, Entry, Leaf, SequencerSeen, Tile, TreeState, Verified
 from audit.vault.models import Content
 
-__all__ = ["Checkpoint", "Content", "Entry", "Leaf", "Tile", "TreeState"]
+__all__ = [
+    "Checkpoint",
+    "Content",
+    "Entry",
+    "Leaf",
+    "SequencerSeen",
+    "Tile",
+    "TreeState",
+    "Verified",
+]

@@ -69,6 +69,15 @@ app.conf.update(
             "task": "routing.expire_idempotency",
             "schedule": crontab(minute="23"),
         },
+        "verify-log": {
+            "task": "audit.verify_recent",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
+        "verify-whole-log": {
+            "task": "audit.verify_whole",
+            "schedule": crontab(minute="41", hour="2"),
+        },
         "months-ahead": {
             "task": "controlplane.months_ahead",
             "schedule": crontab(minute="17", hour="*/6"),

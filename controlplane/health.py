@@ -12,6 +12,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 LEAST_MONTHS_AHEAD = 1
 MOST_SKEW_SECONDS = 5.0
+MOST_SWEEP_SECONDS = 15.0
+MOST_SEQUENCER_SECONDS = 60.0
+MOST_UNVERIFIED_SECONDS = 180.0
 draining = False
 """Set when this process has begun to end: it takes nothing new."""
 
@@ -50,7 +53,9 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 def database_checks() -> list[Check]:
     """What PostgreSQL knows. Raises DatabaseError when it is away or has no schema yet."""
-    looks: tuple[Callable[[], Check], ...] = (_months, _bundle, _skew, _workers, _sequenced)
+    looks: tuple[Callable[[], Check], ...] = (
+        *(_months, _bundle, _skew, _workers, _swept, _sequenced, _verified),
+    )
     return [Check("postgresql", ok=True, detail="answers"), *(look() for look in looks)]
 
 
@@ -90,18 +95,53 @@ def _workers() -> Check:
     return Check("calls_workers", ok=int(str(alive)) > 0, detail=f"{alive} alive", needed=False)
 
 
-def _sequenced() -> Check:
-    """How old the newest signed checkpoint is; the sequencer signs even when nothing happened in the last minutes."""
+def _swept() -> Check:
+    """How long ago anybody looked for calls that nobody carries."""
     (age,) = _row(
-        "SELECT extract(epoch FROM clock_timestamp() - max(signed_at)) FROM audit_checkpoint"
+        "SELECT extract(epoch FROM clock_timestamp() - nullif(swept_at, '-infinity')) FROM routing_swept"
     )
-    known = age is not None
+    ok = age is not None and float(str(age)) <= MOST_SWEEP_SECONDS
+    return Check("sweep", ok=ok, detail=_ago("swept", age), needed=False)
+
+
+def _sequenced() -> Check:
+    """How old the newest signed checkpoint is, and whether the sequencer lives: it signs only what is new."""
+    signed, seen, refusal = _row(
+        """
+        SELECT (SELECT extract(epoch FROM clock_timestamp() - max(signed_at)) FROM audit_checkpoint),
+               extract(epoch FROM clock_timestamp() - max(seen_at)), coalesce(max(refusal), '') FROM audit_sequencer
+        """
+    )
+    alive = seen is not None and float(str(seen)) <= MOST_SEQUENCER_SECONDS
+    detail = f"{_ago('signed', signed)}, sequencer {_ago('seen', seen)}"
+    if refusal:
+        detail = f"{detail}; it refuses to sign: {refusal}"
     return Check(
-        "log",
-        ok=known,
-        detail=f"signed {float(str(age)):.0f} s ago" if known else "not signed yet",
-        needed=False,
+        "log", ok=signed is not None and alive and not refusal, detail=detail, needed=False
     )
+
+
+def _verified() -> Check:
+    """When the log last checked itself. Wrong when something was found, or when a checkpoint waits too long for it."""
+    age, whole, findings, waiting = _row(
+        """
+        SELECT extract(epoch FROM clock_timestamp() - max(checked_at) FILTER (WHERE scope = 'recent')),
+               extract(epoch FROM clock_timestamp() - max(held_at) FILTER (WHERE scope = 'whole')),
+               coalesce(max(findings[1]), ''),
+               (SELECT extract(epoch FROM clock_timestamp() - min(signed_at)) FROM audit_checkpoint
+                 WHERE seq > (SELECT coalesce(max(seq), -1) FROM audit_verified WHERE scope = 'recent'))
+        FROM audit_verified
+        """
+    )
+    late = waiting is not None and float(str(waiting)) > MOST_UNVERIFIED_SECONDS
+    detail = f"{_ago('verified', age)}, all of it {_ago('verified', whole)}"
+    if findings:
+        detail = f"the log does not hold: {findings}; {detail}"
+    return Check("log_verified", ok=not findings and not late, detail=detail, needed=False)
+
+
+def _ago(what: str, age: object) -> str:
+    return f"not {what} yet" if age is None else f"{what} {float(str(age)):.0f} s ago"
 
 
 def redis_check() -> Check:

@@ -1,10 +1,10 @@
-"""What stands around every page: the menu for a member's roles, the organisation, the revision, the log's last signature."""
+"""What stands around every page: the menu for a member's roles, the organisation, the revision, how the log stands."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.urls import reverse
 
+from audit.ui.standing import Standing
 from controlplane.kernel.principal import Principal
 from policies.identity.access import TRY_ROLES
 
@@ -41,7 +41,7 @@ class Shell:
     roles: str = ""
     menu: tuple[Group, ...] = ()
     revision: int = 0
-    signed_at: datetime | None = None
+    log: Standing | None = None
     query: str = ""
 
 

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from audit.log.models import Checkpoint
+from audit.ui.standing import standing
 from controlplane.kernel.errors import (
     Conflict,
     Forbidden,
@@ -233,16 +233,12 @@ def _shell(request: HttpRequest, found: Published, principal: Principal | None) 
     stops = (
         active().filter(visible(principal)).count() if held_anywhere(principal, STOP_ROLES) else 0
     )
-    signed_at = None
-    if held_anywhere(principal, LOG_ROLES):
-        newest = Checkpoint.objects.order_by("-log", "-seq").values_list("signed_at", flat=True)
-        signed_at = newest.first()
     return Shell(
         organisation=found.organisation_name,
         roles=roles_in_words(principal),
         menu=menu_for(principal, request.path, stops),
         revision=found.revision,
-        signed_at=signed_at,
+        log=standing(timezone.now()) if held_anywhere(principal, LOG_ROLES) else None,
         query=request.GET.get("q", ""),
     )
 

@@ -19,6 +19,7 @@ DECIDES = ("call.denied", "call.admitted", "attempt.started")
 DENIED_AGAIN = ("call.failed", "policy_changed")
 """The kind and code of a call that was denied when it was decided again at a start; its other endings decide nothing."""
 KINDS = (*MOVES_REVISION, *MOVES_EPOCH, *DECIDES, DENIED_AGAIN[0])
+NEVER = 2**63 - 1
 _CHUNK = 2000
 
 
@@ -55,16 +56,23 @@ class Effects:
         )
 
 
-def out_of_order(cursor: Cursor, log: int) -> Iterator[str]:
-    """Yield what is wrong along a whole log, its newest and unsequenced entries included."""
-    effects, last = Effects(), (0, UUID(int=0))
+def out_of_order(
+    cursor: Cursor, log: int, effects: Effects | None = None, span: tuple[int, int] = (0, NEVER)
+) -> Iterator[str]:
+    """Yield what is wrong along a log, its newest and unsequenced entries included.
+
+    A check in parts hands in what was in force before (it is moved on) and the transactions from one horizon to the next:
+    below a horizon no transaction can commit any more.
+    """
+    effects, last = effects or Effects(), (span[0], UUID(int=0))
     while True:
         cursor.execute(
             """
             SELECT xid::text::bigint, id, kind, body FROM audit_entry
-            WHERE log = %s AND (xid, id) > (%s::text::xid8, %s) AND kind = ANY(%s) ORDER BY xid, id LIMIT %s
+            WHERE log = %s AND (xid, id) > (%s::text::xid8, %s) AND xid < %s::text::xid8 AND kind = ANY(%s)
+            ORDER BY xid, id LIMIT %s
             """,
-            [log, *last, list(KINDS), _CHUNK],
+            [log, *last, span[1], list(KINDS), _CHUNK],
         )
         rows = cursor.fetchall()
         for xid, identity, kind, body in rows:

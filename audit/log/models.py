@@ -1,5 +1,6 @@
 """The log's tables, as Django reads them. Nothing is ever written through these: `append.py` and `sequence.py` write."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -116,3 +117,47 @@ class TreeState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.log} size {self.size}"
+
+
+class Verified(models.Model):
+    """What the log's own checks found last (`audit.watch`). A view of the log, never evidence."""
+
+    pk = models.CompositePrimaryKey("log", "scope")
+    checked_at = models.DateTimeField()
+    held_at = models.DateTimeField(null=True)
+    seq = models.BigIntegerField()
+    size = models.BigIntegerField()
+    revision = models.BigIntegerField(null=True)
+    epoch = models.BigIntegerField(null=True)
+    seconds = models.FloatField()
+    horizon = TransactionId()
+    log = models.SmallIntegerField()
+    scope = models.TextField()
+    findings = ArrayField(models.TextField())
+
+    class Meta:
+        """Its table."""
+
+        db_table = "audit_verified"
+
+    def __str__(self) -> str:
+        return f"{self.log} {self.scope} up to {self.seq}"
+
+
+class SequencerSeen(models.Model):
+    """The sequencer's sign of life, with what it refuses to sign, if it does."""
+
+    seen_at = models.DateTimeField()
+    sequenced = models.BigIntegerField()
+    stragglers = models.BigIntegerField()
+    refusals = models.BigIntegerField()
+    log = models.SmallIntegerField(primary_key=True)
+    refusal = models.TextField()
+
+    class Meta:
+        """Its table."""
+
+        db_table = "audit_sequencer"
+
+    def __str__(self) -> str:
+        return f"{self.log} {self.seen_at}"

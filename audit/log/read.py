@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.db.models import F, Func, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 
 from audit.log.kinds import KINDS, EntryKind, Group, of_group
-from audit.log.models import Checkpoint, Entry, Leaf
+from audit.log.models import Checkpoint, Entry, Leaf, Verified
 from audit.log.tiles import TileReader
 from audit.merkle.proof import ProofFile, inclusion
 from audit.merkle.tiles import Nodes
@@ -20,6 +20,7 @@ from controlplane.kernel.ids import uuid7_floor, uuid7_time
 
 LOG = 1
 PAGE = 50
+STALE_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,25 @@ class LogState:
     outside: int
 
 
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """What the log's own checks say (`audit.watch`): when the last one was, when one last held, and when all of it last did."""
+
+    checked_at: datetime
+    held_at: datetime | None
+    whole_held_at: datetime | None
+    findings: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong, by day and by night."""
+        return not self.findings
+
+    def stale(self, now: datetime) -> bool:
+        """Whether the check of every minute has not come for several."""
+        return now - self.checked_at > STALE_AFTER
+
+
 def page(wanted: Filter, *, before: UUID | None = None, limit: int = PAGE) -> Page:
     """Return up to `limit` entries older than `before`, newest first."""
     found = matching(wanted)
@@ -138,6 +158,27 @@ def state() -> LogState:
     return LogState(
         head.size, head.seq + 1, head.note, head.signed_at, waiting, float(lag), outside
     )
+
+
+def self_check() -> SelfCheck | None:
+    """Return what the log's own checks found last; None before the first."""
+    rows = {row.scope: row for row in Verified.objects.filter(log=LOG)}
+    recent, whole = rows.get("recent"), rows.get("whole")
+    if recent is None:
+        return None
+    night = whole.findings if whole else []
+    return SelfCheck(
+        checked_at=recent.checked_at,
+        held_at=recent.held_at,
+        whole_held_at=whole.held_at if whole else None,
+        findings=tuple(dict.fromkeys([*recent.findings, *night])),
+    )
+
+
+def signed_at() -> datetime | None:
+    """Return when the newest checkpoint was signed; None before the first."""
+    newest = Checkpoint.objects.filter(log=LOG).order_by("-seq").values_list("signed_at", flat=True)
+    return newest.first()
 
 
 def matching(wanted: Filter) -> "QuerySet[Entry]":

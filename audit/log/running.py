@@ -1,5 +1,6 @@
 """The sequencer as a process: connect, tick twice a second, sweep every minute, say what happens, stop when told to."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from threading import Event
 
 import psycopg
 
-from audit.log import metrics
-from audit.log.sequence import Outcome, Refused, Sequencer, Tick
+from audit.log.seen import Seen
+from audit.log.sequence import Connection, Outcome, Refused, Sequencer, Tick
 from audit.merkle.note import SignerKey
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Rhythm:
     sweep: float = 60.0
     full_sweep: float = 86_400.0
     report: float = 10.0
+    sign_of_life: float = 5.0
     retry: float = 2.0
 
 
@@ -58,6 +60,7 @@ class Loop:
         self._say = say
         self._rhythm = rhythm or Rhythm()
         self._sequenced = 0
+        self._seen = Seen()
 
     def run(self, stop: Event) -> None:
         """Go on until `stop` is set. What fails is said and tried again."""
@@ -65,13 +68,14 @@ class Loop:
             try:
                 with connect(self._dsn) as db:
                     self._say(f"log {self._key.verifier.name}: sequencing")
-                    self._keep(Sequencer(db, self._key), stop)
+                    self._keep(db, stop)
             except psycopg.Error as error:
                 self._say(f"PostgreSQL: {error}".strip())
                 stop.wait(self._rhythm.retry)
             except Refused as error:
                 # not an exit: a supervisor would only start us again, and the alarm must stay on
-                metrics.REFUSALS.inc()
+                self._seen.refusals += 1
+                self._tell_refusal(str(error))
                 _LOGGER.critical("refusing to sign: %s", error)
                 self._say(f"refusing to sign: {error}")
                 stop.wait(self._rhythm.retry * 5)
@@ -86,9 +90,11 @@ class Loop:
                 tick = sequencer.tick()
             return sequencer.size()
 
-    def _keep(self, sequencer: Sequencer, stop: Event) -> None:
+    def _keep(self, db: Connection, stop: Event) -> None:
+        sequencer = Sequencer(db, self._key)
         sweep, full = Due(self._rhythm.sweep), Due(self._rhythm.full_sweep)
         report, history = Due(self._rhythm.report), sequencer.history()
+        life = Due(self._rhythm.sign_of_life)
         while not stop.is_set():
             if sweep.now():
                 self._note_stragglers(sequencer.sweep_recent())
@@ -98,20 +104,19 @@ class Loop:
                 self._note_stragglers(sequencer.sweep(since, until))
             tick = sequencer.tick()
             self._note(tick, report)
+            if life.now():
+                self._seen = self._seen.told(db)
             if not tick.more:
                 stop.wait(self._rhythm.tick)
         # those who append are told to stop before us: sign what they wrote last
         self._note(sequencer.tick(), Due(self._rhythm.report))
+        self._seen = self._seen.told(db)
 
     def _note(self, tick: Tick, report: Due) -> None:
         if tick.outcome is not Outcome.SIGNED:
-            if tick.outcome is Outcome.IDLE:
-                metrics.LAG_SECONDS.set(0)
             return
         self._sequenced += tick.sequenced
-        metrics.SEQUENCED.inc(tick.sequenced)
-        metrics.SIZE.set(tick.size)
-        metrics.LAG_SECONDS.set(tick.lag_seconds)
+        self._seen.sequenced += tick.sequenced
         if report.now():
             self._say(f"size {tick.size}, +{self._sequenced}, lag {tick.lag_seconds:.2f} s")
             self._sequenced = 0
@@ -119,12 +124,17 @@ class Loop:
     def _note_stragglers(self, tick: Tick) -> None:
         if not tick.sequenced:
             return
-        metrics.STRAGGLERS.inc(tick.sequenced)
+        self._seen.stragglers += tick.sequenced
         _LOGGER.error(
             "%d entries were outside the tree and are in now; look for a restore or a promotion",
             tick.sequenced,
         )
         self._say(f"ALARM: {tick.sequenced} entries were outside the tree and are in now")
+
+    def _tell_refusal(self, why: str) -> None:
+        """Over a connection of its own: the one that refused is gone, and PostgreSQL may be too."""
+        with contextlib.suppress(psycopg.Error), connect(self._dsn) as db:
+            self._seen = self._seen.told(db, why)
 
 
 def connect(dsn: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -18,6 +18,7 @@ from audit.ui.entries import EntryRow, row_of
 from audit.ui.filters import Filters, Page, cursor, linked, read_filters
 from audit.ui.proofs import view_of
 from audit.ui.request import principal_of
+from audit.ui.standing import standing
 from controlplane.kernel.ids import parse_call_name
 from controlplane.kernel.principal import Principal
 
@@ -157,4 +158,5 @@ def _state(principal: Principal) -> dict[str, object]:
         "root": head.root.hex() if head else "",
         "origin": head.origin if head else "",
         "whole": access.readable_tenants(principal) is None,
+        "standing": standing(timezone.now()),
     }

@@ -68,7 +68,7 @@ class Fleet:
         return self._worker(name, "calls", "-P", "solo", "-Q", "calls")
 
     def _jobs(self) -> Spec:
-        return self._worker("jobs", "jobs", "-P", "prefork", "-c", "1", "-Q", "jobs")
+        return self._worker("jobs", "jobs", "-P", "prefork", "-c", "2", "-Q", "jobs")
 
     def _worker(self, name: str, role: str, *arguments: str) -> Spec:
         return self._celery(name, role, "worker", "-n", f"{name}@%h", *arguments, *_QUIET)

@@ -17,6 +17,7 @@ from audit.log.kinds import Group
 from audit.log.read import Filter, Line
 from audit.ui.filters import Select
 from audit.ui.request import principal_of
+from audit.ui.standing import standing
 from audit.ui.words import ago, count, rough, share
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
@@ -134,7 +135,7 @@ def _budgets(view: _View) -> list[Balance]:
 
 
 def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
-    """At most four; the log's state closes the list where it may be read."""
+    """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
         *_stops(view),
         *_unknown(view),
@@ -152,7 +153,8 @@ def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
             )
         ]
     if log_access.may_read(view.principal):
-        needs = [*needs[:3], _log(view.now)]
+        log = _log(view.now)
+        needs = [log, *needs[:3]] if log.tone == "bad" else [*needs[:3], log]
     return needs[:4]
 
 
@@ -266,10 +268,20 @@ def _log(now: datetime) -> Need:
             url,
             "State of the log",
         )
+    return _verified(state, now, url)
+
+
+def _verified(state: log_read.LogState, now: datetime, url: str) -> Need:
+    """How the log stands by its own checks."""
     text = f"{count(state.size)} entries in the tree, {count(state.waiting)} waiting; none outside."
-    return Need(
-        f"Log signed {ago(state.signed_at, now)}", text, "shield", "ok", url, "State of the log"
-    )
+    found = standing(now)
+    if found is None:
+        return Need("Log not verified yet", text, "shield", "warn", url, "State of the log")
+    if found.wrong:
+        text = "Its own check found it. Keep this installation as it is."
+        return Need(found.banner, text, "alert", "bad", url, "State of the log")
+    title = f"Log {found.word} {ago(found.at, now)}" if found.at else f"Log {found.word}"
+    return Need(title, text, "shield", found.tone, url, "State of the log")
 
 
 def _tiles(view: _View, sums: Totals) -> list[Tile]:

@@ -28,6 +28,7 @@ SQL_FILES = (
     "sql/base.sql",
     "log/sql/tables.sql",
     "log/sql/functions.sql",
+    "log/sql/watch.sql",
     "vault/sql/tables.sql",
     "vault/sql/functions.sql",
 )

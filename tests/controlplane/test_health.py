@@ -88,3 +88,73 @@ def test_redis_away_does_not_stop_calls(client: Client, settings: object) -> Non
 
 def _away(*_: object) -> None:
     raise OperationalError("away")
+
+
+def put(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+RECENT = """
+INSERT INTO audit_verified (log, scope, checked_at, held_at, seq, size, horizon, seconds, findings)
+SELECT 1, 'recent', clock_timestamp() - interval '40 s', NULL, coalesce(max(seq), -1), 0, '0', 0, {findings} FROM audit_checkpoint
+"""
+
+
+@pytest.mark.django_db
+def test_the_age_of_the_last_sweep(client: Client) -> None:
+    put("UPDATE routing_swept SET swept_at = '-infinity'")
+    assert checks(client)[1]["sweep"]["detail"] == "not swept yet"
+    put("UPDATE routing_swept SET swept_at = clock_timestamp() - interval '4 s'")
+    found = checks(client)[1]["sweep"]
+    assert (found["ok"], found["detail"], found["needed"]) == (True, "swept 4 s ago", False)
+    put("UPDATE routing_swept SET swept_at = clock_timestamp() - interval '90 s'")
+    assert checks(client)[1]["sweep"]["ok"] is False
+
+
+@pytest.mark.django_db
+def test_a_sequencer_that_is_gone_or_refuses_is_named(client: Client) -> None:
+    put(
+        "INSERT INTO audit_sequencer (log, seen_at) VALUES (1, clock_timestamp() - interval '5 s')"
+        " ON CONFLICT (log) DO UPDATE SET seen_at = excluded.seen_at, refusal = ''"
+    )
+    assert str(checks(client)[1]["log"]["detail"]).endswith(", sequencer seen 5 s ago")
+    put("UPDATE audit_sequencer SET seen_at = clock_timestamp() - interval '61 s'")
+    assert checks(client)[1]["log"]["ok"] is False
+    put("UPDATE audit_sequencer SET seen_at = clock_timestamp(), refusal = 'it is not ours'")
+    found = checks(client)[1]["log"]
+    assert found["ok"] is False
+    assert str(found["detail"]).endswith("; it refuses to sign: it is not ours")
+
+
+@pytest.mark.django_db
+def test_a_log_that_does_not_hold_is_said_and_is_not_healthy(client: Client) -> None:
+    put(RECENT.format(findings="'{}'"))
+    found = checks(client)[1]["log_verified"]
+    assert (found["ok"], found["needed"]) == (True, False)
+    assert found["detail"] == "verified 40 s ago, all of it not verified yet"
+    put("UPDATE audit_verified SET findings = '{\"leaf 3: the leaf is missing\"}'")
+    found = checks(client)[1]["log_verified"]
+    assert found["ok"] is False
+    assert str(found["detail"]).startswith("the log does not hold: leaf 3: the leaf is missing; ")
+
+
+@pytest.mark.django_db
+def test_a_checkpoint_that_waits_for_its_check_for_minutes_is_not_healthy(client: Client) -> None:
+    put(RECENT.format(findings="'{}'"))
+    put(
+        """
+        INSERT INTO audit_checkpoint (log, seq, size, horizon, signed_at, root, seal, note)
+        SELECT 1, coalesce(max(seq), -1) + 1, 0, '0', clock_timestamp() - interval '170 s',
+               decode(repeat('00', 32), 'hex'), decode(repeat('00', 64), 'hex'), '' FROM audit_checkpoint
+        """
+    )
+    assert checks(client)[1]["log_verified"]["ok"] is True
+    put(
+        """
+        INSERT INTO audit_checkpoint (log, seq, size, horizon, signed_at, root, seal, note)
+        SELECT 1, coalesce(max(seq), -1) + 1, 0, '0', clock_timestamp() - interval '190 s',
+               decode(repeat('00', 32), 'hex'), decode(repeat('00', 64), 'hex'), '' FROM audit_checkpoint
+        """
+    )
+    assert checks(client)[1]["log_verified"]["ok"] is False

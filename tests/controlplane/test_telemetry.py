@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from prometheus_client import REGISTRY
 
@@ -23,11 +25,55 @@ print(generate_latest(registry()).decode())
 """
 
 
+@pytest.mark.django_db
 def test_the_text_exposition(client: Client) -> None:
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain; version=")
     assert b"python_info" in answer.content
+
+
+@pytest.mark.django_db
+def test_what_postgresql_knows_of_processes_without_a_web_server(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO audit_sequencer (log, seen_at, sequenced, stragglers, refusals)
+            VALUES (1, clock_timestamp() - interval '3 s', 40, 2, 1)
+            ON CONFLICT (log) DO UPDATE SET seen_at = excluded.seen_at, sequenced = 40, stragglers = 2, refusals = 1
+            """
+        )
+        cursor.execute(
+            """
+            INSERT INTO audit_verified (log, scope, checked_at, held_at, seq, size, horizon, seconds, findings)
+            VALUES (1, 'recent', clock_timestamp(), clock_timestamp() - interval '90 s', 0, 0, '0', 0, '{"leaf 3: gone"}')
+            """
+        )
+        cursor.execute("UPDATE routing_swept SET swept_at = clock_timestamp() - interval '7 s'")
+    lines = client.get("/metrics").content.decode().splitlines()
+    figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert figures["mandate_log_entries_sequenced_total"] == "40.0"
+    assert figures["mandate_log_stragglers_total"] == "2.0"
+    assert figures["mandate_log_refusals_total"] == "1.0"
+    assert 3 <= float(figures["mandate_sequencer_age_seconds"]) < 30
+    assert 7 <= float(figures["mandate_sweep_age_seconds"]) < 30
+    assert 90 <= float(figures['mandate_log_verified_age_seconds{scope="recent"}']) < 120
+    assert figures['mandate_log_findings{scope="recent"}'] == "1.0"
+    assert float(figures["mandate_log_lag_seconds"]) >= 0
+    assert figures["mandate_calls_workers"] == "0.0"
+    assert "mandate_log_size" in figures
+
+
+def test_figures_of_this_process_are_served_while_postgresql_is_away(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(connection, "cursor", away)
+    text = client.get("/metrics").content.decode()
+    assert "python_info" in text
+    assert "mandate_log_size" not in text
 
 
 def test_no_label_names_a_tenant_a_key_or_a_person() -> None:

@@ -40,6 +40,7 @@ BEGIN
 END $$;
 
 -- Open calls that need somebody: without a worker, with a lost one, or past their deadline. The process judges.
+-- That somebody looked is written down every few seconds, for readiness.
 CREATE FUNCTION sweep_find(p_grace interval, p_limit int)
 RETURNS TABLE (call uuid, tenant text, state text, worker uuid, lost boolean, overdue interval, cancelled boolean, relayed boolean, lost_retries smallint,
                waiting interval, stream boolean, reply_to uuid, dialect text, open_nos smallint[], open_states text[])
@@ -47,6 +48,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   at timestamptz := mandate_now();
 BEGIN
+  UPDATE routing_swept SET swept_at = clock_timestamp() WHERE swept_at < clock_timestamp() - interval '3 seconds';
   RETURN QUERY
     SELECT c.id, c.tenant, c.state, c.worker, l.lost, at - c.deadline_at, c.cancel_at IS NOT NULL, c.relayed, c.lost_retries,
            at - c.moved_at, c.stream, c.reply_to, c.dialect, coalesce(o.nos, '{}'), coalesce(o.states, '{}')

@@ -90,6 +90,11 @@ CREATE TABLE routing_worker_lease (
 ) WITH (fillfactor = 10);
 GRANT SELECT, INSERT, UPDATE (expires_at, lost_at), DELETE ON routing_worker_lease TO :"app";
 
+-- When somebody last swept: one row, written every few seconds by whoever does.
+CREATE TABLE routing_swept (one boolean PRIMARY KEY DEFAULT true CHECK (one), swept_at timestamptz NOT NULL) WITH (fillfactor = 10);
+INSERT INTO routing_swept (swept_at) VALUES ('-infinity');
+GRANT SELECT, UPDATE (swept_at) ON routing_swept TO :"app";
+
 -- What one step takes, grouped: SQL functions take rows, not twenty arguments.
 CREATE TYPE routing_ask AS (
   id uuid, reply_to uuid, revision bigint, stop_epoch bigint, ttl interval, lost_retries smallint, stream boolean,

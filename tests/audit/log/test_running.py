@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.log import metrics
 from audit.log.running import Due, Loop, Rhythm
+from audit.log.seen import Seen
 from audit.log.sequence import Refused
 from audit.merkle.note import SignerKey
 from tests.audit.conftest import LogDatabase, an_entry
@@ -24,6 +24,26 @@ def run_until(loop: Loop, done: threading.Event, seconds: float = 20) -> None:
     assert not thread.is_alive()
 
 
+def seen(log: LogDatabase) -> tuple[int, int, int, str]:
+    """What the sequencer's row says, which must be young."""
+    with log.app() as db:
+        row = db.execute(
+            "SELECT sequenced, stragglers, refusals, refusal, clock_timestamp() - seen_at < interval '20 s' FROM audit_sequencer"
+        ).fetchone()
+    assert row is not None
+    *counts, young = row
+    assert young is True
+    return tuple(counts)
+
+
+def test_a_refusal_that_is_over_is_no_longer_said(log_db: LogDatabase) -> None:
+    with log_db.app() as db:
+        Seen(refusals=1).told(db, "it is not what this key signed last")
+        assert seen(log_db) == (0, 0, 1, "it is not what this key signed last")
+        assert Seen(sequenced=4, stragglers=2).told(db) == Seen()
+    assert seen(log_db) == (4, 2, 1, "")
+
+
 def test_it_sequences_until_it_is_told_to_stop(log_db: LogDatabase) -> None:
     log_db.append(12)
     said: list[str] = []
@@ -34,11 +54,9 @@ def test_it_sequences_until_it_is_told_to_stop(log_db: LogDatabase) -> None:
         if "size 12" in line:
             done.set()
 
-    before = metrics.SEQUENCED._value.get()
     run_until(Loop(log_db.app_dsn, log_db.key, say, FAST), done)
     assert said[0] == "log log.example/1: sequencing"
-    assert metrics.SEQUENCED._value.get() - before == 12
-    assert metrics.SIZE._value.get() == 12
+    assert seen(log_db) == (12, 0, 0, "")
     assert log_db.verify().ok
 
 
@@ -82,10 +100,12 @@ def test_a_refusal_is_said_counted_and_tried_again(log_db: LogDatabase) -> None:
         if len([each for each in said if each.startswith("refusing")]) == 2:
             done.set()
 
-    before = metrics.REFUSALS._value.get()
     stranger = SignerKey.generate("log.example/1")
     run_until(Loop(log_db.app_dsn, stranger, say, FAST), done)
-    assert metrics.REFUSALS._value.get() - before >= 2
+    sequenced, stragglers, refusals, refusal = seen(log_db)
+    assert (sequenced, stragglers) == (0, 0)
+    assert refusals >= 2
+    assert refusal.startswith("the tree's state is not what this key signed last")
     with pytest.raises(Refused):
         Loop(log_db.app_dsn, stranger, say).once()
 
@@ -116,10 +136,9 @@ def test_stragglers_raise_an_alarm(log_db: LogDatabase, caplog: pytest.LogCaptur
         if line.startswith("ALARM"):
             done.set()
 
-    before = metrics.STRAGGLERS._value.get()
     run_until(Loop(log_db.app_dsn, log_db.key, say, FAST), done)
     assert "ALARM: 1 entries were outside the tree and are in now" in said
-    assert metrics.STRAGGLERS._value.get() - before == 1
+    assert seen(log_db)[1] == 1
     assert "look for a restore" in caplog.text
 
 

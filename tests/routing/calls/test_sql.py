@@ -20,7 +20,13 @@ READS = re.compile(rf"(?:FROM|JOIN)\s+({TABLE})")
 FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(.*?AS \$\$(.*?)\$\$;", re.DOTALL)
 
 OWNED = {
-    "calls": {"routing_call", "routing_attempt", "routing_idempotency", "routing_worker_lease"},
+    "calls": {
+        "routing_call",
+        "routing_attempt",
+        "routing_idempotency",
+        "routing_swept",
+        "routing_worker_lease",
+    },
     "ledger": {"routing_ledger_window", "routing_posting"},
     "reviews": {"routing_review_case", "routing_review_decision"},
 }

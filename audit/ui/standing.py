@@ -1,0 +1,42 @@
+"""How the log stands, in one word and one moment: for the top of every page, the overview, and the log's own page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.log import read
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`Log verified 40 s ago`: the word, its tone, and when. `wrong` is what the log's own checks found."""
+
+    word: str
+    tone: str
+    at: datetime | None
+    whole_at: datetime | None = None
+    wrong: tuple[str, ...] = ()
+
+    @property
+    def banner(self) -> str:
+        """What every page says while the log does not hold; else nothing."""
+        if not self.wrong:
+            return ""
+        things = len(self.wrong)
+        return (
+            f"The audit log does not hold: {things} thing{'s are' if things > 1 else ' is'} wrong"
+        )
+
+
+def standing(now: datetime) -> Standing | None:
+    """Return how the log stands by its own checks, before the first by its newest signature; None before that."""
+    found = read.self_check()
+    if found is None:
+        signed_at = read.signed_at()
+        return Standing("signed", "ok", signed_at) if signed_at else None
+    if not found.ok:
+        return Standing(
+            "does not hold", "bad", found.checked_at, found.whole_held_at, found.findings
+        )
+    if found.stale(now):
+        return Standing("last verified", "warn", found.checked_at, found.whole_held_at)
+    return Standing("verified", "ok", found.checked_at, found.whole_held_at)
