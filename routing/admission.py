@@ -35,7 +35,7 @@ from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
 from routing.dialects.registry import obstacles
 from routing.exchange import CallRequest
-from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, routes_of, shares
+from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, projected, routes_of, shares
 from routing.ledger import headroom
 from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
@@ -150,6 +150,7 @@ class _Case:
         tenant = self.ask.caller.tenant
         self.facts = replace(
             self.draft.facts,
+            request=projected(self.draft, self.snapshot),
             stops=tuple(stop for stop in self.snapshot.stops if stop.tenant in {"", tenant}),
             budgets=shares(self.desk.windows, self.draft.facts),
             breakers_open=self.desk.breakers.known_open(),
@@ -198,7 +199,7 @@ class _Case:
             stop_epoch=self.snapshot.epoch,
             deadline_seconds=options.deadline_seconds,
             user_ref=self.draft.keys.subject_key,
-            run=self.draft.run or None,
+            run=self.draft.facts.run.id or None,
             reply_to=self.desk.web,
             lost_retries=lost_retries,
             idempotency=self.draft.idempotency,

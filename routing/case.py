@@ -19,6 +19,7 @@ from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Checks, Decision, Plan
+from policies.engine.reads import project
 from routing import exchange
 from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
@@ -97,9 +98,15 @@ class Case:
         return entry_of(self.worker, self.row, kind, policy | data)
 
     def decide_again(self, snapshot: Snapshot) -> None:
-        """With the recorded facts plus the current stops, as a second record. Raises Denied."""
+        """With the recorded facts plus the current stops, as a second record. Raises Denied.
+
+        Labels and tools come from the request itself: the record has only those that the rules of its own revision read.
+        """
         stops = tuple(stop for stop in snapshot.stops if stop.tenant in {"", self.row.tenant})
-        self.facts = replace(self.facts, stops=stops)
+        outline, reads = self.request.outline, snapshot.bundle.scope(self.row.tenant).reads
+        asked = replace(self.facts.request, labels=outline.labels, tools=outline.tools)
+        asked = project(asked, reads, self.keys.commit)
+        self.facts = replace(self.facts, stops=stops, request=asked)
         self.bundle, self.revision, self.epoch = snapshot.bundle, snapshot.revision, snapshot.epoch
         self.decision = decide(self.bundle, self.facts)
         facts = fact.encode(self.facts)

@@ -2,12 +2,19 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from audit.vault.keys import CallKeys, commit_user, month_of, subject_of_team, subject_of_user
+from audit.vault.keys import (
+    CallKeys,
+    commit_run,
+    commit_user,
+    month_of,
+    subject_of_team,
+    subject_of_user,
+)
 from audit.vault.store import KeyStore
 from controlplane.kernel import clock as clocks
 from controlplane.kernel.clock import Clock
@@ -15,6 +22,7 @@ from controlplane.kernel.errors import InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
+from policies.engine.reads import project
 from policies.identity.authentication import Caller
 from routing import exchange
 from routing.calls import runs, steps
@@ -28,11 +36,12 @@ THREAD_FROM = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller says in headers."""
+    """What a caller says in headers; `run_ref` is the commitment to a run that a request goes on from."""
 
     data_classes: tuple[str, ...] = ()
     deadline_seconds: float = 600.0
     run: str = ""
+    run_ref: str = ""
     idempotency_key: str = ""
 
 
@@ -61,13 +70,15 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What stays the same however often the call is decided: ids, keys, sealed content, facts that do not age."""
+    """What stays the same however often the call is decided: ids, keys, sealed content, facts that do not age.
+
+    `facts` still have every label and tool: they stay in memory, and `projected` leaves what the bundle at hand reads.
+    """
 
     call: UUID
     entry: UUID
     at: datetime
     keys: CallKeys
-    run: str
     facts: fact.Facts
     sealed: steps.Sealed
     idempotency: steps.IdempotencyKey | None
@@ -78,6 +89,7 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
     caller, request, user = ask.caller, ask.request, ask.request.outline.user
     check_route(snapshot, caller, request.route)
     _check_special(request)
+    _check_classes(snapshot, ask.options.data_classes)
     call, now = desk.new_id(), desk.clock()
     ref = commit_user(desk.key_store, caller.tenant, user) if user else ""
     subject = (
@@ -90,7 +102,6 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
         entry=desk.new_id(),
         at=now,
         keys=keys,
-        run=run.id,
         facts=fact.Facts(
             now=clocks.to_text(now),
             call=call.hex,
@@ -109,11 +120,15 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
 
 
 async def _run(desk: Desk, ask: Ask, call: UUID) -> fact.RunFacts:
-    """What the calls that belong together came to. A response that others may go on from begins a run of its own."""
-    named, request = ask.options.run, ask.request
-    if not named and request.dialect == "openai.responses" and request.kept:
-        return fact.RunFacts(id=call_name(call, "resp_"))
-    return await runs.so_far(desk.db, ask.caller.tenant, named)
+    """What the calls that belong together came to, under the tenant's commitment to the name of their run.
+
+    A response that others may go on from begins a run of its own.
+    """
+    tenant, named, request = ask.caller.tenant, ask.options.run, ask.request
+    ref = commit_run(desk.key_store, tenant, named) if named else ask.options.run_ref
+    if not ref and request.dialect == "openai.responses" and request.kept:
+        return fact.RunFacts(id=commit_run(desk.key_store, tenant, call_name(call, "resp_")))
+    return await runs.so_far(desk.db, tenant, ref)
 
 
 def routes_of(snapshot: Snapshot, caller: Caller) -> list[str]:
@@ -137,6 +152,22 @@ def _check_special(request: CallRequest) -> None:
         raise InvalidRequest(
             f"{named}: this changes price or place beyond what the models' documents say; leave it out"
         )
+
+
+def _check_classes(snapshot: Snapshot, declared: Sequence[str]) -> None:
+    """What a caller writes freely does not get into facts: a class is one of the organisation's."""
+    known = snapshot.bundle.organisation.spec["dataClasses"]
+    unknown = [name for name in declared if name not in known]
+    if unknown:
+        listed = ", ".join(known)
+        raise InvalidRequest(f'there is no data class "{unknown[0][:40]}"; there are: {listed}')
+
+
+def projected(draft: Draft, snapshot: Snapshot) -> fact.RequestFacts:
+    """The request as this snapshot's rules may see it, and as it is recorded."""
+    asked = draft.facts.request
+    reads = snapshot.bundle.scope(draft.facts.tenant).reads
+    return project(asked, reads, draft.keys.commit)
 
 
 def _request_facts(ask: Ask) -> fact.RequestFacts:

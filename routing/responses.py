@@ -101,7 +101,7 @@ async def go_on(
         whole = await asyncio.to_thread(continued, request, before, outcome.body)
     else:
         whole = continued(request, before, outcome.body)
-    return whole, replace(options, run=options.run or earlier.row.run)
+    return whole, replace(options, run_ref="" if options.run else earlier.row.run or "")
 
 
 async def _answer_of(desk: Desk, found: Response) -> Outcome:

@@ -109,5 +109,19 @@ def subject_of_team(tenant: str, team: str) -> str:
 
 def commit_user(store: KeyStore, tenant: str, user: str) -> str:
     """Return the tenant's commitment to a user (hex): always the same, and useless without its key."""
-    key = store.get_or_create(f"subjects/{tenant}")
-    return hmac.digest(key, b"user\0" + user.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return _committed(store.get_or_create(f"subjects/{tenant}"), b"user", user)
+
+
+def commit_run(store: KeyStore, tenant: str, run: str) -> str:
+    """Return the tenant's commitment to the name of a run (hex): its calls find each other by it."""
+    return _committed(store.get_or_create(f"subjects/{tenant}"), b"run", run)
+
+
+def find_run(store: KeyStore, tenant: str, run: str) -> str:
+    """The same for whoever looks for a run; empty where the tenant never committed anything."""
+    key = store.get(f"subjects/{tenant}")
+    return _committed(key, b"run", run) if key else ""
+
+
+def _committed(key: bytes, domain: bytes, text: str) -> str:
+    return hmac.digest(key, domain + b"\0" + text.encode("utf-8", "surrogatepass"), "sha256").hex()

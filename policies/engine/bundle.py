@@ -7,6 +7,7 @@ from decimal import Decimal
 from policies.documents.document import Identity
 from policies.documents.reading import Json
 from policies.engine.decision import OnExhausted, OnFailure, PriceRef, Retry
+from policies.engine.reads import NOTHING, Reads
 from policies.engine.rules import Environment, Expression, Rule
 
 Key = tuple[str, str]
@@ -188,6 +189,8 @@ class TenantScope:
     escalations: tuple[Rule, ...] = ()
     exceptions: tuple[ExceptionView, ...] = ()
     rate_limits: tuple[RateLimitView, ...] = ()
+    reads: Reads = NOTHING
+    """What of a caller's labels and tools is recorded in the clear."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +212,8 @@ class Bundle:
     exceptions: tuple[ExceptionView, ...] = ()
     rate_limits: tuple[RateLimitView, ...] = ()
     validators: Mapping[Key, ValidatorView] = field(default_factory=dict)
+    reads: Mapping[str, Reads] = field(default_factory=dict)
+    """What the documents of each tenant ("" the organisation's) read of a caller's own words."""
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
 
     @property
@@ -275,4 +280,5 @@ class Bundle:
             escalations=tuple(r for r in self.escalations if r.tenant in ("", tenant)),
             exceptions=tuple(e for e in self.exceptions if e.key[0] in ("", tenant)),
             rate_limits=tuple(r for r in self.rate_limits if r.key[0] in ("", tenant)),
+            reads=self.reads.get("", NOTHING) | self.reads.get(tenant, NOTHING),
         )

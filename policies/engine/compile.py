@@ -26,7 +26,9 @@ from policies.engine.bundle import (
 from policies.engine.decision import ENGINE, Obligations, PriceRef, Retry
 from policies.engine.forms import CheckedForms, decode, form_key
 from policies.engine.maker import InvalidBundle, Maker
+from policies.engine.reads import NOTHING, Reads, mentions, reads_of, reads_of_document
 from policies.engine.rules import Rule
+from policies.engine.wire import read
 
 RANKS = ("run", "user", "key", "labels", "route", "useCase", "model", "provider", "team", "tenant")
 """Narrow to wide: a budget has the rank of its narrowest part; the organisation's comes last."""
@@ -75,6 +77,7 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
             (d.tenant, d.name): governing.validator(maker, d) for d in maker.of("Validator")
         },
         rates=_rates(found[0]),
+        reads=_reads(documents.values(), checked),
     )
 
 
@@ -82,6 +85,19 @@ def _governed(body: Mapping[str, Json]) -> Governed:
     metadata, kind = body["metadata"], body["kind"]
     spec = KINDS[kind].filled(body["spec"])
     return Governed(kind, metadata.get("tenant", ""), metadata["name"], metadata, spec)
+
+
+def _reads(documents: Iterable[Governed], checked: CheckedForms) -> Mapping[str, Reads]:
+    """What each tenant's documents read of a caller's labels and tools."""
+    found: dict[str, Reads] = {}
+    for document in documents:
+        one = reads_of_document(document.kind, document.name, document.spec)
+        found[document.tenant] = found.get(document.tenant, NOTHING) | one
+    for key, form in checked.forms.items():
+        if mentions(form.text):
+            tenant = key.split("/")[1]
+            found[tenant] = found.get(tenant, NOTHING) | reads_of(read(form.checked))
+    return found
 
 
 def _rates(organisation: Governed) -> tuple[tuple[str, Mapping[str, Decimal]], ...]:

@@ -32,6 +32,8 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     """The shape of the request. Token bounds: `input_tokens_max` is never exceeded, `input_tokens_estimate` is the likely figure.
 
     `needs` are model capabilities the request cannot do without; `output_tokens_asked` is 0 when the caller set no limit.
+    `labels` and `tools` have only what a rule names (`policies.engine.reads`); the commitments (hex, empty without any) are
+    to the others.
     """
 
     dialect: str
@@ -45,10 +47,15 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     n: int = 1
     language: str = ""
     labels: dict[str, str] = {}
+    labels_committed: str = ""
+    tools_committed: str = ""
 
 
 class RunFacts(Fact, frozen=True, kw_only=True):
-    """What the calls of the same run came to so far; `cost` is a decimal in the organisation's currency."""
+    """What the calls of the same run came to so far; `cost` is a decimal in the organisation's currency.
+
+    `id` is the tenant's commitment to its name (hex), the same for all calls of the run; empty without one.
+    """
 
     id: str = ""
     calls: int = 0

@@ -29,10 +29,11 @@ from routing.reports.balances import Balance, balances
 from routing.reports.content import own_answer
 from routing.reports.dry import DryRun, decide_dry
 from routing.reports.ending import cancel_for
+from routing.reports.runs import of_run
 from routing.reports.story import sentence
 from routing.reports.why import Stage, Why, why
 
-_EQUAL = ("tenant", "team", "route", "state", "run", "key")
+_EQUAL = ("tenant", "team", "route", "state", "key")
 
 
 class Calls(ApiView):
@@ -43,7 +44,7 @@ class Calls(ApiView):
         responses=shapes.CallPage,
         parameters=[
             *CURSOR,
-            *(OpenApiParameter(name, str) for name in (*_EQUAL, "model")),
+            *(OpenApiParameter(name, str) for name in (*_EQUAL, "run", "model")),
             OpenApiParameter("since", OpenApiTypes.DATETIME),
             OpenApiParameter("until", OpenApiTypes.DATETIME),
         ],
@@ -52,6 +53,8 @@ class Calls(ApiView):
         """List the calls that one may see, newest first."""
         asked, rows = request.query_params, visible(self.principal)
         rows = rows.filter(**{name: asked[name] for name in _EQUAL if asked.get(name)})
+        if asked.get("run"):
+            rows = rows.filter(of_run(asked["run"]))
         if asked.get("model"):
             tried = Attempt.objects.filter(call=OuterRef("pk"), model=asked["model"])
             rows = rows.filter(Exists(tried))

@@ -12,7 +12,10 @@ SELECT count(*), coalesce(sum(cost_nano), 0)::bigint,
 
 
 async def so_far(db: Database, tenant: str, run: str) -> RunFacts:
-    """The run's calls, cost (decimal, our currency) and seconds since its first; nothing for a call without a run."""
+    """The run's calls, cost (decimal, our currency) and seconds since its first; nothing for a call without a run.
+
+    `run` is the tenant's commitment to its name, as the calls' rows have it.
+    """
     if not run:
         return RunFacts()
     calls, cost_nano, seconds = await ask(db, _SO_FAR, (run, tenant))

@@ -37,7 +37,8 @@ class Opened:
 
 
 @cache
-def _store() -> KeyStore:
+def store() -> KeyStore:
+    """The keys of content, as Django code of this process reads them."""
     return KeyStore(settings.MANDATE_KEYS_DIR / "store")
 
 
@@ -68,7 +69,7 @@ def own_answer(call: Call) -> object | None:
         return None
     try:
         with connection.cursor() as cursor:
-            found = open_content(_store(), cursor, call.id, "answer")
+            found = open_content(store(), cursor, call.id, "answer")
     except (Erased, Tampered):
         return None
     if found is None:
@@ -84,7 +85,7 @@ def own_answer(call: Call) -> object | None:
 def _open(call: Call, field: str, name: str) -> Opened:
     try:
         with connection.cursor() as cursor:
-            found = open_content(_store(), cursor, call.id, field)
+            found = open_content(store(), cursor, call.id, field)
     except Erased:
         return Opened(
             name,

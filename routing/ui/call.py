@@ -1,6 +1,6 @@
 """One call's page: why it went as it went, decided again on request, its content for those who may."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -346,9 +346,18 @@ def _facts(told: Why) -> list[dict[str, str]]:
             "tokens",
             f"at most {count(asked.input_tokens_max)} in, {_asked(asked.output_tokens_asked)}",
         ),
-        ("tools", ", ".join(asked.tools) or "none"),
+        ("tools", _partly(asked.tools, asked.tools_committed) or "none"),
+        (
+            "labels",
+            _partly([f"{k}={v}" for k, v in asked.labels.items()], asked.labels_committed),
+        ),
         ("dialect", f"{asked.dialect}, {'streamed' if asked.stream else 'not streamed'}"),
-        ("run", f"{facts.run.id}, {facts.run.calls} calls before" if facts.run.id else ""),
+        (
+            "run",
+            f"committed {facts.run.id[:12]}…, {facts.run.calls} calls before"
+            if facts.run.id
+            else "",
+        ),
         (
             "budgets",
             ", ".join(f"{b.name} {share(b.share_used_permille, 1000)}" for b in facts.budgets),
@@ -359,6 +368,12 @@ def _facts(told: Why) -> list[dict[str, str]]:
         ("now", facts.now),
     ]
     return [{"name": name, "value": value} for name, value in rows if value]
+
+
+def _partly(plain: Iterable[str], committed: str) -> str:
+    """What rules name in the clear, and that there is more."""
+    more = [f"others committed {committed[:12]}…"] if committed else []
+    return ", ".join([*plain, *more])
 
 
 def _asked(tokens: int) -> str:

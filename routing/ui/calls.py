@@ -22,6 +22,7 @@ from policies.bundles.published import Published, published
 from policies.order.lock import mandate_now
 from routing.calls.access import reading_tenants, visible
 from routing.calls.models import Attempt, Call
+from routing.reports.runs import of_run
 from routing.reports.spend import since
 
 STATES = ("admitted", "running", "held", "completed", "failed", "cancelled", "denied")
@@ -142,7 +143,7 @@ def _narrowed(rows: QuerySet[Call], filters: Filters) -> QuerySet[Call]:
 
 
 def _text(q: str) -> Q:
-    condition = Q(run=q) | Q(key=q) | Q(code__icontains=q) | Q(team=q) | Q(route__icontains=q)
+    condition = of_run(q) | Q(key=q) | Q(code__icontains=q) | Q(team=q) | Q(route__icontains=q)
     condition |= Q(Exists(Attempt.objects.filter(call=OuterRef("pk"), model=q)))
     low, high = _prefix(q)
     return condition | Q(pk__gte=low, pk__lte=high) if low and high else condition

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import anthropic
@@ -183,6 +184,13 @@ class Installation:
         path = f"/api/v1/calls/call_{call.hex}/replay/"
         return exchange(self.running.machine.port, "POST", path, b"", shown).json()
 
+    def listed(self, **filters: str) -> list[str]:
+        """The calls that `GET /api/v1/calls/` names for a person who may read everything."""
+        shown = {"authorization": f"Bearer {self.facts()['tokens']['auditor']}"}
+        path = f"/api/v1/calls/?{urlencode(filters)}"
+        found = exchange(self.running.machine.port, "GET", path, b"", shown).json()
+        return [item["id"] for item in found["items"]]
+
     def decisions(self, call: UUID) -> list[tuple[int, str, int, str]]:
         """Number, stage, revision and effect of the call's decision records."""
         found = self.rows(
@@ -228,6 +236,23 @@ class Installation:
         )
         facts: dict[str, Any] = json.loads(bytes(found[0]["facts"]))
         return facts
+
+    def tables_with(self, words: str) -> list[str]:
+        """The tables in which these words stand, as text or as bytes."""
+        self.rows("SELECT set_config('role', 'mandate_owner', false)", owner=True)
+        tables = self.rows(
+            "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
+        )
+        both = (f"%{words}%", f"%{words.encode().hex()}%")
+        return [
+            table["name"]
+            for table in tables
+            if self.rows(
+                f"SELECT 1 AS found FROM {table['name']} t WHERE t::text LIKE %s OR t::text LIKE %s LIMIT 1",
+                *both,
+                owner=True,
+            )
+        ]
 
     @staticmethod
     def raw(arrival: Mapping[str, Any]) -> bytes:

@@ -119,18 +119,23 @@ def test_a_deadline_that_is_none_is_refused(mandate: Installation, value: str) -
 @pytest.mark.parametrize("header", ["x-mandate-run", "x-claude-code-session-id"])
 def test_calls_of_a_run_are_counted_together(mandate: Installation, header: str) -> None:
     run = {header: uuid4().hex}
-    counts, spent = [], Decimal(0)
+    counts, spent, ids = [], Decimal(0), set()
     for _ in range(3):
         raw = mandate.openai(KEY).chat.completions.with_raw_response.create(
             model="one", messages=ask(), max_tokens=9, extra_headers=run
         )
         facts = mandate.facts_of(call_of(raw.headers))["run"]
-        assert facts["id"] == run[header]
+        ids.add(facts["id"])
         assert Decimal(facts["cost"]) == spent
         counts.append(facts["calls"])
         spent += Decimal(raw.headers["x-mandate-cost"].split(" ")[0])
-        assert mandate.call(call_of(raw.headers))["run"] == run[header]
+        assert mandate.call(call_of(raw.headers))["run"] == facts["id"]
     assert counts == [0, 1, 2]
+    # a commitment, by which they find each other; whoever knows the name finds them too
+    (ref,) = ids
+    assert run[header] not in ref
+    assert mandate.listed(run=run[header]) == mandate.listed(run=ref)
+    assert len(mandate.listed(run=ref)) == 3
 
 
 def test_declared_data_classes_are_facts(mandate: Installation) -> None:

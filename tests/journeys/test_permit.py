@@ -1,6 +1,8 @@
 """A permitted call, from the caller's own client to the log."""
 
 import json
+from typing import Any
+from uuid import uuid4
 
 from tests.journeys.installation import Installation, call_of
 
@@ -76,6 +78,32 @@ def test_the_answer_lies_sealed_and_only_there(mandate: Installation) -> None:
     assert all(canary.encode() not in row["body"] for row in bodies)
     logs = mandate.home / "log"
     assert all(canary not in log.read_text(errors="replace") for log in logs.glob("*.log"))
+
+
+def test_no_word_of_a_caller_lies_anywhere_but_in_the_vault(mandate: Installation) -> None:
+    client = mandate.openai("j-permit/desk")
+    canaries = {name: f"canary-{name}-{uuid4().hex[:8]}" for name in ("label", "value", "tool")}
+    run, user = f"canary-run-{uuid4().hex[:8]}", f"canary-user-{uuid4().hex[:8]}"
+    tool: Any = {"name": canaries["tool"], "parameters": {"type": "object"}}
+    raw = client.chat.completions.with_raw_response.create(
+        model="one",
+        messages=[{"role": "user", "content": "Once. [[sandbox tokens=3]]"}],
+        max_tokens=20,
+        metadata={canaries["label"]: canaries["value"]},
+        tools=[{"type": "function", "function": tool}],
+        user=user,
+        extra_headers={"x-mandate-run": run},
+    )
+    call = call_of(raw.headers)
+    assert mandate.sent(mandate.upstream.arrivals(call)[0])["user"] == user
+    facts = mandate.facts_of(call)
+    assert (facts["request"]["labels"], facts["request"]["tools"]) == ({}, [])
+    assert len(facts["request"]["labelsCommitted"]) == len(facts["run"]["id"]) == 64
+    assert mandate.call(call)["run"] == facts["run"]["id"]
+    for canary in (*canaries.values(), run, user):
+        assert mandate.tables_with(canary) == [], canary
+    logs = (log.read_text(errors="replace") for log in (mandate.home / "log").glob("*.log"))
+    assert not any("canary-" in log.replace("sk-journey-canary", "") for log in logs)
 
 
 def test_models_are_the_routes_this_key_may_call(mandate: Installation) -> None:
