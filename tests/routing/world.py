@@ -227,8 +227,8 @@ async def make_world(db: Database) -> World:
             {"t": tenant},
         )
         await connection.execute(
-            "INSERT INTO policies_api_key (id, hash, tenant, team, name, labels, scopes, created_by, revision, actor) "
-            "VALUES (%s, %b, %s, 'claims', 'test', '{}', '[]', 'cli:test', 1, 'cli:test')",
+            "INSERT INTO policies_api_key (id, hash, tenant, team, name, labels, scopes, created_by, replaces, revision, actor) "
+            "VALUES (%s, %b, %s, 'claims', 'test', '{}', '[]', 'cli:test', '', 1, 'cli:test')",
             (key, KEY_HASH, tenant),
         )
     world = World(db, tenant, key)
