@@ -141,6 +141,14 @@ async def test_calls_of_one_run_find_each_other_and_no_other_tenant_does(desk: D
     )
 
 
+async def test_what_goes_on_from_a_call_is_in_its_run(desk: Desk) -> None:
+    first = await gather(desk, ask(), snapshot())
+    asked = ask()
+    options = Options(run_ref=first.facts.run.id)
+    second = await gather(desk, Ask(asked.caller, asked.request, options), snapshot())
+    assert second.facts.run.id == first.facts.run.id
+
+
 async def test_each_run_has_its_own_budget_under_its_commitment(desk: Desk) -> None:
     of_runs = small.budget("runs", each=["run"], limit="1")
     case = await decided(desk, snapshot(of_runs), ask())

@@ -247,18 +247,18 @@ async def test_cancelled_is_told_and_not_told_twice(office: Office) -> None:
     assert await office.world.kinds(parse_call_name(other)) == ["call.admitted"]
 
 
-async def gone_on(office: Office, name: str, run: str = "") -> tuple[list[str], str]:
-    """What the next call says, in order, and its run."""
+async def gone_on(office: Office, name: str, run: str = "") -> tuple[list[str], str, str]:
+    """What the next call says, in order, and its run: as the caller names it, or the commitment it goes on from."""
     request = parsed(previous_response_id=name, input="go")
     whole, options = await responses.go_on(office.desk, office.caller, request, Options(run=run))
     said = [message.parts[0] for message in CODEC.conversation(whole).messages]
-    return [part.text for part in said if isinstance(part, Text)], options.run
+    return [part.text for part in said if isinstance(part, Text)], options.run, options.run_ref
 
 
 async def test_the_next_call_has_it_all_and_the_same_run(office: Office) -> None:
     name = await office.answered(run="r-1")
-    assert await gone_on(office, name) == (["hello", "Grüße", "go"], "r-1")
-    assert await gone_on(office, name, "mine") == (["hello", "Grüße", "go"], "mine")
+    assert await gone_on(office, name) == (["hello", "Grüße", "go"], "", "r-1")
+    assert await gone_on(office, name, "mine") == (["hello", "Grüße", "go"], "mine", "")
 
 
 async def test_nobody_goes_on_from_what_has_no_answer(office: Office) -> None:
