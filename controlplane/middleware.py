@@ -11,7 +11,6 @@ import structlog
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +18,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from audit.ui.standing import standing
+from controlplane.failed_sign_ins import note_failed_sign_in
 from controlplane.kernel.errors import (
     Conflict,
     Forbidden,
@@ -36,8 +36,6 @@ from policies.bundles.published import Published, published
 from policies.identity.authentication import member_of_token
 from policies.identity.credentials import KEY_PREFIX
 from policies.identity.models import User
-from policies.order.entries import append_entry
-from policies.order.lock import mandate_now
 from policies.stops.read import active
 from policies.stops.visible import visible
 
@@ -183,19 +181,12 @@ def _must_enrol(request: HttpRequest, principal: Principal) -> bool:
 
 
 def _note_failed_sign_in(request: HttpRequest) -> None:
-    """The entry names a member who exists; what else was typed is not kept."""
+    """Who was meant, by the page's own knowledge of it."""
     typed = request.POST.get("login", "").strip().lower()
     if request.path == _SECOND:
         stage = getattr(request, "_login_stage", None)
         typed = stage.login.user.email if stage is not None else ""
-    known = User.objects.filter(email=typed).exists()
-    with transaction.atomic():
-        append_entry(
-            "signin.failed",
-            actor="anonymous:console",
-            at=mandate_now(),
-            subject=f"member:{typed}" if known else "",
-        )
+    note_failed_sign_in(request.META.get("REMOTE_ADDR", ""), typed)
 
 
 def _api_trouble(request: HttpRequest, status: int) -> HttpResponse:

@@ -22,7 +22,7 @@ from audit.log.entry import build
 from controlplane.kernel.clock import Clock
 from controlplane.kernel.errors import DeadlineExceeded, MandateError, Unavailable
 from controlplane.kernel.ids import call_name
-from policies.identity.authentication import Keys
+from policies.identity.authentication import USED_SECONDS, Keys
 from routing import admission, answers, responses
 from routing.admission import Ticket
 from routing.calls import commands
@@ -251,6 +251,7 @@ async def keep(web: Web) -> None:
         tasks.create_task(_every(FOLLOW_SECONDS, web.desk.snapshots.follow))
         tasks.create_task(_every(REFRESH_SECONDS, web.desk.windows.refresh))
         tasks.create_task(_every(SWEEP_SECONDS, lambda: _sweep(web, sweeper)))
+        tasks.create_task(_every(USED_SECONDS, web.keys.note_used))
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

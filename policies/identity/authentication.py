@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
+from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from controlplane.kernel.errors import Unauthenticated
 from policies.identity import credentials
@@ -16,10 +17,19 @@ from policies.identity.models import Token, User
 from policies.order.lock import mandate_now
 
 CACHE_SECONDS = 5.0
+USED_SECONDS = 60.0
 _CACHED_AT_MOST = 10_000
 _REFUSED = "this API key is unknown, expired or revoked; show a key of your team as Bearer token"
 _FIND = """
 SELECT hash, tenant, team, labels, scopes FROM policies_api_key WHERE id = %s AND key_stands(id, hash)
+"""
+
+
+_USED = """
+UPDATE policies_api_key SET last_used_at = mandate_now()
+WHERE id IN (SELECT id FROM policies_api_key WHERE id = ANY(%s)
+               AND coalesce(last_used_at, '-infinity') < mandate_now() - make_interval(secs => %s)
+             ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 
@@ -49,6 +59,7 @@ class Keys:
         self._clock = clock
         self._cache: OrderedDict[str, tuple[float, Caller | None]] = OrderedDict()
         self._fetching = asyncio.Lock()
+        self._used: set[str] = set()
 
     async def authenticate(self, presented: str) -> Caller:
         """The caller behind `mdt_…`. Raises Unauthenticated, never saying why; psycopg's errors when PostgreSQL is away."""
@@ -65,7 +76,20 @@ class Keys:
         kept = caller.key_hash if caller else bytes(32)
         if not credentials.matches(self._pepper, presented, kept) or not caller:
             raise Unauthenticated(_REFUSED)
+        self._used.add(public)
         return caller
+
+    async def note_used(self) -> None:
+        """Write down when keys were last used, to the minute: one statement for all of them, beside the requests."""
+        used, self._used = self._used, set()
+        if not used:
+            return
+        try:
+            async with self._db.connection() as connection:
+                await connection.execute(_USED, [sorted(used), USED_SECONDS / 2])
+        except (OperationalError, PoolTimeout):
+            self._used |= used
+            raise
 
     def _fresh(self, public: str) -> Caller | Literal[False] | None:
         """What is remembered; False when nothing is."""
@@ -102,7 +126,10 @@ def member_of_token(presented: str) -> User:
     kept = bytes(token.hash) if token else bytes(32)
     if not credentials.matches(pepper, presented, kept) or token is None:
         raise refused
-    expired = token.expires_at is not None and token.expires_at <= mandate_now()
+    now = mandate_now()
+    expired = token.expires_at is not None and token.expires_at <= now
     if token.revoked_at is not None or expired or not token.user.is_active:
         raise refused
+    if token.last_used_at is None or (now - token.last_used_at).total_seconds() >= USED_SECONDS:
+        Token.objects.filter(pk=public).update(last_used_at=now)
     return token.user

@@ -147,7 +147,12 @@ async def reconcile_find(db: Database, *, age: timedelta, limit: int = BATCH) ->
     return [Unknown(*row) for row in await ask_all(db, questions.RECONCILE_FIND, (age, limit))]
 
 
-async def idempotency_expire(db: Database, *, limit: int = 1000) -> int:
-    """Delete Idempotency-Keys that mean nothing any more; how many."""
-    (gone,) = await ask(db, "SELECT idempotency_expire(%s::int)", (limit,))
-    return int(gone)
+async def idempotency_expire(db: Database, *, limit: int = 1000, rounds: int = 10_000) -> int:
+    """Delete Idempotency-Keys that mean nothing any more, `limit` to a transaction until none is left; how many."""
+    gone = 0
+    for _ in range(rounds):
+        (some,) = await ask(db, "SELECT idempotency_expire(%s::int)", (limit,))
+        gone += int(some)
+        if some < limit:
+            break
+    return gone

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
+from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool
 
 from controlplane.kernel.errors import Unauthenticated
@@ -149,3 +150,64 @@ def test_a_removed_members_token_stops(transactional_db: None) -> None:
     members.remove_member(ADA, user)
     with pytest.raises(Unauthenticated):
         member_of_token(made.shown)
+
+
+def _last_used(shown: str) -> datetime | None:
+    return ApiKey.objects.get(pk=shown[4:12]).last_used_at
+
+
+async def test_when_a_key_was_last_used_is_written_beside_the_requests_and_once_a_minute(
+    tenant: Tenant, pool: AsyncConnectionPool
+) -> None:
+    shown, other = [await sync_to_async(_key)(tenant) for _ in range(2)]
+    keys = Keys(pool, PEPPER)
+    with pytest.raises(Unauthenticated):
+        await keys.authenticate(other[:-4] + "AAAA")
+    await keys.authenticate(shown)
+    assert await sync_to_async(_last_used)(shown) is None
+    await keys.note_used()
+    first = await sync_to_async(_last_used)(shown)
+    assert first is not None
+    assert abs((datetime.now(tz=UTC) - first).total_seconds()) < 20
+    # a wrong secret is no use of the key
+    assert await sync_to_async(_last_used)(other) is None
+    # another process that saw the same key in the same minute writes nothing
+    second = Keys(pool, PEPPER)
+    await second.authenticate(shown)
+    await second.note_used()
+    assert await sync_to_async(_last_used)(shown) == first
+
+
+async def test_what_could_not_be_written_is_written_the_next_time(
+    tenant: Tenant, pool: AsyncConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await sync_to_async(_key)(tenant)
+    keys = Keys(pool, PEPPER)
+    await keys.authenticate(shown)
+
+    def away() -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "connection", away)
+        with pytest.raises(OperationalError):
+            await keys.note_used()
+    await keys.note_used()
+    assert await sync_to_async(_last_used)(shown) is not None
+
+
+def test_a_token_says_when_it_was_last_used(tenant: Tenant) -> None:
+    name = f"used-{tenant.slug}"
+    user = members.create_member(ADA, f"{name}@acme.example", "Used", "long-enough-1234")
+    shown = commands.create_token(member(name), user).shown
+    assert Token.objects.get(pk=shown[4:12]).last_used_at is None
+    member_of_token(shown)
+    first = Token.objects.get(pk=shown[4:12]).last_used_at
+    assert first is not None
+    member_of_token(shown)
+    assert Token.objects.get(pk=shown[4:12]).last_used_at == first
+    Token.objects.filter(pk=shown[4:12]).update(last_used_at=first - timedelta(seconds=61))
+    member_of_token(shown)
+    last = Token.objects.get(pk=shown[4:12]).last_used_at
+    assert last is not None
+    assert last >= first

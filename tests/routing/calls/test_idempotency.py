@@ -64,6 +64,20 @@ async def test_after_a_day_the_key_is_free_again(world: World) -> None:
     assert await commands.idempotency_expire(world.db) == 0
 
 
+async def test_a_backlog_of_keys_goes_in_one_run_but_not_in_one_transaction(world: World) -> None:
+    async with world.db.connection() as connection:
+        await connection.execute(
+            """
+            INSERT INTO routing_idempotency (call, expires_at, key, hash, digest)
+            SELECT gen_random_uuid(), mandate_now() - interval '1 s', %s, int4send(n), int4send(n) FROM generate_series(1, 25) n
+            """,
+            (world.key,),
+        )
+    assert await commands.idempotency_expire(world.db, limit=10, rounds=2) == 20
+    assert await commands.idempotency_expire(world.db, limit=10) == 5
+    assert await commands.idempotency_expire(world.db, limit=10) == 0
+
+
 async def expire(world: World) -> None:
     async with world.db.connection() as connection:
         await connection.execute(
