@@ -10,6 +10,7 @@ from policies.identity.access import TRY_ROLES
 
 LOG_ROLES = ("auditor", "approver", "admin")
 MONEY_ROLES = ("finance", "admin", "auditor", "developer")
+KEY_ROLES = ("admin", "developer", "auditor")
 STOP_ROLES = ("admin", "approver", "auditor")
 
 
@@ -70,7 +71,15 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
         ),
     ),
     ("Proof", (("Audit log", "log", "log", LOG_ROLES),)),
-    ("Access", (("Settings", "settings", "settings", ()),)),
+    (
+        "Access",
+        (
+            ("API keys", "key", "keys", KEY_ROLES),
+            ("Members", "person", "members", ()),
+            ("Tenants", "tenant", "tenants", ()),
+            ("Settings", "settings", "settings", ()),
+        ),
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from policies.api import views
+from policies.api import keys, members, views
 
 urlpatterns = [
     path("documents/", views.Documents.as_view(), name="api-documents"),
@@ -10,4 +10,32 @@ urlpatterns = [
     path("bundles/", views.Bundles.as_view(), name="api-bundles"),
     path("stops/", views.Stops.as_view(), name="api-stops"),
     path("stops/<uuid:stop>/lift/", views.LiftStop.as_view(), name="api-stop-lift"),
+    path("keys/", keys.Keys.as_view(), name="api-keys"),
+    path("keys/<str:key>/", keys.OneKey.as_view(), name="api-key"),
+    path("keys/<str:key>/rotate/", keys.RotateKey.as_view(), name="api-key-rotate"),
+    path("keys/<str:key>/revoke/", keys.RevokeKey.as_view(), name="api-key-revoke"),
+    path("tokens/", keys.Tokens.as_view(), name="api-tokens"),
+    path("tokens/<str:token>/revoke/", keys.RevokeToken.as_view(), name="api-token-revoke"),
+    path("members/", members.Members.as_view(), name="api-members"),
+    path("members/<str:email>/", members.OneMember.as_view(), name="api-member"),
+    path("members/<str:email>/join/", members.MemberTeams.as_view(), name="api-member-join"),
+    path("members/<str:email>/leave/", members.LeaveTeam.as_view(), name="api-member-leave"),
+    path("members/<str:email>/deactivate/", members.Deactivate.as_view(), name="api-member-off"),
+    path("members/<str:email>/restore/", members.Restore.as_view(), name="api-member-restore"),
+    path("invitations/", members.Invitations.as_view(), name="api-invitations"),
+    path(
+        "invitations/<str:invitation>/withdraw/",
+        members.WithdrawInvitation.as_view(),
+        name="api-invitation-withdraw",
+    ),
+    path("tenants/", members.Tenants.as_view(), name="api-tenants"),
+    path(
+        "tenants/<str:tenant>/archive/", members.ArchiveTenant.as_view(), name="api-tenant-archive"
+    ),
+    path("teams/", members.Teams.as_view(), name="api-teams"),
+    path(
+        "teams/<str:tenant>/<str:team>/archive/",
+        members.ArchiveTeam.as_view(),
+        name="api-team-archive",
+    ),
 ]

@@ -60,6 +60,14 @@ def may_make_keys(principal: Principal, tenant: str, team: str) -> bool:
     return own or principal.holds("admin", tenant)
 
 
+def require_key_maker(principal: Principal) -> None:
+    """Whoever makes keys for any team at all. Raises Forbidden."""
+    if principal.tenants_with("admin") == frozenset() and not key_teams(principal):
+        raise Forbidden(
+            f"keys are made by a team's developers or an admin; {principal.name} is neither"
+        )
+
+
 def key_tenants(principal: Principal) -> frozenset[str] | None:
     """The tenants all of whose keys one may read: as admin or auditor there; None for all."""
     return principal.tenants_with("admin", "auditor")

@@ -256,6 +256,10 @@ def archive_tenant(principal: Principal, tenant: str, reason: str) -> None:
 
 
 def _check_stands(row: ApiKey, at: datetime) -> None:
+    if row.created_by.startswith("job:"):
+        raise Conflict(
+            f'key "{row.id}" stands behind the console, and nobody is shown the next one'
+        )
     if row.revoked_at is not None:
         raise Conflict(f'key "{row.id}" was revoked on {to_text(row.revoked_at)}; make a new one')
     if row.expires_at is not None and row.expires_at <= at:
