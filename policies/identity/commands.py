@@ -127,9 +127,9 @@ def rotate_key(
 
 def revoke_key(principal: Principal, key_id: str, reason: str) -> None:
     """End a key, from this commit on. Raises NotFound, Forbidden, InvalidRequest without a reason, Conflict when it has ended."""
-    said = check_reason(reason)
     key = find_key(principal, key_id)
     access.require_keys(principal, key.tenant, key.team)
+    said = check_reason(reason)
     at = mandate_now()
 
     def work() -> None:
@@ -211,8 +211,8 @@ def archive_team(principal: Principal, tenant: str, team: str, reason: str) -> N
 
     Raises NotFound, Forbidden, InvalidRequest without a reason, Conflict when it is archived.
     """
-    said = check_reason(reason)
     access.require_archive(principal, tenant)
+    said = check_reason(reason)
     at = mandate_now()
 
     def work() -> None:
@@ -233,8 +233,8 @@ def archive_team(principal: Principal, tenant: str, team: str, reason: str) -> N
 
 def archive_tenant(principal: Principal, tenant: str, reason: str) -> None:
     """Put a tenant with all its teams out of use, from this commit on. Raises as `archive_team`."""
-    said = check_reason(reason)
     access.require_archive(principal, ORGANISATION)
+    said = check_reason(reason)
     at = mandate_now()
 
     def work() -> None:

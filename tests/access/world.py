@@ -14,6 +14,7 @@ from policies.identity.models import User
 from policies.management.cli import operator
 from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
+from tests.access import guests
 from tests.access.table import ASKERS, PLACES
 from tests.browser.calls import Wanted, make_calls
 
@@ -112,6 +113,7 @@ def make_objects(tess: Principal, made: World) -> None:
     )
     made.objects["waiting"] = _waiting_calls(made.keys["key"])
     made.objects["stop"] = lambda: _stop(tess)
+    made.objects |= guests.makers(tess, HERE, TEAM)
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
 
 
