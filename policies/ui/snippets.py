@@ -1,7 +1,6 @@
 """PURE: ready configuration for the clients that people already have: only the base URL, the key and the model change."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PLACEHOLDER = "mdt_…"
 
@@ -19,14 +18,21 @@ class Snippet:
 
 def snippets(origin: str, route: str, key: str = PLACEHOLDER) -> tuple[Snippet, ...]:
     """Every client's, for an installation at `https://ai.acme.example`, a route, and a key or its placeholder."""
-    return (*_sdks(origin, route, key), *_agents(origin, route, key))
+    filled = {"{origin}": origin, "{route}": route, "{key}": key}
+    return tuple(replace(one, text=_filled(one.text, filled)) for one in _TABLE)
 
 
-def _sdks(origin: str, route: str, key: str) -> Iterator[Snippet]:
-    yield Snippet(
+def _filled(text: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+_TABLE = (
+    Snippet(
         "openai",
         "openai, Python",
-        f"""\
+        """\
 from openai import OpenAI
 
 client = OpenAI(
@@ -35,33 +41,33 @@ client = OpenAI(
 )
 answer = client.chat.completions.create(
     model="{route}",
-    messages=[{{"role": "user", "content": "Hail damage on a parked car"}}],
+    messages=[{"role": "user", "content": "Hail damage on a parked car"}],
 )
 print(answer.choices[0].message.content)
 """,
         python=True,
-    )
-    yield Snippet(
+    ),
+    Snippet(
         "openai-js",
         "openai, JavaScript",
-        f"""\
+        """\
 import OpenAI from "openai";
 
-const client = new OpenAI({{
+const client = new OpenAI({
   baseURL: "{origin}/v1",
   apiKey: "{key}",
-}});
-const answer = await client.chat.completions.create({{
+});
+const answer = await client.chat.completions.create({
   model: "{route}",
-  messages: [{{ role: "user", content: "Hail damage on a parked car" }}],
-}});
+  messages: [{ role: "user", content: "Hail damage on a parked car" }],
+});
 console.log(answer.choices[0].message.content);
 """,
-    )
-    yield Snippet(
+    ),
+    Snippet(
         "anthropic",
         "anthropic, Python",
-        f"""\
+        """\
 from anthropic import Anthropic
 
 client = Anthropic(
@@ -71,17 +77,17 @@ client = Anthropic(
 answer = client.messages.create(
     model="{route}",
     max_tokens=400,
-    messages=[{{"role": "user", "content": "Hail damage on a parked car"}}],
+    messages=[{"role": "user", "content": "Hail damage on a parked car"}],
 )
 print(answer.content[0].text)
 """,
         python=True,
         note="The SDK adds /v1 by itself.",
-    )
-    yield Snippet(
+    ),
+    Snippet(
         "langchain",
         "LangChain",
-        f"""\
+        """\
 from langchain_openai import ChatOpenAI
 
 model = ChatOpenAI(
@@ -92,34 +98,31 @@ model = ChatOpenAI(
 print(model.invoke("Hail damage on a parked car").content)
 """,
         python=True,
-    )
-
-
-def _agents(origin: str, route: str, key: str) -> Iterator[Snippet]:
-    yield Snippet(
+    ),
+    Snippet(
         "curl",
         "curl",
-        f"""\
+        """\
 curl {origin}/v1/chat/completions \\
   -H "Authorization: Bearer {key}" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model": "{route}", "messages": [{{"role": "user", "content": "Hail damage on a parked car"}}]}}'
+  -d '{"model": "{route}", "messages": [{"role": "user", "content": "Hail damage on a parked car"}]}'
 """,
-    )
-    yield Snippet(
+    ),
+    Snippet(
         "claude-code",
         "Claude Code",
-        f"""\
+        """\
 export ANTHROPIC_BASE_URL="{origin}"
 export ANTHROPIC_AUTH_TOKEN="{key}"
 export ANTHROPIC_MODEL="{route}"
 """,
         note="And every agent that reads ANTHROPIC_BASE_URL.",
-    )
-    yield Snippet(
+    ),
+    Snippet(
         "codex",
         "Codex",
-        f"""\
+        """\
 # ~/.codex/config.toml; the key comes from the environment: export MANDATE_KEY="{key}"
 model = "{route}"
 model_provider = "mandate"
@@ -130,14 +133,15 @@ base_url = "{origin}/v1"
 env_key = "MANDATE_KEY"
 wire_api = "responses"
 """,
-    )
-    yield Snippet(
+    ),
+    Snippet(
         "environment",
         "Other agents",
-        f"""\
+        """\
 export OPENAI_BASE_URL="{origin}/v1"
 export OPENAI_API_KEY="{key}"
 export OPENAI_MODEL="{route}"
 """,
         note="For agents and frameworks that read OPENAI_BASE_URL.",
-    )
+    ),
+)
