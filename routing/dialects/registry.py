@@ -18,6 +18,8 @@ _SPOKEN: Final[dict[str, DialectName]] = {
     "openai-compatible": "openai.chat",
     "anthropic": "anthropic.messages",
 }
+_NATIVE: Final = frozenset({("openai", "openai.responses")})
+"""Where a provider speaks the caller's dialect beside its usual one."""
 
 
 def dialect(name: str) -> Dialect:
@@ -27,6 +29,8 @@ def dialect(name: str) -> Dialect:
 
 def spoken_by(provider_type: str, caller: DialectName) -> DialectName:
     """The dialect in which a provider of this type is asked; one that runs in our process takes the caller's."""
+    if (provider_type, caller) in _NATIVE:
+        return caller
     return _SPOKEN.get(provider_type, caller)
 
 

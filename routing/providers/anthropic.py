@@ -6,6 +6,7 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream
 
+from routing.dialects.registry import spoken_by
 from routing.exchange import DialectName
 from routing.providers.http import Outgoing
 from routing.providers.transport import GuardedTransport
@@ -16,7 +17,6 @@ _NEVER = httpx2.Timeout(None)
 class AnthropicAccount:
     """One account: `POST {base_url}/v1/messages`; a base URL that ends in `/v1` is understood."""
 
-    dialect: DialectName = "anthropic.messages"
     limit_field = ""
 
     def __init__(self, base_url: str, api_key: str, transport: GuardedTransport) -> None:
@@ -35,6 +35,10 @@ class AnthropicAccount:
             http_client=http,
             open_telemetry=False,
         )
+
+    def speaks(self, caller: DialectName) -> DialectName:
+        """Messages, whoever asks."""
+        return spoken_by("anthropic", caller)
 
     async def post(self, sent: Outgoing, *, connect_seconds: float) -> httpx2.Response:
         """The vendor's answer, also an error answer; raises httpx2 errors when there is none."""

@@ -38,8 +38,9 @@ DRAIN_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What is sent to an upstream: the body, headers beyond the SDK's own, a query without `?`."""
+    """What is sent to an upstream: its dialect, the body, headers beyond the SDK's own, a query without `?`."""
 
+    dialect: DialectName
     body: bytes = field(repr=False)
     headers: dict[str, str]
     query: str
@@ -49,8 +50,11 @@ class Outgoing:
 class Account(Protocol):
     """A provider account behind its vendor's SDK client."""
 
-    dialect: DialectName
     limit_field: str
+
+    def speaks(self, caller: DialectName) -> DialectName:
+        """The dialect in which a caller's request is sent: the caller's own where the account has it."""
+        ...
 
     async def post(self, sent: Outgoing, *, connect_seconds: float) -> httpx2.Response:
         """The vendor's answer, also an error answer; raises httpx2 errors when there is none."""
@@ -97,7 +101,7 @@ class HttpProvider:
             if response.status_code >= 300:
                 raise self._refused(response, response.content, request, target)
             turn = self._translator(request, target)
-            feed, source = dialect(self._account.dialect).reader().feed, response.aiter_raw()
+            feed, source = dialect(self._theirs(request)).reader().feed, response.aiter_raw()
             with _failures(target, turn):
                 while not turn.finished:
                     async with timer.until_next():
@@ -115,11 +119,14 @@ class HttpProvider:
         finally:
             await response.aclose()
 
+    def _theirs(self, request: CallRequest) -> DialectName:
+        return self._account.speaks(request.dialect)
+
     def _wish(self, request: CallRequest, target: Target) -> logprobs.Wish:
-        return logprobs.wish(request, wanted=target.logprobs, theirs=self._account.dialect)
+        return logprobs.wish(request, wanted=target.logprobs, theirs=self._theirs(request))
 
     def _outgoing(self, request: CallRequest, target: Target) -> Outgoing:
-        theirs, limit = self._account.dialect, self._account.limit_field
+        theirs, limit = self._theirs(request), self._account.limit_field
         attempt = {ATTEMPT_HEADER: target.attempt}
         speaks = dialect(theirs)
         if request.dialect == theirs:
@@ -132,7 +139,7 @@ class HttpProvider:
             if self._wish(request, target).hides:
                 body = logprobs.asking(body)
             headers = {**request.headers, **attempt}
-            return Outgoing(body, headers, request.query, request.stream)
+            return Outgoing(theirs, body, headers, request.query, request.stream)
         said = dialect(request.dialect).conversation(request)
         if self._wish(request, target).asks:
             said = msgspec.structs.replace(said, logprobs=True)
@@ -150,14 +157,16 @@ class HttpProvider:
             stream=request.stream,
             limit_field=limit,
         )
-        return Outgoing(body, {**speaks.request_headers(said), **attempt}, "", request.stream)
+        headers = {**speaks.request_headers(said), **attempt}
+        return Outgoing(theirs, body, headers, "", request.stream)
 
     def _incoming(
         self, body: bytes, request: CallRequest, target: Target, request_id: str
     ) -> Answered:
-        speaks, wish = dialect(self._account.dialect), self._wish(request, target)
+        theirs = self._theirs(request)
+        speaks, wish = dialect(theirs), self._wish(request, target)
         with _failures(target):
-            if request.dialect == self._account.dialect:
+            if request.dialect == theirs:
                 passed = speaks.pass_answer(
                     body, call=target.call, model=target.public_model, request=request
                 )
@@ -189,7 +198,7 @@ class HttpProvider:
         )
 
     def _translator(self, request: CallRequest, target: Target) -> Turn:
-        wish, theirs = self._wish(request, target), dialect(self._account.dialect)
+        wish, theirs = self._wish(request, target), dialect(self._theirs(request))
         turn: Turn = (
             Spliced(theirs, request, target)
             if request.dialect == theirs.name
@@ -204,7 +213,7 @@ class HttpProvider:
         status = response.status_code
         shown: bytes | None = None
         if errors.class_of(status) == "refused_request" and len(body) <= LARGEST_REFUSAL:
-            shown = _explained(body, request, target, same=request.dialect == self._account.dialect)
+            shown = _explained(body, request, target, same=request.dialect == self._theirs(request))
         return errors.refused(target.provider, status, headers, shown)
 
 

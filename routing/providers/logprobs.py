@@ -10,8 +10,9 @@ from routing.dialects import dialect
 from routing.dialects.base import Event
 from routing.exchange import Answer, CallRequest
 
-DIALECT = "openai.chat"
-"""The one dialect whose upstreams report them."""
+DIALECTS = ("openai.chat", "openai.responses")
+"""The dialects whose upstreams report them."""
+INCLUDED = "message.output_text.logprobs"
 
 
 class Wish(NamedTuple):
@@ -23,30 +24,55 @@ class Wish(NamedTuple):
 
 def wish(request: CallRequest, *, wanted: bool, theirs: str) -> Wish:
     """What an attempt at an upstream of the dialect `theirs` wants."""
-    if not wanted or theirs != DIALECT:
+    if not wanted or theirs not in DIALECTS:
         return Wish(asks=False, hides=False)
     asked = dialect(request.dialect).conversation(request).logprobs
     return Wish(asks=True, hides=not asked)
 
 
 def asking(body: bytes) -> bytes:
-    """A chat request that asks for them."""
-    return json.dumps(json.loads(body) | {"logprobs": True}, separators=(",", ":")).encode()
+    """A request that asks for them: of the responses dialect where it has an input, else of chat completions."""
+    found = json.loads(body)
+    if "input" in found:
+        found["include"] = [*(found.get("include") or ()), INCLUDED]
+    else:
+        found["logprobs"] = True
+    return json.dumps(found, separators=(",", ":")).encode()
 
 
 def of_answer(body: bytes) -> tuple[float, ...]:
-    """Those of the first choice of a chat completion."""
-    choices = json.loads(body).get("choices") or [{}]
+    """Those of the first choice of a chat completion, or of the texts of a response."""
+    found = json.loads(body)
+    if "output" in found:
+        parts = (part for item in found["output"] for part in item.get("content") or ())
+        return tuple(value for part in parts for value in of_choice(_of_part(part)))
+    choices = found.get("choices") or [{}]
     return of_choice(choices[0].get("logprobs"))
 
 
+def _of_part(part: dict[str, Any]) -> dict[str, Any]:
+    return {"content": part.get("logprobs")}
+
+
 def hidden(body: bytes) -> bytes:
-    """A chat completion, or one chunk of it, without them."""
+    """A chat completion or a response, or one event of either, without them."""
     found = json.loads(body)
-    for choice in found.get("choices") or ():
+    choices = found.get("choices")
+    if choices is None:
+        _empty(found)
+    for choice in choices or ():
         if choice.get("logprobs") is not None:
             choice["logprobs"] = None
     return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _empty(found: Any) -> None:  # noqa: ANN401  # any JSON value
+    """Every list of them in a response becomes empty, as where nobody asked."""
+    for value in found if isinstance(found, list) else found.values():
+        if isinstance(value, dict | list):
+            _empty(value)
+    if isinstance(found, dict) and isinstance(found.get("logprobs"), list):
+        found["logprobs"] = []
 
 
 def of_choice(found: Any) -> tuple[float, ...]:  # noqa: ANN401  # any JSON value
@@ -64,7 +90,7 @@ def without(answer: Answer) -> Answer:
 
 
 def of_events(events: Sequence[Event], *, hide: bool) -> tuple[list[Event], tuple[float, ...]]:
-    """The events of a chat stream, without them where they are to be hidden, and those that they brought."""
+    """The events of a stream, without them where they are to be hidden, and those that they brought."""
     out: list[Event] = []
     values: list[float] = []
     for event in events:
@@ -72,12 +98,14 @@ def of_events(events: Sequence[Event], *, hide: bool) -> tuple[list[Event], tupl
             out.append(event)
             continue
         try:
-            choices = json.loads(event.data).get("choices") or ()
+            found = json.loads(event.data)
         except ValueError:
             # the reader says what is wrong with it
             out.append(event)
             continue
-        for choice in choices:
+        if found.get("type") == "response.output_text.delta":
+            values += of_choice(_of_part(found))
+        for choice in found.get("choices") or ():
             if not choice.get("index"):
                 values += of_choice(choice.get("logprobs"))
         out.append(Event(event.name, hidden(event.data)) if hide else event)

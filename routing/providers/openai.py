@@ -6,21 +6,31 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream
 
+from routing.dialects.registry import spoken_by
 from routing.exchange import DialectName
 from routing.providers.http import Outgoing
 from routing.providers.transport import GuardedTransport
 
 _NEVER = httpx2.Timeout(None)
+_PATHS: dict[DialectName, str] = {
+    "openai.chat": "/chat/completions",
+    "openai.responses": "/responses",
+}
 
 
 class OpenAIAccount:
-    """One account: `POST {base_url}/chat/completions`."""
-
-    dialect: DialectName = "openai.chat"
+    """One account: `POST {base_url}/chat/completions`, and `/responses` where the type of provider has it."""
 
     def __init__(
-        self, base_url: str, api_key: str, transport: GuardedTransport, *, limit_field: str = ""
+        self,
+        base_url: str,
+        api_key: str,
+        transport: GuardedTransport,
+        *,
+        provider_type: str = "openai",
+        limit_field: str = "",
     ) -> None:
+        self._provider_type = provider_type
         self.limit_field = limit_field
         http = httpx2.AsyncClient(
             transport=transport,
@@ -40,9 +50,13 @@ class OpenAIAccount:
         self._client.organization = None
         self._client.project = None
 
+    def speaks(self, caller: DialectName) -> DialectName:
+        """Chat completions; responses for those who speak them themselves."""
+        return spoken_by(self._provider_type, caller)
+
     async def post(self, sent: Outgoing, *, connect_seconds: float) -> httpx2.Response:
         """The vendor's answer, also an error answer; raises httpx2 errors when there is none."""
-        path = "/chat/completions"
+        path = _PATHS[sent.dialect]
         try:
             answer = await self._client.post(
                 f"{path}?{sent.query}" if sent.query else path,

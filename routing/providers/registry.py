@@ -21,7 +21,8 @@ def _openai(base_url: str, key: str, transport: GuardedTransport) -> Account:
 
 def _compatible(base_url: str, key: str, transport: GuardedTransport) -> Account:
     # most compatible servers know only the older name of the limit
-    return OpenAIAccount(base_url, key, transport, limit_field="max_tokens")
+    kind = "openai-compatible"
+    return OpenAIAccount(base_url, key, transport, provider_type=kind, limit_field="max_tokens")
 
 
 OPENERS: dict[str, Opener] = {

@@ -1,6 +1,6 @@
 """The sandbox upstream: a plain ASGI app that answers as OpenAI and Anthropic would.
 
-`POST /v1/chat/completions`, `POST /v1/messages`, `GET /v1/models`; `GET /_sandbox/arrivals` lists
+`POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`, `GET /v1/models`; `GET /_sandbox/arrivals` lists
 what came, `POST /_sandbox/reset` forgets it. Directives in the prompt are those of
 `routing.simulator.model`.
 """
@@ -17,6 +17,7 @@ from routing.simulator.model import Failure, Simulated, simulate
 from routing.upstream.anthropic_shapes import Anthropic
 from routing.upstream.arrivals import Arrival, Arrivals, StartedCheck, decode
 from routing.upstream.openai_shapes import OpenAI
+from routing.upstream.responses_shapes import Responses
 from routing.upstream.script import BadBody, Origin, Vendor
 
 Scope = MutableMapping[str, Any]
@@ -33,9 +34,14 @@ MODELS = (
 _JSON = b"application/json"
 _VENDORS: Mapping[str, Vendor] = {
     "/v1/chat/completions": OpenAI(),
+    "/v1/responses": Responses(),
     "/v1/messages": Anthropic(),
 }
-_ID_PREFIX = {"/v1/chat/completions": "chatcmpl-sandbox", "/v1/messages": "msg_sandbox"}
+_ID_PREFIX = {
+    "/v1/chat/completions": "chatcmpl-sandbox",
+    "/v1/responses": "resp_sandbox",
+    "/v1/messages": "msg_sandbox",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

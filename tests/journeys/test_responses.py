@@ -12,7 +12,13 @@ from tests.journeys.installation import Installation, call_of
 
 KEY, OTHER = "j-responses/desk", "j-other/desk"
 PLAIN = ["call.admitted", "attempt.started", "attempt.succeeded", "call.completed"]
-ROUTES = ["one", "claude"]
+PATHS = {
+    "one": "/v1/responses",
+    "claude": "/v1/messages",
+    "compatible": "/v1/chat/completions",
+}
+ROUTES = list(PATHS)
+"""To a provider that speaks this dialect itself, and to two that do not."""
 SLOW = "Slowly. [[sandbox tokens=24 chunks=6 latency=50ms delay=100ms]]"
 LOOK: Any = {
     "type": "function",
@@ -59,7 +65,10 @@ def test_a_plain_answer(mandate: Installation, route: str) -> None:
     assert answer.output_text
     charged(mandate, call, answer.usage)
     assert raw.headers["x-mandate-cost"].endswith(" EUR")
-    assert raw.headers["x-mandate-model"] == {"one": "j-gpt", "claude": "j-claude"}[route]
+    models = {"one": "j-gpt", "claude": "j-claude", "compatible": "llama"}
+    assert raw.headers["x-mandate-model"] == models[route]
+    (arrival,) = mandate.upstream.arrivals(call)
+    assert arrival["path"] == PATHS[route]
     facts = mandate.facts_of(call)["request"]
     assert (facts["dialect"], facts["labels"]) == ("openai.responses", {"case": "17"})
 
@@ -127,6 +136,36 @@ def test_structured_output(mandate: Installation, route: str) -> None:
     ) as stream:
         final = stream.get_final_response()
     assert isinstance(final.output_parsed, Label)
+
+
+def test_nothing_of_it_is_kept_at_the_vendor(mandate: Installation) -> None:
+    client = mandate.openai(KEY)
+    first = client.responses.create(model="one", input="First. [[sandbox tokens=5]]")
+    raw = client.responses.with_raw_response.create(
+        model="one",
+        previous_response_id=first.id,
+        input="Second. [[sandbox tokens=5]]",
+        background=True,
+        store=True,
+        extra_body={"x_new": 1.50},
+    )
+    call = call_of(raw.headers)
+    assert mandate.wait_ended(call)["state"] == "completed"
+    (arrival,) = mandate.upstream.arrivals(call)
+    sent = mandate.sent(arrival)
+    kept = ("store", "background", "previous_response_id", "x_new")
+    assert [sent[name] for name in kept] == [False, None, None, 1.5]
+    last: Any = client.responses.retrieve(f"resp_{call.hex}")
+    assert (last.store, last.background, last.previous_response_id) == (True, True, first.id)
+
+
+def test_another_vendor_answers_where_the_first_fails(mandate: Installation) -> None:
+    words = "Who? [[sandbox model=gpt-upstream fail=server_error]] [[sandbox tokens=5]]"
+    raw = mandate.openai(KEY).responses.with_raw_response.create(model="own-both", input=words)
+    paths = [arrival["path"] for arrival in mandate.upstream.arrivals(call_of(raw.headers))]
+    assert paths == ["/v1/responses", "/v1/responses", "/v1/messages"]
+    assert raw.headers["x-mandate-model"] == "claude"
+    assert raw.parse().output_text
 
 
 def test_too_short_is_incomplete(mandate: Installation) -> None:
@@ -245,7 +284,7 @@ def test_a_call_goes_on_from_another(mandate: Installation, route: str, stream: 
     else:
         first = client.responses.create(model=route, input=words, instructions="A").id
     raw = client.responses.with_raw_response.create(
-        model="turned" if route == "one" else "one",
+        model="claude" if route == "one" else "one",
         previous_response_id=first,
         input="And now? [[sandbox tokens=5]]",
         instructions="B",

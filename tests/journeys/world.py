@@ -151,6 +151,7 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
         _put(folder, name, _tenant(name))
     for name in OWN_MODELS:
         _put(folder, f"{name}.models", own_models(name))
+    _put(folder, "responses.compatible", _compatible(port))
     _put(folder, "deny.rules", [_DENY])
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
@@ -175,6 +176,17 @@ def own_models(tenant: str, output_price: str = "10") -> list[str]:
         route(tenant, "own", "{type: single, model: gpt}"),
         route(tenant, "own-claude", "{type: single, model: claude}"),
         route(tenant, "own-both", both, attempts=2),
+    ]
+
+
+def _compatible(port: int) -> list[str]:
+    """A provider that speaks chat completions alone, for the tenant `responses`, and the route `compatible` to it."""
+    shared = _SHARED.format(port=port).split("---\n", maxsplit=1)[0]
+    provider = shared.replace("type: openai", "type: openai-compatible")
+    return [
+        provider.replace("name: j-openai", "name: compatible, tenant: j-responses"),
+        _model("llama", "compatible", "small", tenant="responses"),
+        route("responses", "compatible", "{type: single, model: llama}"),
     ]
 
 

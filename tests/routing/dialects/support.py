@@ -23,6 +23,7 @@ HEAD = """\
 A caller speaks one dialect, the model that is chosen may speak another. Between two models of one dialect every field is
 carried byte for byte: only the model, the token limit and (in a stream) the request for usage are replaced, by position; of
 a response also what we do ourselves (`store`, `background`, `previous_response_id`), so that nothing is kept at the vendor.
+A provider of type `openai` speaks both of its dialects and is asked in the caller's; the others speak one.
 When dialects are crossed, each field has one of four fates. None is dropped in silence.
 
 | fate | meaning |

@@ -20,6 +20,9 @@ def test_providers_speak_their_dialect_and_those_inside_the_callers() -> None:
     assert spoken_by("azure-openai", "anthropic.messages") == "openai.chat"
     assert spoken_by("anthropic", "openai.chat") == "anthropic.messages"
     assert spoken_by("sandbox", "anthropic.messages") == "anthropic.messages"
+    assert spoken_by("openai", "openai.responses") == "openai.responses"
+    assert spoken_by("openai", "anthropic.messages") == "openai.chat"
+    assert spoken_by("openai-compatible", "openai.responses") == "openai.chat"
 
 
 def test_obstacles_are_those_of_the_other_dialect_only() -> None:

@@ -18,7 +18,7 @@ from routing.providers.registry import Providers
 IDS = IdSource()
 KEY = "sk-test-0123456789abcdef"
 TYPES = ("openai", "openai-compatible", "anthropic", "sandbox")
-DIALECTS = ("openai.chat", "anthropic.messages")
+DIALECTS = ("openai.chat", "openai.responses", "anthropic.messages")
 TOOL_SCHEMA = {
     "type": "object",
     "required": ["number"],
@@ -59,7 +59,8 @@ def request(
 ) -> CallRequest:
     """A caller's request in a dialect; `more` are further fields of its body."""
     body: dict[str, object] = {"model": "claims-triage", "stream": stream, **more}
-    body["messages"] = more.get("messages") or [{"role": "user", "content": text}]
+    said = "input" if name == "openai.responses" else "messages"
+    body[said] = more.get(said) or [{"role": "user", "content": text}]
     if name == "anthropic.messages":
         body.setdefault("max_tokens", 400)
     return dialect(name).parse_request(json.dumps(body).encode(), headers or {}, "")
@@ -70,6 +71,8 @@ def tools(name: str) -> list[dict[str, object]]:
     if name == "anthropic.messages":
         return [{"name": "lookup_policy", "input_schema": TOOL_SCHEMA}]
     function = {"name": "lookup_policy", "parameters": TOOL_SCHEMA}
+    if name == "openai.responses":
+        return [{"type": "function", **function}]
     return [{"type": "function", "function": function}]
 
 
@@ -117,6 +120,9 @@ def text_of(name: str, body: bytes) -> str:
     value = json.loads(body)
     if name == "anthropic.messages":
         return "".join(block["text"] for block in value["content"] if block["type"] == "text")
+    if name == "openai.responses":
+        parts = [part for item in value["output"] for part in item.get("content", ())]
+        return "".join(part["text"] for part in parts)
     return str(value["choices"][0]["message"]["content"])
 
 
@@ -140,6 +146,9 @@ def text_of_stream(name: str, data: bytes) -> str:
         event = json.loads(value)
         if name == "anthropic.messages":
             text += event.get("delta", {}).get("text", "")
+        elif name == "openai.responses":
+            said = event["type"] == "response.output_text.delta"
+            text += event["delta"] if said else ""
         else:
             text += "".join(choice["delta"].get("content") or "" for choice in event["choices"])
     return text

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,12 @@ OVER_HTTP = tuple(kind for kind in TYPES if kind != "sandbox")
 pytestmark = pytest.mark.parametrize("name", DIALECTS)
 every_type = pytest.mark.parametrize("kind", TYPES)
 over_http = pytest.mark.parametrize("kind", OVER_HTTP)
+PREFIX = {"openai.chat": "chatcmpl-", "openai.responses": "resp_", "anthropic.messages": "msg_"}
+LAST = {
+    "openai.chat": b"[DONE]",
+    "openai.responses": b'"response.completed"',
+    "anthropic.messages": b'"message_stop"',
+}
 SAY = '[[sandbox say="Good morning, Ada." chunks=3]]'
 
 
@@ -43,8 +50,7 @@ async def test_a_plain_answer(
     assert found.upstream_request_id
     value = json.loads(found.body)
     assert value["model"] == "claims-triage"
-    prefix = "msg_" if name == "anthropic.messages" else "chatcmpl-"
-    assert value["id"] == prefix + at.call.hex
+    assert value["id"] == PREFIX[name] + at.call.hex
 
 
 @every_type
@@ -59,8 +65,7 @@ async def test_a_stream_says_the_same(
     assert len(found.finishes) == 1
     assert b"model-x" not in found.data
     assert at.call.hex.encode() in found.data
-    last = b"[DONE]" if name == "openai.chat" else b'"message_stop"'
-    assert last in found.pieces[-1].data
+    assert LAST[name] in found.pieces[-1].data
 
 
 @every_type
@@ -83,34 +88,36 @@ async def test_a_tool_call_and_its_result(
 ) -> None:
     asked = request(name, "P-200 [[sandbox tool=lookup_policy]]", tools=tools(name))
     found = await answer(providers, asked, target(kind, upstream.url))
-    value = json.loads(found.body)
-    if name == "anthropic.messages":
-        [block] = value["content"]
-        assert (block["type"], block["name"], block["input"]) == (
-            "tool_use",
-            "lookup_policy",
-            {"number": "P-200"},
-        )
-        assert value["stop_reason"] == "tool_use"
-        result = {"type": "tool_result", "tool_use_id": block["id"], "content": "two years"}
-        turns = [
-            {"role": "user", "content": "P-200 [[sandbox tool=lookup_policy]]"},
-            {"role": "assistant", "content": value["content"]},
-            {"role": "user", "content": [result]},
-        ]
-    else:
-        message = value["choices"][0]["message"]
-        [call] = message["tool_calls"]
-        assert call["function"] == {"name": "lookup_policy", "arguments": '{"number":"P-200"}'}
-        assert value["choices"][0]["finish_reason"] == "tool_calls"
-        turns = [
-            {"role": "user", "content": "P-200 [[sandbox tool=lookup_policy]]"},
-            {"role": "assistant", "content": None, "tool_calls": message["tool_calls"]},
-            {"role": "tool", "tool_call_id": call["id"], "content": "two years"},
-        ]
-    after = request(name, "", tools=tools(name), messages=turns)
+    said, turns = called_and_answered(name, json.loads(found.body))
+    assert said == ("lookup_policy", {"number": "P-200"})
+    after = request(name, "", tools=tools(name), **turns)
     final = await answer(providers, after, target(kind, upstream.url))
     assert "two years" in text_of(name, final.body)
+
+
+def called_and_answered(name: str, value: Any) -> tuple[tuple[str, Any], dict[str, Any]]:
+    """What an answer calls, and the next request's turns, with the tool's answer."""
+    asked = {"role": "user", "content": "P-200 [[sandbox tool=lookup_policy]]"}
+    if name == "anthropic.messages":
+        [block] = value["content"]
+        assert (block["type"], value["stop_reason"]) == ("tool_use", "tool_use")
+        result = {"type": "tool_result", "tool_use_id": block["id"], "content": "two years"}
+        answered = {"role": "assistant", "content": value["content"]}
+        turns = [asked, answered, {"role": "user", "content": [result]}]
+        return (block["name"], block["input"]), {"messages": turns}
+    if name == "openai.responses":
+        [item] = value["output"]
+        assert (item["type"], value["status"]) == ("function_call", "completed")
+        output = {"type": "function_call_output", "call_id": item["call_id"], "output": "two years"}
+        return (item["name"], json.loads(item["arguments"])), {"input": [asked, item, output]}
+    choice = value["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    [call] = choice["message"]["tool_calls"]
+    answered = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "two years"}
+    function = call["function"]
+    turns = [asked, answered, result]
+    return (function["name"], json.loads(function["arguments"])), {"messages": turns}
 
 
 @every_type

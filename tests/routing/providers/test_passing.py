@@ -20,6 +20,7 @@ from tests.routing.upstream.process import Upstream
     ("kind", "name", "limit"),
     [
         ("openai", "openai.chat", ""),
+        ("openai", "openai.responses", ""),
         ("openai-compatible", "openai.chat", "max_tokens"),
         ("anthropic", "anthropic.messages", ""),
     ],
