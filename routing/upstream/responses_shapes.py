@@ -63,10 +63,7 @@ class Responses:
             first = events("response.output_item.added", output_index=at, item=added)
             pieces = list(_deltas(events, at, item, choice, done))
             deltas += [first + pieces[0], *pieces[1:]] if pieces else [first]
-        end = b"".join(
-            events("response.output_item.done", output_index=at, item=item)
-            for at, item in enumerate(items)
-        )
+        end = b"".join(_closed(events, at, item) for at, item in enumerate(items))
         last = _ended(body, origin, done)
         return Script(
             prelude, tuple(deltas), end + events(f"response.{last['status']}", response=last)
@@ -153,6 +150,19 @@ def _deltas(
             logprobs=_logprobs(choice, done.logprobs, start, end),
         )
         opening = b""
+
+
+def _closed(events: _Events, at: int, item: Mapping[str, Any]) -> bytes:
+    place = {"item_id": item["id"], "output_index": at}
+    if item["type"] == "function_call":
+        told = {name: item[name] for name in ("arguments", "name")}
+        out = events("response.function_call_arguments.done", **place, **told)
+    else:
+        [part] = item["content"]
+        told = {name: part[name] for name in ("text", "logprobs")}
+        out = events("response.output_text.done", **place, content_index=0, **told)
+        out += events("response.content_part.done", **place, content_index=0, part=part)
+    return out + events("response.output_item.done", output_index=at, item=item)
 
 
 def _response(body: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
