@@ -13,6 +13,7 @@ from routing.exchange import Answer, CallRequest
 DIALECTS = ("openai.chat", "openai.responses")
 """The dialects whose upstreams report them."""
 INCLUDED = "message.output_text.logprobs"
+_WHERE = frozenset({"response", "output", "item", "content", "part"})
 
 
 class Wish(NamedTuple):
@@ -68,11 +69,13 @@ def hidden(body: bytes) -> bytes:
 
 def _empty(found: Any) -> None:  # noqa: ANN401  # any JSON value
     """Every list of them in a response becomes empty, as where nobody asked."""
-    for value in found if isinstance(found, list) else found.values():
-        if isinstance(value, dict | list):
-            _empty(value)
-    if isinstance(found, dict) and isinstance(found.get("logprobs"), list):
-        found["logprobs"] = []
+    for one in found if isinstance(found, list) else [found]:
+        if not isinstance(one, dict):
+            continue
+        if isinstance(one.get("logprobs"), list):
+            one["logprobs"] = []
+        for name in _WHERE & one.keys():
+            _empty(one[name])
 
 
 def of_choice(found: Any) -> tuple[float, ...]:  # noqa: ANN401  # any JSON value

@@ -129,7 +129,7 @@ class SandboxProvider:
 
 
 def _wish(request: CallRequest, target: Target) -> logprobs.Wish:
-    return logprobs.wish(request, wanted=target.logprobs, theirs=logprobs.DIALECT)
+    return logprobs.wish(request, wanted=target.logprobs, theirs=logprobs.DIALECTS[0])
 
 
 def _ask(said: Conversation, target: Target, tries: int) -> simulator.Ask:

@@ -77,7 +77,7 @@ def shown(found: Walked, name: str, *, stream: bool) -> str | None:
         return None
 
 
-@pytest.mark.parametrize("name", ["openai.chat", "anthropic.messages"])
+@pytest.mark.parametrize("name", ["openai.chat", "openai.responses", "anthropic.messages"])
 @settings(max_examples=40, deadline=None)
 @given(route_text=routes, held=rules, told=answers, hold=st.booleans())
 async def test_a_stream_shows_what_a_plain_answer_shows_and_not_a_byte_more(

@@ -104,7 +104,8 @@ def request(
     text: str, *, dialect_name: str = "openai.chat", stream: bool = False, **more: Any
 ) -> CallRequest:
     """A caller's request for the route `r`, with directives for the simulator in its text."""
-    body: dict[str, Any] = {"model": "r", "messages": [{"role": "user", "content": text}]}
+    said = "input" if dialect_name == "openai.responses" else "messages"
+    body: dict[str, Any] = {"model": "r", said: [{"role": "user", "content": text}]}
     if dialect_name == "anthropic.messages":
         body["max_tokens"] = 200
     if stream:

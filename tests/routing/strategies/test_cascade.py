@@ -185,7 +185,7 @@ async def test_the_next_model_gets_its_turn() -> None:
     assert found.outcome.headers["x-mandate-model"] == "l"
 
 
-@pytest.mark.parametrize("name", ["openai.chat", "anthropic.messages"])
+@pytest.mark.parametrize("name", ["openai.chat", "openai.responses", "anthropic.messages"])
 async def test_a_repair_is_one_more_attempt_at_the_same_model(name: str) -> None:
     # the simulator answers the last thing the user said: the repair asks without the directive, for JSON
     found = await walked(checked("repair", message="[[sandbox say='{\"label\":\"put right\"}']]"),
