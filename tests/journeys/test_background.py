@@ -60,12 +60,14 @@ def test_it_runs_on_when_nobody_asks(mandate: Installation) -> None:
 def test_a_failure_is_told_as_a_response(mandate: Installation) -> None:
     client = mandate.openai(KEY)
     first = client.responses.create(
-        model="own", input="No. [[sandbox fail=server_error]]", background=True
+        model="one", input="No. [[sandbox fail=refused_request]]", background=True
     )
     last, _ = ended(client, first.id)
-    assert last.status == "failed"
-    assert last.error.code == "server_error"
-    assert "gpt: server_error" in last.error.message
+    assert (last.status, last.output) == ("failed", [])
+    assert (last.error.code, last.error.message) == (
+        "invalid_prompt",
+        "the sandbox was told to fail",
+    )
 
 
 def test_a_denial_is_an_answer_at_once(mandate: Installation) -> None:
