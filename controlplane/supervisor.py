@@ -42,6 +42,8 @@ class Spec:
     """Run before each start: clears what a dead predecessor left behind."""
     fds: tuple[int, ...] = ()
     """Open files it inherits under the same numbers: the listening socket."""
+    once: bool = False
+    """Whether it ends by itself: then it is not started again."""
 
 
 class Child:
@@ -127,14 +129,22 @@ class Supervisor:
 
     def revive(self) -> None:
         """Start again what has died; one that keeps dying at once waits a little, never a second."""
-        for child in self.children:
+        for child in list(self.children):
             if child.alive():
+                continue
+            if child.spec.once:
+                self._forget(child)
                 continue
             since_start = time.monotonic() - child.started_at
             if child.restarts >= _PATIENCE and since_start < _BACK_OFF_SECONDS:
                 continue
             self._say(f"{child.spec.name} ended ({_how(child.process.returncode)}); started again")
             child.restart()
+
+    def _forget(self, child: Child) -> None:
+        if child.process.returncode != 0:
+            self._say(f"{child.spec.name} ended ({_how(child.process.returncode)}); see its log")
+        self.children.remove(child)
 
     def stop(self, deadlines: Mapping[int, float], default: float = 1.0) -> list[str]:
         """Stop every stage in turn; returns the names of those that had to be killed.

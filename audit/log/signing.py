@@ -87,17 +87,23 @@ def check(head: Head, note: str, seal: bytes, key: VerifierKey) -> None:
         raise BadNote("the seal does not fit the row or the rows that it added") from None
 
 
-def signer(folder: Path, origin: str = "") -> SignerKey:
+def has_key(folder: Path) -> bool:
+    """Whether the log has its key already."""
+    return (folder / KEY_FILE).is_file()
+
+
+def signer(folder: Path, origin: str = "", place: str = "") -> SignerKey:
     """Return the log's private key, made once; the public one is written beside it for everybody to read.
 
-    `origin` names a new log (a schema-less URL of the organisation's own); without it a random name is taken.
+    `origin` names a new log (a schema-less URL of the organisation's own); without it a random name is taken, under
+    `place` (`demo/`).
     """
     path = folder / KEY_FILE
-    if not path.is_file():
+    if not has_key(folder):
         fresh = SignerKey.generate(origin or "mandate.invalid/new")
         if not origin:
             unique = hashlib.sha256(fresh.verifier.public).hexdigest()[:16]
-            fresh = fresh.renamed(f"mandate.invalid/{unique}/1")
+            fresh = fresh.renamed(f"mandate.invalid/{place}{unique}/1")
         write_new(path, fresh.secret_text().encode() + b"\n")
     key = SignerKey.parse(path.read_text(encoding="utf-8").strip())
     write_new(folder / PUBLIC_KEY_FILE, f"{key.verifier}\n".encode())

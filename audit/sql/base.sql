@@ -1,9 +1,22 @@
 -- Ground for every app: the clock, months, the rule of the first write, and the refusal of changes.
 -- Errors: MD001 a lock or a row was asked for too late in a transaction; MD009 the table is append-only.
 
+-- One row where this installation was created as a demo, which may live in another time. Only the owner can say so, and
+-- only before the first entry; the log's origin says it too.
+CREATE TABLE demo_installation (one boolean PRIMARY KEY DEFAULT true CHECK (one), since timestamptz NOT NULL DEFAULT clock_timestamp());
+GRANT SELECT ON demo_installation TO :"app";
+
+CREATE FUNCTION become_demo() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  INSERT INTO demo_installation SELECT WHERE NOT EXISTS (SELECT FROM audit_entry) ON CONFLICT DO NOTHING;
+  RETURN EXISTS (SELECT FROM demo_installation);
+END $$;
+REVOKE EXECUTE ON FUNCTION become_demo() FROM PUBLIC;
+
 CREATE FUNCTION mandate_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  IF current_setting('mandate.demo', true) = 'on' THEN
+  -- INVARIANT: whoever may only set a setting moves no clock; the owner's row must be there too
+  IF current_setting('mandate.demo', true) = 'on' AND EXISTS (SELECT FROM demo_installation) THEN
     RETURN clock_timestamp() + coalesce(nullif(current_setting('mandate.clock_offset', true), '')::interval, interval '0');
   END IF;
   RETURN clock_timestamp();
@@ -72,12 +85,13 @@ BEGIN
   RETURN true;
 END $$;
 
--- The current month and p_ahead more, of every registered table; how many were made. The application may call it
+-- The current month and p_ahead more, of every registered table, in a demo also the month before; how many were made. The application may call it
 -- (start-up, a daily job) although it may create nothing itself: hence SECURITY DEFINER and a fixed search_path.
 CREATE FUNCTION make_months(p_ahead int DEFAULT 3) RETURNS int LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   parent record;
   first date := date_trunc('month', mandate_now() AT TIME ZONE 'UTC')::date;
+  behind int := CASE WHEN EXISTS (SELECT FROM demo_installation) THEN 1 ELSE 0 END;
   made int := 0;
 BEGIN
   IF p_ahead NOT BETWEEN 0 AND 24 THEN
@@ -85,7 +99,7 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock(7001, 2);
   FOR parent IN SELECT name, fillfactor FROM partitioned_table ORDER BY name LOOP
-    FOR step IN 0..p_ahead LOOP
+    FOR step IN -behind..p_ahead LOOP
       made := made + make_month(parent.name, (first + make_interval(months => step))::date, parent.fillfactor)::int;
     END LOOP;
   END LOOP;

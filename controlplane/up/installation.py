@@ -23,6 +23,10 @@ class CannotStart(RuntimeError):
     """Something about the environment stands in the way; the message says what to do."""
 
 
+HISTORY, WANTED, DONE = "demo_history", "wanted", "done"
+"""What `services.json` says of a demo's history: to be made, made up to a moment, or made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """The choices of one `up`, taken from the environment and the command line."""
@@ -145,3 +149,8 @@ def stop_running(home: Path, patience: float = 15.0) -> int | None:
             raise CannotStart(f"process {found['pid']} did not stop within {patience:.0f} s")
         time.sleep(0.1)
     return found["pid"]
+
+
+def history_wanted(home: Path) -> bool:
+    """Whether a demo's history is to be made, or gone on with."""
+    return env.services(home).get(HISTORY, DONE) != DONE

@@ -16,8 +16,13 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 
 from controlplane import env
+from controlplane.kernel.clock import system_clock
 from controlplane.places import write_private
-from controlplane.up.installation import remember
+from controlplane.up.installation import HISTORY, WANTED, remember
+from policies.order.ids import simulate
+from routing.demo import world
+from routing.demo.clock import SET, Simulated
+from routing.demo.plan import begins
 
 DEMO, SEEDING, SEEDED = "demo", "seeding", "seeded"
 SEEDED_PORT = "seeded_sandbox_port"
@@ -29,12 +34,24 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def migrate() -> None:
-    """Bring the schema up to date as the owner, and see that the months ahead exist."""
+def migrate(*, demo: bool) -> None:
+    """Bring the schema up to date as the owner, who also says that this is a demo, and see that the months exist."""
     call_command("migrate", database="owner", interactive=False, verbosity=0)
+    if demo:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("SELECT become_demo()")
     connections["owner"].close()
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT make_months()")
+
+
+def go_back() -> None:
+    """Live two weeks ago from here on: the demo was made then, and its history follows."""
+    clock = Simulated()
+    clock.begin(begins(system_clock(), world.ZONE))
+    simulate(clock.now)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(SET, [clock.offset])
 
 
 def is_empty() -> bool:
@@ -73,7 +90,7 @@ def main(argv: list[str]) -> int:
     django.setup()
     say("migrating the database")
     try:
-        migrate()
+        migrate(demo=argv[1] != "never")
     except OperationalError as away:
         sys.stdout.write(f"the database cannot be used: {away}\n")
         return 1
@@ -87,12 +104,16 @@ def _fill(answer: Path, when: str) -> None:
     if seeding:
         remember(env.home(), **{DEMO: SEEDING})
     told: dict[str, object] = {}
+    past = empty and seeding and env.flag("MANDATE_DEMO_HISTORY", default=True)
+    if past:
+        go_back()
+        remember(env.home(), **{HISTORY: WANTED})
     if empty:
         say("creating the organisation")
         told |= told_by("init")
     if seeding:
         say("seeding the demo")
-        told |= told_by("demo", "seed")
+        told |= told_by("demo", "seed", *(["--early"] if past else []))
         _seeded()
     elif moved():
         say("moving the demo's providers to the sandbox's new port")

@@ -67,6 +67,10 @@ class Fleet:
         name = f"calls-{number}"
         return self._worker(name, "calls", "-P", "solo", "-Q", "calls")
 
+    def history(self) -> Spec:
+        """Makes a demo's two weeks, once."""
+        return replace(self._python("history", "manage.py", "history"), once=True)
+
     def _jobs(self) -> Spec:
         return self._worker("jobs", "jobs", "-P", "prefork", "-c", "2", "-Q", "jobs")
 

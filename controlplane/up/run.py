@@ -32,6 +32,7 @@ from controlplane.up.installation import (
     Installation,
     claim,
     ensure_keys,
+    history_wanted,
     remember,
 )
 from controlplane.up.parent import Parent
@@ -64,6 +65,7 @@ class Up:
         self._told_to_stop = False
         self._missing = "no answer"
         self._sockets = ExitStack()
+        self._shown: list[Progress] = []
         self.supervisor = Supervisor(self.say)
 
     def say(self, line: str) -> None:
@@ -87,6 +89,8 @@ class Up:
                 self._start(web)
                 while not self.stopping():
                     self.supervisor.revive()
+                    for shown in self._shown:
+                        shown.show()
                     time.sleep(POLL_SECONDS)
             except Stopped:
                 self.say("told to stop")
@@ -110,13 +114,17 @@ class Up:
         sandbox = self._hold(self._sandbox()) if may_be_demo else None
         told = self._prepare()
         demo = bool(told.pop("demo"))
-        for spec in processes.Fleet(place, web, sandbox if demo else None).specs():
+        fleet = processes.Fleet(place, web, sandbox if demo else None)
+        for spec in fleet.specs():
             self.supervisor.start(spec)
         self.say("starting " + ", ".join(child.spec.name for child in self.supervisor.children))
         self._wait(self._healthy, READY_SECONDS, "the installation")
         facts = welcome.compose(place.console, {**(welcome.read(place.home) or {}), **told})
         welcome.write(place.home, facts)
         self._out(welcome.render(facts, time.time() - self._asked_at))
+        if history_wanted(place.home):
+            child = self.supervisor.start(fleet.history())
+            self._shown.append(Progress(child.spec.log, self.say))
 
     def _services(self) -> None:
         place = self.place

@@ -41,7 +41,7 @@ def may_try(principal: Principal, tenant: str, team: str) -> bool:
     return own and any(principal.holds(role, tenant) for role in TRY_ROLES)
 
 
-def require_try(principal: Principal, tenant: str, team: str) -> None:
+def require_console_key(principal: Principal, tenant: str, team: str) -> None:
     """Raises Forbidden unless the member may call routes as this team."""
     if not may_try(principal, tenant, team):
         raise Forbidden(

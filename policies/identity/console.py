@@ -5,7 +5,7 @@ from django.db import connection, transaction
 
 from controlplane.kernel.principal import Principal
 from policies.identity import credentials
-from policies.identity.access import require_try
+from policies.identity.access import require_console_key
 from policies.identity.authentication import Caller
 from policies.identity.models import ApiKey
 from policies.order.entries import append_entry
@@ -19,7 +19,7 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7002, hashtext(%s))"
 
 def console_caller(principal: Principal, tenant: str, team: str) -> Caller:
     """The caller that stands for the team's console; its key is made at the first use. Raises Forbidden."""
-    require_try(principal, tenant, team)
+    require_console_key(principal, tenant, team)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ONE_AT_A_TIME, [f"{tenant}/{team}"])

@@ -5,12 +5,14 @@ evidence: that is the entry which the same transaction appends.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.db import connection, models
-from django.utils import timezone
 from simple_history.models import HistoricalRecords
 from simple_history.utils import bulk_create_with_history
+
+from policies.order.ids import now
 
 
 class ActorMissing(TypeError):
@@ -23,6 +25,7 @@ class Recorded(models.Model):
     revision = models.BigIntegerField(default=0)
     actor = models.TextField()
     history: ClassVar[Any]
+    _history_date: datetime
 
     class Meta:
         abstract = True
@@ -65,11 +68,11 @@ def record_deleted(rows: Sequence[Row], *, actor: str, revision: int | None = No
     _stamp(rows, actor, revision)
     if not rows:
         return
-    table, now = type(rows[0]), timezone.now()
+    table, at = type(rows[0]), now()
     past: Any = table.history.model
     past.objects.bulk_create(
         past(
-            history_date=now,
+            history_date=at,
             history_type="-",
             **{field.attname: getattr(row, field.attname) for field in past.tracked_fields},
         )
@@ -109,6 +112,7 @@ def _stamp(rows: Iterable[Recorded], actor: str, revision: int | None) -> None:
         raise ActorMissing("a recorded row needs `actor`: say who writes it")
     for row in rows:
         row.actor = actor
+        row._history_date = now()  # noqa: SLF001 - where django-simple-history looks for it
         if revision is not None:
             row.revision = revision
 

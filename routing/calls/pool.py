@@ -1,7 +1,7 @@
 """The psycopg pool of the hot path, and one question to PostgreSQL, asked again when the answer was lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -13,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Database = AsyncConnectionPool[AsyncConnection[TupleRow]]
 """What `db` is everywhere: autocommit, every statement prepared, integers sent as bigint."""
+
+Check = Callable[[AsyncConnection[TupleRow]], Awaitable[None]]
 
 OPTIONS = (
     "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan "
@@ -38,8 +40,11 @@ async def _configure(connection: AsyncConnection[TupleRow]) -> None:
     connection.prepare_threshold = 0
 
 
-async def open_pool(dsn: str, size: int) -> Database:
-    """Open a pool of at most `size` connections; returns before they are made, so that PostgreSQL may still be away."""
+async def open_pool(dsn: str, size: int, check: Check | None = None) -> Database:
+    """Open a pool of at most `size` connections; returns before they are made, so that PostgreSQL may still be away.
+
+    `check` is run on a connection each time it is lent.
+    """
     pool: Database = AsyncConnectionPool(
         dsn,
         min_size=min(2, size),
@@ -49,6 +54,7 @@ async def open_pool(dsn: str, size: int) -> Database:
         reconnect_timeout=30.0,
         open=False,
         configure=_configure,
+        check=check,
         kwargs={
             "autocommit": True,
             "options": OPTIONS,

@@ -26,6 +26,7 @@ from policies.identity import commands, members
 from policies.identity.models import ApiKey, Membership, Token, User
 from policies.order.lock import control
 from routing.demo import world
+from routing.demo.story import before
 
 NAME = "demo"
 _LOOPBACK = re.compile(r"http://127\.0\.0\.1:\d+")
@@ -57,10 +58,11 @@ class Told:
         return {"route": world.ROUTE, **{name: part for name, part in parts.items() if part}}
 
 
-def seed(operator: Principal, port: int) -> Told:
-    """Make the demo around the sandbox upstream on a loopback port. Raises Conflict before `init`.
+def seed(operator: Principal, port: int, *, early: bool = False) -> Told:
+    """Make the demo around the sandbox upstream on a loopback port; `early`: as it stood before its story.
 
-    Where it has been made, only the sandbox's address follows the port: documents that people changed since stay as they are.
+    Where it has been made, only the sandbox's address follows the port: documents that people changed since stay as they
+    are. Raises Conflict before `init`.
     """
     if not control().revision:
         raise Conflict("there is no organisation yet; run `manage.py init` first")
@@ -68,7 +70,10 @@ def seed(operator: Principal, port: int) -> Told:
     if _complete():
         _move(operator, port)
         return Told()
-    publish(lambda base: _founded(operator, base, world.documents(_address(port), vendors)))
+    wanted = list(world.documents(_address(port), vendors))
+    if early:
+        wanted = [before(document) for document in wanted]
+    publish(lambda base: _founded(operator, base, wanted))
     people = tuple(_person(operator, person) for person in world.PEOPLE)
     keys = {team: _key(operator, team) for team in world.TEAMS}
     tokens = {role: _token(operator, role, email) for role, email in world.TOKENS.items()}

@@ -95,7 +95,7 @@ async def run(plan: Plan) -> Counter[str]:
     async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client, asyncio.TaskGroup() as group:
         while scripts and time.monotonic() < ends:
             (script,) = draw.choices(scripts, [s.weight for s in scripts])
-            body = _body(script, draw)
+            body = body_of(script, draw)
             await slots.acquire()
             group.create_task(_call(client, plan, script, body, told)).add_done_callback(
                 lambda _: slots.release()
@@ -104,7 +104,8 @@ async def run(plan: Plan) -> Counter[str]:
     return told
 
 
-def _body(script: Script, draw: random.Random) -> dict[str, object]:
+def body_of(script: Script, draw: random.Random) -> dict[str, object]:
+    """One request of the script."""
     return {
         "model": script.route,
         "messages": [{"role": "user", "content": draw.choice(script.texts)}],

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from policies.documents.document import Document
 from policies.documents.parse import parse_text
@@ -10,6 +11,7 @@ from policies.documents.parse import parse_text
 FOLDER = Path(__file__).resolve().parent
 ROUTE = "claims-triage"
 """The route that the first key may call plain, streamed, in every dialect, unreviewed."""
+ZONE = ZoneInfo("Europe/Berlin")
 TEAMS = ("insurance/claims", "insurance/underwriting", "retail/support", "group/data-science")
 """Each gets one key; the first one's is the first key."""
 VENDORS = {

@@ -1,7 +1,7 @@
 """The one place that opens a provider: an SDK client per account and process, kept until close."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from policies.secrets.store import Secret, Secrets, SecretUnavailable
 from routing.providers import errors
@@ -87,3 +87,15 @@ class Providers:
         except RefusedError as error:
             raise errors.forbidden_address(target.provider, str(error)) from None
         return HttpProvider(opener(target.base_url, secret.value, transport))
+
+
+class Simulations(Providers):
+    """The sandbox in place of every account, in this very process: for a demo's history. `sleep` passes its time."""
+
+    def __init__(self, secrets: Secrets, sleep: Callable[[float], Awaitable[None]]) -> None:
+        super().__init__(secrets)
+        self._sandbox = SandboxProvider(sleep)
+
+    def provider(self, target: Target) -> Provider:  # noqa: ARG002 - the base's signature
+        """The sandbox, whatever the target's type."""
+        return self._sandbox

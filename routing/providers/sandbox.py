@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
 import msgspec
 
@@ -49,7 +49,9 @@ _CLASSES: dict[str, ErrorClass] = {
 class SandboxProvider:
     """A Provider that asks the simulator."""
 
-    def __init__(self) -> None:
+    def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """`sleep` passes the simulated time: a demo's history lets its clock move instead of waiting."""
+        self._sleep = sleep
         self._tries: OrderedDict[tuple[int, str], int] = OrderedDict()
 
     async def close(self) -> None:
@@ -60,7 +62,7 @@ class SandboxProvider:
         timer = Timer(target)
         done = self._simulated(request, target)
         async with timer.until_total():
-            await asyncio.sleep(_first(done) + done.timing.stall)
+            await self._sleep(_first(done) + done.timing.stall)
         _raise_failure(done, target)
         if done.cut_after is not None:
             raise errors.unreadable(target.provider, "the connection broke off")
@@ -90,7 +92,7 @@ class SandboxProvider:
         timer = Timer(target)
         done = self._simulated(request, target)
         async with timer.until_next():
-            await asyncio.sleep(_first(done))
+            await self._sleep(_first(done))
         _raise_failure(done, target)
         write = dialect(request.dialect).writer(
             target.call,
@@ -103,7 +105,7 @@ class SandboxProvider:
         for sent, chunk in enumerate(_deltas(done)):
             _raise_break(done, sent, target)
             async with timer.until_next():
-                await asyncio.sleep(_pause(done, sent))
+                await self._sleep(_pause(done, sent))
             timer.moved()
             measured = logprobs.of_choice(chunk.logprobs) if wish.asks and not chunk.index else ()
             shown = msgspec.structs.replace(chunk, logprobs=None) if wish.hides else chunk

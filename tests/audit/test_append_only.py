@@ -162,16 +162,41 @@ def test_uuid7_floor_is_the_one_of_python(log_db: LogDatabase) -> None:
     assert log_db.one("SELECT uuid7_floor(%s)", moment) == uuid7_floor(moment)
 
 
-def test_the_clock_obeys_an_offset_in_a_demo_only(log_db: LogDatabase) -> None:
-    apart = "SELECT round(extract(epoch FROM mandate_now() - clock_timestamp()))::int"
+APART = "SELECT round(extract(epoch FROM mandate_now() - clock_timestamp()))::int"
+BACK = "SELECT set_config('mandate.demo', 'on', false), set_config('mandate.clock_offset', '-2 days', false)"
+
+
+def test_settings_alone_move_no_clock(log_db: LogDatabase) -> None:
     with log_db.app() as db:
-        assert db.execute(apart).fetchone() == (0,)
-        db.execute("SELECT set_config('mandate.clock_offset', '2 days', false)")
-        assert db.execute(apart).fetchone() == (0,)
-        db.execute("SELECT set_config('mandate.demo', 'on', false)")
-        assert db.execute(apart).fetchone() == (172_800,)
-        db.execute("SELECT set_config('mandate.clock_offset', '', false)")
-        assert db.execute(apart).fetchone() == (0,)
+        db.execute(BACK)
+        assert db.execute(APART).fetchone() == (0,)
+        assert refused(db, "INSERT INTO demo_installation DEFAULT VALUES") == "42501"
+        assert refused(db, "SELECT become_demo()") == "42501"
+
+
+def test_the_clock_obeys_an_offset_in_a_demo_only(log_db: LogDatabase) -> None:
+    with log_db.owner() as owner:
+        assert owner.execute("SELECT become_demo()").fetchone() == (True,)
+    with log_db.app() as db:
+        db.execute("SELECT set_config('mandate.clock_offset', '-2 days', false)")
+        assert db.execute(APART).fetchone() == (0,)
+        db.execute(BACK)
+        assert db.execute(APART).fetchone() == (-172_800,)
+        db.execute(APPEND, row_of(an_entry()))
+        told = db.execute(
+            "SELECT round(extract(epoch FROM recorded_at - clock_timestamp()))::int FROM audit_entry"
+        )
+        assert told.fetchone() == (-172_800,)
+
+
+def test_an_installation_with_a_past_becomes_no_demo(log_db: LogDatabase) -> None:
+    with log_db.app() as db:
+        db.execute(APPEND, row_of(an_entry()))
+    with log_db.owner() as owner:
+        assert owner.execute("SELECT become_demo()").fetchone() == (False,)
+    with log_db.app() as db:
+        db.execute(BACK)
+        assert db.execute(APART).fetchone() == (0,)
 
 
 def test_first_write_refuses_a_transaction_that_has_written(log_db: LogDatabase) -> None:

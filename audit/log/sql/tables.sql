@@ -4,7 +4,7 @@ CREATE TABLE audit_entry (
   id uuid NOT NULL,
   call uuid,
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  recorded_at timestamptz NOT NULL DEFAULT mandate_now(),
   log smallint NOT NULL DEFAULT 1,
   kind text NOT NULL,
   tenant text NOT NULL DEFAULT '',

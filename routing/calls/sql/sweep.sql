@@ -49,6 +49,10 @@ DECLARE
   at timestamptz := mandate_now();
 BEGIN
   UPDATE routing_swept SET swept_at = clock_timestamp() WHERE swept_at < clock_timestamp() - interval '3 seconds';
+  -- a demo that makes its history holds this lock: its calls live in another time
+  IF NOT pg_try_advisory_xact_lock_shared(7001, 4) THEN
+    RETURN;
+  END IF;
   RETURN QUERY
     SELECT c.id, c.tenant, c.state, c.worker, l.lost, at - c.deadline_at, c.cancel_at IS NOT NULL, c.relayed, c.lost_retries,
            at - c.moved_at, c.stream, c.reply_to, c.dialect, coalesce(o.nos, '{}'), coalesce(o.states, '{}')

@@ -21,6 +21,7 @@ class Command(Base):
         actions = parser.add_subparsers(dest="action", required=True)
         seeding = actions.add_parser("seed", help="make people, documents, keys and tokens")
         seeding.add_argument("--sandbox-port", type=int, help="of the sandbox upstream on loopback")
+        seeding.add_argument("--early", action="store_true", help="as it stood before its history")
         seeding.add_argument("--json", action="store_true", help="one object on one line")
         traffic = actions.add_parser("traffic", help="send calls over HTTP for a while")
         traffic.add_argument("--seconds", type=float, default=60)
@@ -35,7 +36,7 @@ class Command(Base):
         port = options["sandbox_port"] or settings.SANDBOX_PORT
         if not 0 < port < 65536:
             raise CommandError("no sandbox is known here; name its port with --sandbox-port")
-        facts = seed(operator(), port).facts()
+        facts = seed(operator(), port, early=options["early"]).facts()
         self.stdout.write(
             json.dumps(facts, ensure_ascii=False, indent=None if options["json"] else 2)
         )

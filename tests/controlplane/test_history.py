@@ -1,0 +1,117 @@
+"""A new demo has two weeks behind it: real calls, in another time, that every check of the log and the books accepts."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from routing.demo.plan import last_tuesday
+from routing.demo.story import TITLE
+from routing.demo.world import ZONE
+from tests.controlplane.machines import Machine, folder, free_port, manage
+from tests.journeys.installation import exchange
+
+pytestmark = [pytest.mark.machines, pytest.mark.slow]
+
+
+class Past:
+    """An installation whose history is made, and a call that somebody made meanwhile."""
+
+    def __init__(self, machine: Machine, meanwhile: int, output: str) -> None:
+        self.machine = machine
+        self.meanwhile = meanwhile
+        self.output = output
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        dsn = json.loads((self.machine.home / "services.json").read_text())["database_url"]
+        with psycopg.connect(dsn, autocommit=True) as db:
+            return db.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def past() -> Iterator[Past]:
+    with folder(mode=0o700) as place:
+        machine = Machine(
+            home=place / "home", port=free_port(), extra={"MANDATE_DEMO_HISTORY": "1"}
+        )
+        running = machine.start()
+        try:
+            running.wait_for("Ready after", 150)
+            facts = json.loads((machine.home / "welcome.json").read_text())
+            key = next(iter(facts["keys"].values()))
+            asked = {
+                "model": facts["route"],
+                "messages": [{"role": "user", "content": "Is anybody there?"}],
+            }
+            headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+            answer = exchange(
+                machine.port, "POST", "/v1/chat/completions", json.dumps(asked).encode(), headers
+            )
+            running.wait_for("the demo has its history", 240)
+            # what the sequencer has not placed yet
+            time.sleep(3)
+            yield Past(machine, answer.status, running.said())
+        finally:
+            running.end()
+
+
+def test_calls_lie_in_the_two_weeks_and_all_have_ended(past: Past) -> None:
+    now = datetime.now(tz=UTC)
+    ((made, first, last),) = past.rows(
+        "SELECT count(*), min(admitted_at), max(admitted_at) FROM routing_call"
+    )
+    assert 1_000 < made <= 1_501
+    assert timedelta(days=12) < now - first < timedelta(days=15)
+    assert last < now
+    states = dict(past.rows("SELECT state, count(*) FROM routing_call GROUP BY state"))
+    assert set(states) <= {"completed", "failed", "denied"}
+    assert states["completed"] > 0.8 * made
+    assert states["denied"] > 20
+    # each took as long as its model takes, in its own time
+    ((longest, shortest),) = past.rows(
+        "SELECT max(finished_at - admitted_at), min(finished_at - admitted_at) FROM routing_call WHERE state = 'completed'"
+    )
+    assert timedelta() < shortest < longest < timedelta(minutes=2)
+
+
+def test_books_and_log_accept_it(past: Past) -> None:
+    ((posted,),) = past.rows("SELECT sum(posted_nano + overrun_nano) FROM routing_posting")
+    ((spent,),) = past.rows("SELECT sum(posted_nano + overrun_nano) FROM routing_attempt")
+    assert posted == spent > 0
+    assert past.rows("SELECT sum(pending_nano) FROM routing_ledger_window") == [(0,)]
+    terminal = past.rows(
+        "SELECT count(*) FROM audit_entry WHERE kind IN ('call.denied', 'call.completed', 'call.failed', 'call.cancelled')"
+    )
+    assert terminal == past.rows("SELECT count(*) FROM routing_call")
+    told = manage(past.machine, "audit", "verify")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "mandate.invalid/demo/" in told.stdout
+
+
+def test_somebody_who_called_meanwhile_was_answered(past: Past) -> None:
+    assert past.meanwhile == 200
+
+
+def test_the_story_was_told_by_two_people(past: Past) -> None:
+    ((title, author, revision),) = past.rows(
+        "SELECT title, author, published_revision FROM policies_change"
+    )
+    assert (title, author, revision) == (TITLE, "member:ada@acme.example", 3)
+    ((approver,),) = past.rows("SELECT actor FROM policies_change_approval WHERE dismissed_at IS NULL")
+    assert approver == "member:cleo@acme.example"
+    ((published_at,),) = past.rows("SELECT published_at FROM policies_bundle WHERE revision = 3")
+    assert published_at.astimezone(ZONE).date() == last_tuesday(datetime.now(tz=UTC), ZONE)
+    # what it changed: gpt-mini answered personal claims before, and none after
+    before, after = (
+        past.rows(
+            "SELECT count(*) FROM routing_attempt a JOIN routing_call c ON c.id = a.call "
+            f"WHERE c.route = 'claims-triage' AND a.model = 'gpt-mini' AND c.revision {sign} 3"
+        )[0][0]
+        for sign in ("<", ">=")
+    )
+    assert before > 50
+    assert after == 0
