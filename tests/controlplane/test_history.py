@@ -101,7 +101,9 @@ def test_the_story_was_told_by_two_people(past: Past) -> None:
         "SELECT title, author, published_revision FROM policies_change"
     )
     assert (title, author, revision) == (TITLE, "member:ada@acme.example", 3)
-    ((approver,),) = past.rows("SELECT actor FROM policies_change_approval WHERE dismissed_at IS NULL")
+    ((approver,),) = past.rows(
+        "SELECT actor FROM policies_change_approval WHERE dismissed_at IS NULL"
+    )
     assert approver == "member:cleo@acme.example"
     ((published_at,),) = past.rows("SELECT published_at FROM policies_bundle WHERE revision = 3")
     assert published_at.astimezone(ZONE).date() == last_tuesday(datetime.now(tz=UTC), ZONE)
