@@ -8,9 +8,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import redis.asyncio
 from django.conf import settings
@@ -107,7 +108,7 @@ def _past(
         lease=lease,
     )
     keys = Keys(db, credentials.read_pepper(settings.MANDATE_KEYS_DIR))
-    told = welcome.read(settings.MANDATE_HOME) or {}
+    told: Mapping[str, Any] = welcome.read(settings.MANDATE_HOME) or {}
     return Past(clock, desk, worker, keys, told["keys"])
 
 
