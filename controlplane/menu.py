@@ -1,11 +1,13 @@
 """What stands around every page: the menu for a member's roles, the organisation, the revision, how the log stands."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.urls import reverse
 
 from audit.ui.standing import Standing
 from controlplane.kernel.principal import Principal
+from policies.changes.models import ChangeRequest
 from policies.identity.access import TRY_ROLES
 
 LOG_ROLES = ("auditor", "approver", "admin")
@@ -44,6 +46,8 @@ class Shell:
     revision: int = 0
     log: Standing | None = None
     query: str = ""
+    waiting: tuple[ChangeRequest, ...] = ()
+    """The change requests that wait for this member."""
 
 
 _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] = (
@@ -58,6 +62,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
     (
         "Policy",
         (
+            ("Change requests", "change", "changes", ()),
             ("Documents", "document", "documents", ()),
             ("Models", "model", "models", ()),
             ("Stops", "hand", "stops", STOP_ROLES),
@@ -88,8 +93,8 @@ def held_anywhere(principal: Principal, roles: tuple[str, ...]) -> bool:
     return not roles or principal.tenants_with(*roles) != frozenset()
 
 
-def menu_for(principal: Principal, path: str, stops_on: int) -> tuple[Group, ...]:
-    """The groups with at least one line; the line whose address begins the path is marked."""
+def menu_for(principal: Principal, path: str, work: Mapping[str, int]) -> tuple[Group, ...]:
+    """The groups with at least one line; the line whose address begins the path is marked. `work` has the numbers."""
     groups = []
     for name, lines in _MENU:
         items = tuple(
@@ -98,7 +103,7 @@ def menu_for(principal: Principal, path: str, stops_on: int) -> tuple[Group, ...
                 icon=icon,
                 url=reverse(page),
                 here=_is_here(reverse(page), path),
-                number=stops_on if page == "stops" else 0,
+                number=work.get(page, 0),
                 urgent=page == "stops",
             )
             for title, icon, page, roles in lines

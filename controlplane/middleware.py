@@ -33,6 +33,7 @@ from controlplane.menu import LOG_ROLES, STOP_ROLES, Shell, held_anywhere, menu_
 from controlplane.problems import CONTENT_TYPE, problem
 from policies.bundles.principals import principal_for, principal_of_key
 from policies.bundles.published import Published, published
+from policies.changes.waiting import waiting
 from policies.identity.authentication import member_of_token
 from policies.identity.credentials import KEY_PREFIX
 from policies.identity.models import User
@@ -224,13 +225,15 @@ def _shell(request: HttpRequest, found: Published, principal: Principal | None) 
     stops = (
         active().filter(visible(principal)).count() if held_anywhere(principal, STOP_ROLES) else 0
     )
+    changes = tuple(waiting(principal, found)) if principal.roles else ()
     return Shell(
         organisation=found.organisation_name,
         roles=roles_in_words(principal),
-        menu=menu_for(principal, request.path, stops),
+        menu=menu_for(principal, request.path, {"stops": stops, "changes": len(changes)}),
         revision=found.revision,
         log=standing(timezone.now()) if held_anywhere(principal, LOG_ROLES) else None,
         query=request.GET.get("q", ""),
+        waiting=changes,
     )
 
 

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from controlplane.kernel.errors import Forbidden, MandateError, NotFound
+from policies.documents.problems import InvalidDocuments
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -29,7 +30,7 @@ def problem(status: int, code: str, detail: str, **more: object) -> dict[str, ob
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. None lets an unknown error become a 500 that says nothing."""
     if isinstance(error, MandateError):
-        return _answer(problem(error.status, error.code, error.message))
+        return _answer(problem(error.status, error.code, error.message, **_details(error)))
     if isinstance(error, Http404):
         return _answer(problem(404, NotFound.code, "there is no such thing"))
     if isinstance(error, PermissionDenied):
@@ -42,6 +43,16 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     for name, value in headers.items():
         answer[name] = value
     return answer
+
+
+def _details(error: MandateError) -> dict[str, object]:
+    """What a program needs to point at the place: the problems of documents, what others changed too."""
+    found: dict[str, object] = {}
+    if isinstance(error, InvalidDocuments):
+        found["problems"] = [p._asdict() for p in error.problems]
+    if "conflicts" in error.details:
+        found["conflicts"] = error.details["conflicts"]
+    return found
 
 
 def _of_framework(error: APIException) -> dict[str, object]:

@@ -2,12 +2,30 @@
 
 from django.urls import path
 
-from policies.api import keys, members, views
+from policies.api import changes, history, keys, members, views
 
+_ONE = "change-requests/<uuid:change>"
 urlpatterns = [
     path("documents/", views.Documents.as_view(), name="api-documents"),
     path("documents/<str:kind>/<str:name>/", views.OneDocument.as_view(), name="api-document"),
+    path("documents/<str:kind>/<str:name>/history/", history.History.as_view(), name="api-history"),
+    path("documents/<str:kind>/<str:name>/uses/", history.Uses.as_view(), name="api-uses"),
+    path("schemas/<str:kind>/", history.Schema.as_view(), name="api-kind"),
     path("bundles/", views.Bundles.as_view(), name="api-bundles"),
+    path("bundles/<int:revision>/", history.OneBundle.as_view(), name="api-bundle"),
+    path("bundles/<int:revision>/diff/", history.Diff.as_view(), name="api-bundle-diff"),
+    path("bundles/<int:revision>/rollback/", history.Rollback.as_view(), name="api-rollback"),
+    path("change-requests/", changes.ChangeRequests.as_view(), name="api-changes"),
+    path(f"{_ONE}/", changes.OneChangeRequest.as_view(), name="api-change"),
+    path(f"{_ONE}/edits/", changes.Edits.as_view(), name="api-edits"),
+    path(f"{_ONE}/edits/<str:kind>/<str:name>/", changes.OneEdit.as_view(), name="api-edit"),
+    path(f"{_ONE}/check/", changes.CheckIt.as_view(), name="api-change-check"),
+    path(f"{_ONE}/submit/", changes.Submit.as_view(), name="api-change-submit"),
+    path(f"{_ONE}/approve/", changes.Approve.as_view(), name="api-change-approve"),
+    path(f"{_ONE}/request-changes/", changes.RequestChanges.as_view(), name="api-change-return"),
+    path(f"{_ONE}/withdraw/", changes.Withdraw.as_view(), name="api-change-withdraw"),
+    path(f"{_ONE}/publish/", changes.Publish.as_view(), name="api-change-publish"),
+    path(f"{_ONE}/rebase/", changes.Rebase.as_view(), name="api-change-rebase"),
     path("stops/", views.Stops.as_view(), name="api-stops"),
     path("stops/<uuid:stop>/lift/", views.LiftStop.as_view(), name="api-stop-lift"),
     path("keys/", keys.Keys.as_view(), name="api-keys"),

@@ -1,6 +1,9 @@
 """What is published, for Django code; it never loads the CEL checker."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from django.db.models import Subquery
 
 from controlplane.kernel.errors import Unavailable
 from policies.bundles import models
@@ -9,18 +12,16 @@ from policies.documents.parse import parse_text
 from policies.engine.bundle import Bundle
 from policies.identity.models import ApiKey
 from policies.order.lock import control
+from policies.order.models import Control
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The documents in force, their rows by identity, and the revision that was read *before* them.
-
-    When a publish came between, the revision is older than the rows, and publishing against it is refused.
-    """
+    """The documents in force, their rows by identity, and the revision that they are of."""
 
     revision: int
     documents: tuple[Document, ...]
-    rows: dict[Identity, models.Document]
+    rows: Mapping[Identity, models.Document]
 
 
 def file_of(identity: Identity) -> str:
@@ -31,8 +32,12 @@ def file_of(identity: Identity) -> str:
 
 def published_documents() -> Published:
     """Every published document, parsed from the text that its author wrote; line 1 is its first."""
-    revision = control().revision
-    rows = {(row.kind, row.tenant, row.name): row for row in models.Document.objects.all()}
+    # one statement sees one moment: revision and rows are of the same bundle
+    in_force = Control.objects.filter(pk=1).values("revision")[:1]
+    found = models.Document.objects.annotate(in_force=Subquery(in_force))
+    rows = {(row.kind, row.tenant, row.name): row for row in found}
+    first = next(iter(rows.values()), None)
+    revision = int(first.in_force) if first is not None else control().revision
     documents = tuple(
         parse_text(rows[identity].source, file_of(identity))[0] for identity in sorted(rows)
     )

@@ -70,11 +70,20 @@ def drafts_somewhere(principal: Principal) -> bool:
     return any(may_draft(principal, place) for place in places)
 
 
+def may_withdraw(principal: Principal, change: ChangeRequest) -> bool:
+    """Who wrote it, or an admin there."""
+    return principal.actor == change.author or principal.holds("admin", change.tenant)
+
+
 def require_withdraw(principal: Principal, change: ChangeRequest) -> None:
-    """Who wrote it, or an admin there. Raises Forbidden."""
-    if principal.actor == change.author or principal.holds("admin", change.tenant):
-        return
-    raise Forbidden("a change request is withdrawn by who wrote it, or by an admin")
+    """Raises Forbidden."""
+    if not may_withdraw(principal, change):
+        raise Forbidden("a change request is withdrawn by who wrote it, or by an admin")
+
+
+def approves(principal: Principal, role: str, tenant: str) -> bool:
+    """Whether a role that something needs is held there."""
+    return principal.kind == "member" and principal.holds(role, tenant)
 
 
 def require_approve(principal: Principal, found: Standing, roles: Collection[str]) -> None:

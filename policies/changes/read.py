@@ -1,6 +1,6 @@
 """What a change request needs and has, for commands and pages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from controlplane.kernel.principal import Principal
@@ -68,12 +68,16 @@ def after_of(edit: Edit) -> Document | None:
 
 
 def standing(
-    base: Published, change: ChangeRequest, edits: Sequence[Edit], more: Sequence[Approval] = ()
+    base: Published,
+    change: ChangeRequest,
+    edits: Sequence[Edit],
+    more: Sequence[Approval] = (),
+    members: Collection[str] | None = None,
 ) -> Standing:
     """How far the approvals of a change request go under a base, with `more` of them added. Only those that still count, count.
 
     An approval counts while its person is a member, for the roles that the base gives them now, and, in four-eyes, when they
-    neither wrote nor last edited anything of it.
+    neither wrote nor last edited anything of it. `members` are the addresses of all active members, where they are known already.
     """
     documents = base.documents
     alone, writers = single_operator(documents), writers_of(change, edits)
@@ -81,11 +85,7 @@ def standing(
         *change.approvals.filter(dismissed_at=None, base=change.base, digest=change.digest),
         *more,
     ]
-    active = set(
-        User.objects.filter(
-            is_active=True, email__in=[row.actor.removeprefix("member:") for row in rows]
-        ).values_list("email", flat=True)
-    )
+    active = _active(rows) if members is None else set(members)
     given, counted = [], []
     for row in rows:
         kind, _, who = row.actor.partition(":")
@@ -99,6 +99,13 @@ def standing(
     wanted = needs(documents, touched(documents, edits))
     missing = unmet(wanted, counted)
     return Standing(tuple(wanted), tuple(given), tuple(missing), writers, alone)
+
+
+def _active(rows: Iterable[Approval]) -> set[str]:
+    """Those of the approvers who are members still."""
+    asked = [row.actor.removeprefix("member:") for row in rows]
+    found = User.objects.filter(is_active=True, email__in=asked)
+    return set(found.values_list("email", flat=True))
 
 
 def conflicts(base: Published, change: ChangeRequest, edits: Iterable[Edit]) -> list[Identity]:

@@ -1,10 +1,11 @@
-"""The pages of documents: the list, and one document with its text and history. Read only."""
+"""The pages of documents: the list, and one document with its text, its history and where it is used. Read only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -13,13 +14,19 @@ from django.views.decorators.http import require_safe
 
 from audit.ui.filters import Filters, read_filters
 from audit.ui.request import principal_of
+from controlplane.kernel.principal import Principal
 from policies.bundles import access
 from policies.bundles.models import Document
+from policies.bundles.past import versions
 from policies.bundles.published import Governed, Published, published
+from policies.bundles.read import published_documents
+from policies.bundles.uses import uses
+from policies.changes import access as changes
+from policies.changes.texts import named
+from policies.documents.document import Identity
 from policies.ui.people import names, person
 
 NO_TENANT = "-"
-_CHANGES = {"+": "published", "~": "changed", "-": "deleted"}
 _HISTORY_ROWS = 20
 
 
@@ -50,6 +57,19 @@ class Version:
     what: str
     by: str
     at: datetime
+    number: int
+    change: UUID | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseRow:
+    """One document that refers to this one."""
+
+    name: str
+    path: str
+    line: int
+    url: str
 
 
 @require_safe
@@ -82,7 +102,12 @@ def documents(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "policies/documents.html",
-        {"bundle": _bundle(found), "filters": filters, "groups": groups},
+        {
+            "bundle": _bundle(found),
+            "filters": filters,
+            "groups": groups,
+            "may_draft": changes.drafts_somewhere(principal),
+        },
     )
 
 
@@ -98,7 +123,10 @@ def document(request: HttpRequest, kind: str, tenant: str, name: str) -> HttpRes
     context = {
         "document": row,
         "lines": text.rstrip("\n").split("\n"),
-        "history": _history(kind, place, name),
+        "history": _history(principal, (kind, place, name)),
+        "uses": _uses(principal, published(), (kind, place, name)),
+        "may_propose": changes.may_draft(principal, place),
+        "at": (kind, tenant, name),
     }
     return render(request, "policies/document.html", context)
 
@@ -185,15 +213,35 @@ _SUMMARIES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def _history(kind: str, tenant: str, name: str) -> list[Version]:
-    past: Any = Document.history
-    rows = past.filter(kind=kind, tenant=tenant, name=name).order_by("-history_id")[:_HISTORY_ROWS]
+def _history(principal: Principal, identity: Identity) -> list[Version]:
+    found = list(islice(versions(identity), _HISTORY_ROWS))
+    brought = {
+        row.published_revision: row
+        for row in changes.visible(principal).filter(
+            published_revision__in=[one.revision for one in found]
+        )
+    }
+    known = names()
     return [
         Version(
-            row.revision,
-            _CHANGES.get(row.history_type, "changed"),
-            person(row.actor),
-            row.history_date,
+            revision=one.revision,
+            what=one.what,
+            by=person(one.actor, known),
+            at=one.at,
+            number=one.number,
+            change=brought[one.revision].id if one.revision in brought else None,
+            title=brought[one.revision].title if one.revision in brought else "",
         )
-        for row in rows
+        for one in found
+    ]
+
+
+def _uses(principal: Principal, found: Published, identity: Identity) -> list[UseRow]:
+    seen = {(d.kind, d.tenant, d.name) for d in access.documents(principal, found)}
+    return [
+        UseRow(
+            named(use.identity), use.path, use.line, f"{document_url(*use.identity)}#L{use.line}"
+        )
+        for use in uses(published_documents().documents, identity)
+        if use.identity in seen
     ]

@@ -12,6 +12,12 @@ def names() -> Mapping[str, str]:
     return dict(User.objects.exclude(name="").values_list("email", "name"))
 
 
+def people() -> tuple[Mapping[str, str], frozenset[str]]:
+    """What members are called, by address, and the addresses of those who are members still."""
+    rows = list(User.objects.values_list("email", "name", "is_active"))
+    return {e: name for e, name, _ in rows if name}, frozenset(e for e, _, active in rows if active)
+
+
 def person(actor: str, known: Mapping[str, str] = NOBODY) -> str:
     """The name of `member:ada@acme.example` where it is known, else the address; jobs and the command line are named."""
     kind, _, name = actor.partition(":")

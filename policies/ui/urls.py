@@ -2,11 +2,34 @@
 
 from django.urls import path
 
-from policies.ui import documents, joining, keys, members, settings, stops, tenants
+from policies.ui import (
+    changes,
+    documents,
+    edits,
+    joining,
+    keys,
+    members,
+    revisions,
+    settings,
+    stops,
+    tenants,
+)
 
+_ONE = "change-requests/<uuid:change>"
+_DOCUMENT = "documents/<str:kind>/<str:tenant>/<str:name>"
 urlpatterns = [
     path("documents/", documents.documents, name="documents"),
     path("documents/<str:kind>/<str:tenant>/<str:name>/", documents.document, name="document"),
+    path(f"{_DOCUMENT}/versions/<int:number>/", revisions.version, name="version"),
+    path("change-requests/", changes.changes, name="changes"),
+    path("change-requests/new/", edits.new, name="change-new"),
+    path(f"{_ONE}/", changes.change, name="change"),
+    path(f"{_ONE}/edits/", edits.add, name="change-add"),
+    path(f"{_ONE}/edits/<str:kind>/<str:tenant>/<str:name>/", edits.edit, name="change-edit"),
+    path(f"{_ONE}/<slug:what>/", changes.act, name="change-act"),
+    path("revisions/", revisions.revisions, name="revisions"),
+    path("revisions/<int:revision>/", revisions.revision, name="revision"),
+    path("revisions/<int:revision>/rollback/", revisions.rollback, name="rollback"),
     path("stops/", stops.stops, name="stops"),
     path("stops/<uuid:stop>/lift/", stops.lift, name="stop-lift"),
     path("settings/", settings.settings, name="settings"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +23,7 @@ from audit.ui.words import ago, count, rough, share
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Governed, Published, published
+from policies.changes.models import ChangeRequest
 from policies.order.lock import mandate_now
 from policies.stops.read import active
 from policies.stops.visible import visible as visible_stops
@@ -87,6 +89,7 @@ class _View:
     found: Published
     tenant: str
     now: datetime
+    waiting: Sequence[ChangeRequest] = ()
 
     @property
     def calls(self) -> QuerySet[Call]:
@@ -101,7 +104,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     principal, found = principal_of(request), published()
     tenants = [d.name for d in documents(principal, found) if d.kind == "Tenant"]
     asked = request.GET.get("tenant", "")
-    view = _View(principal, found, asked if asked in tenants else "", mandate_now())
+    shell: Any = request.console  # type: ignore[attr-defined]  # the middleware puts it there
+    view = _View(principal, found, asked if asked in tenants else "", mandate_now(), shell.waiting)
     sums = totals(view.calls)
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
@@ -137,6 +141,7 @@ def _budgets(view: _View) -> list[Balance]:
 def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
+        *_approvals(view),
         *_stops(view),
         *_unknown(view),
         *_validations(view),
@@ -156,6 +161,17 @@ def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
         log = _log(view.now)
         needs = [log, *needs[:3]] if log.tone == "bad" else [*needs[:3], log]
     return needs[:4]
+
+
+def _approvals(view: _View) -> list[Need]:
+    rows = [r for r in view.waiting if not view.tenant or r.tenant == view.tenant]
+    if not rows:
+        return []
+    first = rows[0]
+    title = f"{len(rows)} change request{'s wait' if len(rows) > 1 else ' waits'} for you"
+    text = f"{first.title}, by {person(first.author, names())}. Nothing of it takes effect before you approve."
+    url = reverse("change", args=[first.id]) if len(rows) == 1 else reverse("changes")
+    return [Need(title, text, "change", "warn", url, "Look at it")]
 
 
 def _stops(view: _View) -> list[Need]:
@@ -242,7 +258,10 @@ def _exhausted(near: Sequence[Balance]) -> list[Need]:
 def _flagged(view: _View) -> list[Need]:
     if not (view.found.flagged and view.principal.holds("admin")):
         return []
-    text = "One person may draft, approve and publish alone; each such step is flagged in the log."
+    text = (
+        f"Revision {view.found.revision} was published by {person(view.found.actor, names())} alone. "
+        "One person may draft, approve and publish; each such step is flagged in the log."
+    )
     url = reverse("document", args=["Organisation", "-", next(view.found.of("Organisation")).name])
     return [Need("Single-operator mode", text, "person", "warn", url, "Open the organisation")]
 

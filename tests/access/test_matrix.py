@@ -48,7 +48,10 @@ def test_no_object_of_a_tenant_is_open_to_another_tenants_roles() -> None:
         for row in rows()
         if any(
             f"{{{name}}}" in row.address
-            for name in ("call", "waiting", "stop", "tenant", "person", "apikey", "invitation")
+            for name in (
+                *("call", "waiting", "stop", "tenant", "person", "apikey", "invitation"),
+                *("draft", "handed", "change"),
+            )
         )
         for asker in ASKERS
         if asker.startswith(("there:", "foreign")) and row.expected(asker) == "+"

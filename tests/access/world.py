@@ -1,5 +1,6 @@
 """Two tenants, an asker for every column of the table, and the objects that addresses name. Runs in a database of its own."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -7,11 +8,16 @@ from uuid import UUID
 from audit.log.models import Entry
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import ROLES, Principal
+from policies.bundles.past import versions
 from policies.bundles.publish import Edits, publish
+from policies.changes import commands as changes
+from policies.changes.commands import NewChange
+from policies.changes.models import APPROVAL, ChangeRequest
 from policies.documents.parse import parse_text
 from policies.identity import commands, members
 from policies.identity.models import User
 from policies.management.cli import operator
+from policies.order.lock import control
 from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
 from tests.access import guests
@@ -72,6 +78,12 @@ kind: Route
 metadata: {{name: {tenant}-ask, tenant: {tenant}}}
 spec: {{useCase: {tenant}-case, task: chat, strategy: {{type: single, model: small}}}}
 """
+_EDIT = """\
+apiVersion: mandate/v1
+kind: Permission
+metadata: {{name: {name}, tenant: {tenant}}}
+spec: {{effect: permit, on: call}}
+"""
 _GRANT = """\
 apiVersion: mandate/v1
 kind: RoleGrant
@@ -114,7 +126,36 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects["waiting"] = _waiting_calls(made.keys["key"])
     made.objects["stop"] = lambda: _stop(tess)
     made.objects |= guests.makers(tess, HERE, TEAM)
+    made.objects |= _changes(tess)
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
+
+
+def _changes(tess: Principal) -> dict[str, Callable[[], str]]:
+    """Change requests of the tenant, each made anew: a draft, and one that waits for approval."""
+
+    def draft(name: str = "tried") -> str:
+        row = changes.draft(tess, NewChange(title="Try", tenant=HERE))
+        changes.put_texts(tess, row.id, _EDIT.format(tenant=HERE, name=name))
+        return str(row.pk)
+
+    def handed_in() -> str:
+        # of its own name: what one asker published would be in the next one's way
+        row = draft(f"given-{secrets.token_hex(4)}")
+        # as `submit` would leave it; checking each anew would take minutes
+        ChangeRequest.objects.filter(pk=row).update(state=APPROVAL)
+        return row
+
+    once: list[str] = []
+
+    def one() -> str:
+        once[:] = once or [draft()]
+        return once[0]
+
+    revision = str(control().revision)
+    version = next(versions(("RoleGrant", HERE, "here-admin"))).number
+    return {"draft": draft, "handed": handed_in, "change": one} | _constants(
+        {"revision": revision, "version": str(version)}
+    )
 
 
 def _waiting_calls(key: str) -> Callable[[], str]:

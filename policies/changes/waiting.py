@@ -1,0 +1,56 @@
+"""The change requests that wait for one person, for the menu and the overview: one query, on every page."""
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Q
+
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import Published
+from policies.bundles.rules import FLOORS
+from policies.changes import access
+from policies.changes.models import APPROVAL, ChangeRequest
+
+_MOST = 100
+
+
+def waiting(principal: Principal, found: Published) -> list[ChangeRequest]:
+    """Those that this principal could approve and has not; newest first. The page itself has the last word."""
+    rows = (
+        access.visible(principal)
+        .filter(state=APPROVAL)
+        .annotate(
+            kinds=ArrayAgg("edits__kind", distinct=True, default=[]),
+            writers=ArrayAgg("edits__written_by", distinct=True, default=[]),
+            editors=ArrayAgg("edits__edited_by", distinct=True, default=[]),
+            given=ArrayAgg(
+                "approvals__actor",
+                filter=Q(approvals__dismissed_at=None),
+                distinct=True,
+                default=[],
+            ),
+        )
+        .order_by("-id")[:_MOST]
+    )
+    return [row for row in rows if _waits(principal, found, row)]
+
+
+def _waits(principal: Principal, found: Published, row: ChangeRequest) -> bool:
+    seen = vars(row)
+    if principal.actor in seen["given"]:
+        return False
+    wrote = {row.author, row.last_editor, *seen["writers"], *seen["editors"]}
+    if principal.actor in wrote and not found.single_operator:
+        return False
+    return any(
+        access.approves(principal, role, row.tenant) for role in _roles(found, seen["kinds"])
+    )
+
+
+def _roles(found: Published, kinds: list[str]) -> set[str]:
+    """The roles that the bundle in force asks of these kinds. A Permission may be a hard forbid, whatever its count."""
+    rules = found.organisation.get("approvals", {})
+    wanted: set[str] = set()
+    for kind in kinds:
+        rule = rules.get(kind) or rules.get("default") or {}
+        if rule.get("count", 1) or kind in FLOORS or kind == "Permission":
+            wanted.update(rule.get("roles") or ["approver"])
+    return wanted

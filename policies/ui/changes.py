@@ -1,0 +1,344 @@
+"""The pages of change requests: the list, one with its differences, checks and approvals, and what may be done to it."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from audit.log import read as log
+from audit.log.kinds import KINDS, Group
+from audit.ui.filters import Filters, Page, page_of, read_filters
+from audit.ui.request import principal_of
+from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
+from controlplane.kernel.ids import uuid7_time
+from controlplane.kernel.principal import Principal
+from policies.bundles.read import Published, published_documents
+from policies.bundles.rules import Need, organisation
+from policies.changes import access, commands, compare, publishing, words
+from policies.changes.checks import TITLES
+from policies.changes.models import APPROVAL, DRAFT, OPEN, SCHEDULED, ChangeRequest, Edit
+from policies.changes.read import Standing, after_of, conflicts, edits_of, standing
+from policies.changes.texts import document_of, named
+from policies.documents.document import Document, Identity
+from policies.documents.problems import InvalidDocuments
+from policies.ui.people import names, people, person, sentence
+
+NO_TENANT = "-"
+STATE_WORDS = {
+    "draft": ("draft", "", "document"),
+    "checks": ("fails its checks", "bad", "cross-circle"),
+    "approval": ("waits for approval", "info", "clock"),
+    "scheduled": ("scheduled", "info", "clock"),
+    "published": ("published", "ok", "check"),
+    "withdrawn": ("withdrawn", "", "close"),
+}
+_HISTORY = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One line of the list."""
+
+    id: UUID
+    title: str
+    tenant: str
+    by: str
+    state: tuple[str, str, str]
+    count: int
+    at: datetime
+    revision: int | None
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EditShown:
+    """One edited document: its difference, its meaning, and what is wrong with its text."""
+
+    edit: Edit
+    name: str
+    url: str
+    lines: Sequence[compare.Line]
+    story: words.Story | None
+    theirs: Sequence[compare.Line]
+    conflict: bool
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckShown:
+    """One check with its problems."""
+
+    title: str
+    ok: bool
+    told: str
+    problems: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class NeedShown:
+    """What one kind needs and still misses."""
+
+    kind: str
+    count: int
+    roles: str
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One entry of its history."""
+
+    title: str
+    by: str
+    at: datetime
+    reason: str
+    id: UUID
+
+
+@require_safe
+def changes(request: HttpRequest) -> HttpResponse:
+    """`/change-requests/`: those that one may see, newest first."""
+    principal = principal_of(request)
+    seen = access.visible(principal)
+    tenants = sorted(set(seen.values_list("tenant", flat=True)))
+    filters = read_filters(
+        request,
+        [
+            (
+                "state",
+                "State",
+                "all",
+                [("open", "open"), *((state, told[0]) for state, told in STATE_WORDS.items())],
+            ),
+            (
+                "tenant",
+                "Of",
+                "anyone",
+                [(t or NO_TENANT, t or "the organisation") for t in tenants],
+            ),
+        ],
+    )
+    page = _rows(request, seen, filters)
+    context = {"page": page, "filters": filters, "may_draft": access.drafts_somewhere(principal)}
+    return render(request, "policies/changes.html", context)
+
+
+@require_safe
+def change(request: HttpRequest, change: UUID) -> HttpResponse:
+    """`/change-requests/<id>/`: what it changes, in words and line by line, and how far it is."""
+    principal = principal_of(request)
+    row = access.get(principal, change)
+    return render(request, "policies/change.html", shown(principal, row))
+
+
+@require_POST
+def act(request: HttpRequest, change: UUID, what: str) -> HttpResponse:
+    """`/change-requests/<id>/<what>/`: one step, then the page again."""
+    principal = principal_of(request)
+    row = access.get(principal, change)
+    step = _STEPS.get(what)
+    if step is None:
+        raise NotFound("there is no such step")
+    work, said = step
+    try:
+        now = work(principal, row, request.POST)
+    except InvalidDocuments as error:
+        messages.error(request, sentence(str(error.problems[0])))
+    except MandateError as error:
+        messages.error(request, sentence(error.message))
+    else:
+        told = f"Revision {now.published_revision} is in force." if now.published_revision else said
+        messages.success(request, told)
+    return redirect("change", change)
+
+
+def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
+    """Everything that the page of one change request shows."""
+    base, edits = published_documents(), edits_of(row)
+    known, active = people()
+    found = standing(base, row, edits, members=active)
+    clashes = set(conflicts(base, row, edits)) if row.open else set()
+    refusal = found.refusal(principal, publishing.roles_of(principal, base, row.tenant))
+    writes = access.may_draft(principal, row.tenant)
+    return {
+        "change": row,
+        "state": STATE_WORDS[row.state],
+        "author": person(row.author, known),
+        "last_editor": person(row.last_editor, known),
+        "edits": [_edit(base, row, edit, clashes) for edit in edits],
+        "organisation_moved": sorted(i for i in clashes if i[0] == "Organisation"),
+        "checks": [
+            CheckShown(TITLES[c.kind], c.ok, c.told, [tuple(p) for p in c.problems])
+            for c in row.checks.order_by("id")
+        ],
+        "needs": _needs(found),
+        "missing": sum(need.count for need in found.missing),
+        "given": [(person(a.actor, known), ", ".join(a.roles), a) for a in found.given],
+        "alone": found.alone,
+        "refusal": refusal and sentence(refusal),
+        "may_approve": row.state == APPROVAL and not refusal and not clashes,
+        "may_write": writes and row.open,
+        "may_submit": writes and row.state == DRAFT and bool(edits),
+        "may_return": row.state in ("checks", APPROVAL, SCHEDULED) and (writes or not refusal),
+        "may_publish": row.state in (APPROVAL, SCHEDULED) and not found.missing and not clashes,
+        "may_withdraw": row.open and access.may_withdraw(principal, row),
+        "conflicts": [named(identity) for identity in sorted(clashes)],
+        "history": _history(row, known),
+    }
+
+
+def edit_url(row: ChangeRequest, identity: Identity) -> str:
+    """The address of one edit's page."""
+    kind, tenant, name = identity
+    return reverse("change-edit", args=[row.id, kind or NO_TENANT, tenant or NO_TENANT, name])
+
+
+def _rows(request: HttpRequest, seen: Any, filters: Filters) -> Page[ChangeRow]:  # noqa: ANN401 - a queryset
+    state, tenant = filters.values.get("state"), filters.values.get("tenant")
+    if state:
+        seen = seen.filter(state__in=OPEN if state == "open" else (state,))
+    if tenant:
+        seen = seen.filter(tenant="" if tenant == NO_TENANT else tenant)
+    if filters.q and "\x00" not in filters.q:
+        seen = seen.filter(title__icontains=filters.q)
+    known = names()
+
+    def rows(found: Sequence[ChangeRequest]) -> list[ChangeRow]:
+        counts: dict[UUID, int] = {}
+        for of in Edit.objects.filter(change__in=found).values_list("change_id", flat=True):
+            counts[of] = counts.get(of, 0) + 1
+        return [
+            ChangeRow(
+                id=row.id,
+                title=row.title,
+                tenant=row.tenant,
+                by=person(row.author, known),
+                state=STATE_WORDS[row.state],
+                count=counts.get(row.id, 0),
+                at=row.updated_at,
+                revision=row.published_revision,
+                flagged=row.flagged,
+            )
+            for row in found
+        ]
+
+    return page_of(request, seen, rows)
+
+
+def _edit(
+    base: Published, row: ChangeRequest, edit: Edit, clashes: Iterable[Identity]
+) -> EditShown:
+    clash = edit.identity in clashes
+    now = base.rows.get(edit.identity) if clash else None
+    after = None if edit.deletes else edit.source
+    return EditShown(
+        edit=edit,
+        name=named(edit.identity) if edit.kind else edit.name,
+        url=edit_url(row, edit.identity),
+        lines=compare.lines(edit.before, after),
+        story=_story(base, edit),
+        theirs=compare.lines(edit.before, now.source if now else None) if clash else (),
+        conflict=clash,
+        value="|".join(edit.identity),
+    )
+
+
+def _story(base: Published, edit: Edit) -> words.Story | None:
+    before: Document | None = None
+    if edit.before is not None:
+        try:
+            before = document_of(edit.identity, edit.before)
+        except InvalidDocuments:
+            return None
+    after = after_of(edit)
+    if edit.problems or (before is None and after is None):
+        return None
+    currency = str(organisation(base.documents).get("currency", ""))
+    return words.story(edit.identity, before, after, currency)
+
+
+def _needs(found: Standing) -> list[NeedShown]:
+    left: Mapping[str, Need] = {need.kind: need for need in found.missing}
+    return [
+        NeedShown(
+            kind=need.kind,
+            count=need.count,
+            roles=" or ".join(need.roles),
+            missing=left[need.kind].count if need.kind in left else 0,
+        )
+        for need in found.needs
+    ]
+
+
+def _history(row: ChangeRequest, known: Mapping[str, str]) -> list[Happened]:
+    wanted = log.Filter(group=Group.POLICY, subject=row.subject, since=row.created_at)
+    found = log.matching(wanted).order_by("-id")[:_HISTORY]
+    bodies = [(entry, json.loads(bytes(entry.body))) for entry in found]
+    return [
+        Happened(
+            KINDS[entry.kind].title,
+            person(said["actor"], known),
+            uuid7_time(entry.id),
+            str(said["data"].get("reason", "")),
+            entry.id,
+        )
+        for entry, said in bodies
+    ]
+
+
+Posted = Mapping[str, Any]
+Work = Callable[[Principal, ChangeRequest, Any], ChangeRequest]
+
+
+def _approve(principal: Principal, row: ChangeRequest, posted: Posted) -> ChangeRequest:
+    return publishing.approve(
+        principal,
+        row.id,
+        reason=str(posted.get("reason", "")),
+        digest=str(posted.get("digest", "")),
+    )
+
+
+def _rebase(principal: Principal, row: ChangeRequest, posted: Any) -> ChangeRequest:  # noqa: ANN401 - a QueryDict
+    mine: list[Identity] = []
+    for value in posted.getlist("mine"):
+        parts = value.split("|")
+        if len(parts) != 3:
+            raise InvalidRequest("choose from the list")
+        mine.append((parts[0], parts[1], parts[2]))
+    return commands.rebase(principal, row.id, mine)
+
+
+_STEPS: Mapping[str, tuple[Work, str]] = {
+    "submit": (
+        lambda principal, row, _: publishing.submit(principal, row.id),
+        "Handed in. What was found stands below.",
+    ),
+    "check": (lambda principal, row, _: publishing.check(principal, row.id), "Checked again."),
+    "approve": (_approve, "Your approval is given. Others are still missing."),
+    "request-changes": (
+        lambda principal, row, posted: publishing.request_changes(
+            principal, row.id, str(posted.get("reason", ""))
+        ),
+        "It is a draft again, with your reason.",
+    ),
+    "withdraw": (
+        lambda principal, row, posted: commands.withdraw(
+            principal, row.id, str(posted.get("reason", ""))
+        ),
+        "Withdrawn. Nothing of it took effect.",
+    ),
+    "publish": (
+        lambda principal, row, _: publishing.publish_change(principal, row.id),
+        "Published.",
+    ),
+    "rebase": (_rebase, "It is written against the bundle in force now. Approvals begin anew."),
+}
