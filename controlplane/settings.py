@@ -174,6 +174,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ChangeStateEnum": "policies.changes.models.STATES",
+        "CredentialStateEnum": "policies.identity.read.STATES",
+    },
 }
 
 CACHES = {
