@@ -21,8 +21,8 @@ from policies.identity.mail import mail_invitation
 from policies.identity.models import Team
 from policies.order.lock import mandate_now
 from policies.ui.documents import document_url
-from policies.ui.people import names, sentence
 from policies.ui.people import person as called
+from policies.ui.people import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +189,11 @@ def _teams() -> list[tuple[str, str]]:
 
 
 def _invitations(principal: Principal) -> list[dict[str, object]]:
-    known, now = names(), mandate_now()
+    rows = list(read.invitations(principal)[:PAGE_ROWS])
+    now = mandate_now() if rows else None
     return [
-        {"row": row, "by": called(row.actor, known), "over": row.expires_at <= now}
-        for row in read.invitations(principal)[:PAGE_ROWS]
+        {"row": row, "by": called(row.actor), "over": now is None or row.expires_at <= now}
+        for row in rows
     ]
 
 

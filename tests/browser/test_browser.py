@@ -105,7 +105,8 @@ def _path(console: Console, path: str) -> str:
     return path.format(entry=f"/log/{entry.hex}/", **console.calls)
 
 
-def _violations(page: Page) -> list[str]:
+def violations(page: Page) -> list[str]:
+    """What axe finds."""
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
@@ -124,7 +125,7 @@ def test_page(console: Console, lookers: Lookers, name: str, path: str, look: st
     assert answer is not None
     expected = {"/log/": 403, "/calls/{retail}/": 404}.get(path, 200) if name == "tariq" else 200
     assert answer.status == expected
-    assert _violations(looker.page) == []
+    assert violations(looker.page) == []
     wide = looker.page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
@@ -139,7 +140,7 @@ def test_sign_in_page(console: Console, browser: Browser, look: str) -> None:
     context = browser.new_context(base_url=console.url, viewport=size, color_scheme=scheme)  # type: ignore[arg-type] # plain values
     page = context.new_page()
     page.goto("/account/login/")
-    assert _violations(page) == []
+    assert violations(page) == []
     context.close()
 
 
@@ -201,7 +202,7 @@ def test_the_menu_opens_and_closes_on_a_phone(lookers: Lookers) -> None:
     assert not page.locator("#side").is_visible()
     page.click(".menu-button")
     assert page.locator("#side").is_visible()
-    assert _violations(page) == []
+    assert violations(page) == []
     page.keyboard.press("Escape")
     assert not page.locator("#side").is_visible()
 
