@@ -89,9 +89,13 @@ def test_rotating_shows_the_next_key_and_says_so_on_the_old_one(
     page.goto("/keys/new/")
     page.fill("#id_name", "to be rotated")
     page.click("text=Make the key")
+    page.wait_for_selector("#fresh")
     old = page.inner_text("#fresh").split("_")[1]
     page.select_option("#id_overlap", "168")
     page.click("text=Make the next key")
+    page.wait_for_function(
+        "old => !document.getElementById('fresh').textContent.includes(old)", arg=old
+    )
     new = page.inner_text("#fresh").split("_")[1]
     assert new != old
     page.goto(f"/keys/{old}/")
@@ -99,7 +103,7 @@ def test_rotating_shows_the_next_key_and_says_so_on_the_old_one(
     assert page.locator("text=ends soon").count() == 1
     page.fill("#id_reason", "left on a train")
     page.click("text=Revoke the key")
-    assert page.locator("text=The key is revoked.").count() == 1
+    page.wait_for_selector("text=The key is revoked.", timeout=20_000)
     assert page.locator("text=Make the next key").count() == 0
     rows = console.rows("SELECT revoked_at IS NOT NULL FROM policies_api_key WHERE id = %s", old)
     assert rows == [(True,)]
@@ -117,6 +121,7 @@ def test_a_guest_joins_sets_up_the_second_factor_and_needs_it(
     ada.fill("#id_email", "gwen@acme.example")
     ada.select_option("#id_team", "insurance/claims")
     ada.click("main button:has-text('Invite')")
+    ada.wait_for_selector("#invite")
     link = ada.inner_text("#invite")
     assert violations(ada) == []
     context = browser.new_context(base_url=console.url, viewport={"width": 390, "height": 844})
@@ -127,28 +132,28 @@ def test_a_guest_joins_sets_up_the_second_factor_and_needs_it(
     page.fill("#id_password", "correct horse battery")
     page.fill("#id_again", "correct horse battery")
     page.click("button:has-text('Join')")
-    assert page.locator("text=Welcome. Sign in").count() == 1
-    _password(page)
-    assert page.url == f"{console.url}/"
+    page.wait_for_selector("text=Welcome. Sign in", timeout=20_000)
+    _password(page, f"{console.url}/")
     page.goto("/account/2fa/totp/activate/")
     page.fill("#id_password", "correct horse battery")
     page.click("button:has-text('Go on')")
+    page.wait_for_selector("img.qr")
     assert page.locator("img.qr").evaluate("image => image.naturalWidth") > 0
     assert violations(page) == []
     assert _wide(page) == 0
     secret = page.inner_text("#secret")
     page.fill("#id_code", _code(secret))
     page.click("button:has-text('Turn it on')")
+    page.wait_for_selector("#codes")
     assert len(page.inner_text("#codes").split()) == 10
     assert violations(page) == []
     context.clear_cookies()
     page.goto("/settings/")
-    _password(page)
-    assert page.url == f"{console.url}/account/2fa/authenticate/"
+    _password(page, f"{console.url}/account/2fa/authenticate/")
     assert violations(page) == []
     page.fill("#id_code", _code(secret, 1))
     page.click("button:has-text('Sign in')")
-    page.goto("/settings/")
+    page.wait_for_url("**/settings/")
     assert page.locator("text=Turn it off").count() == 1
     context.close()
     again = httpx2.get(link, timeout=30)
@@ -160,8 +165,8 @@ def test_a_guest_joins_sets_up_the_second_factor_and_needs_it(
     assert rows == [("claims",)]
 
 
-def _password(page: Page) -> None:
+def _password(page: Page, then: str) -> None:
     page.fill("#id_login", "gwen@acme.example")
     page.fill("#id_password", "correct horse battery")
     page.click("button:has-text('Sign in')")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_url(then, timeout=20_000)
