@@ -59,7 +59,7 @@ def calls(request: HttpRequest) -> HttpResponse:
     found = published()
     filters = read_filters(request, _choices(principal, found))
     rows = visible(principal)
-    exact = _call_id(filters.q)
+    exact = call_id(filters.q)
     if exact is not None and rows.filter(pk=exact).exists():
         return redirect("call", call_name(exact))
     page = page_of(request, _narrowed(rows, filters), lambda part: rows_of(part, found.currency))
@@ -138,8 +138,13 @@ def _narrowed(rows: QuerySet[Call], filters: Filters) -> QuerySet[Call]:
             Exists(Attempt.objects.filter(call=OuterRef("pk"), model=values["model"]))
         )
     if filters.q:
-        rows = rows.filter(_text(filters.q))
+        rows = matching(rows, filters.q)
     return rows
+
+
+def matching(rows: QuerySet[Call], q: str) -> QuerySet[Call]:
+    """Those whose id begins so, or that have to do with it."""
+    return rows.filter(_text(q))
 
 
 def _text(q: str) -> Q:
@@ -157,7 +162,8 @@ def _prefix(q: str) -> tuple[UUID | None, UUID | None]:
     return UUID(hex=digits.ljust(32, "0")), UUID(hex=digits.ljust(32, "f"))
 
 
-def _call_id(q: str) -> UUID | None:
+def call_id(q: str) -> UUID | None:
+    """The call that this text names, if it names one."""
     try:
         return parse_call_name(q)
     except ValueError:

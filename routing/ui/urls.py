@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.ui import budgets, call, calls, models, overview, playground, report
+from routing.ui import budgets, call, calls, models, overview, playground, report, search
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("calls/<str:name>/cancel/", call.cancel, name="call-cancel"),
     path("budgets/", budgets.budgets, name="budgets"),
     path("reports/spend/", report.spend, name="report-spend"),
+    path("search/", search.search, name="search"),
     path("playground/", playground.page, name="playground"),
     path("models/", models.models, name="models"),
 ]

@@ -29,6 +29,14 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     running.stop()
 
 
+@pytest.fixture
+def lone_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console whose calls are a test's own: what is laid into it disturbs no figure of others."""
+    running = world.start(tmp_path_factory.mktemp("lone"))
+    yield running.console
+    running.stop()
+
+
 def _chromium() -> str | None:
     """`make test` says which one works; else the system's; None lets Playwright take its own."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -36,6 +36,8 @@ PAGES = (
     ("finn", "/budgets/"),
     ("finn", "/budgets/?budget=insurance/claims-daily"),
     ("mallory", "/playground/"),
+    ("cleo", "/search/?q=claims"),
+    ("mallory", "/search/?q=nothing-at-all"),
     ("finn", "/reports/spend/"),
     ("finn", "/reports/spend/?by=model&then=-"),
     ("ada", "/models/"),
@@ -98,7 +100,8 @@ def lookers(console: Console, browser: Browser) -> Iterator[Lookers]:
         looker.context.close()
 
 
-def _path(console: Console, path: str) -> str:
+def path_of(console: Console, path: str) -> str:
+    """The address, with the calls and the entry that it names."""
     (entry,) = console.rows(
         "SELECT id FROM audit_entry WHERE kind = 'call.completed' ORDER BY id LIMIT 1"
     )[0]
@@ -121,7 +124,7 @@ def violations(page: Page) -> list[str]:
 def test_page(console: Console, lookers: Lookers, name: str, path: str, look: str) -> None:
     looker = lookers[name, look]
     looker.said.clear()
-    answer = looker.page.goto(_path(console, path), wait_until="networkidle")
+    answer = looker.page.goto(path_of(console, path), wait_until="networkidle")
     assert answer is not None
     expected = {"/log/": 403, "/calls/{retail}/": 404}.get(path, 200) if name == "tariq" else 200
     assert answer.status == expected
@@ -151,7 +154,7 @@ def test_a_page_with_all_it_loads_is_light(console: Console, browser: Browser, p
     looker = Looker(console, browser, "cleo")
     sizes: list[int] = []
     looker.page.on("response", lambda response: sizes.append(len(response.body())))
-    looker.page.goto(_path(console, path), wait_until="networkidle")
+    looker.page.goto(path_of(console, path), wait_until="networkidle")
     looker.context.close()
     assert len(sizes) >= 2
     assert sum(sizes) <= MOST_BYTES

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -119,7 +120,7 @@ class Running:
 
 def start(home: Path) -> Running:
     """Make the installation and start its server."""
-    database = f"mandate_console_{os.getpid()}"
+    database = f"mandate_console_{secrets.token_hex(4)}"
     owner_url = env.database_owner_url()
     _create(owner_url, database)
     environment = {
