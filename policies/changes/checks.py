@@ -10,6 +10,9 @@ from policies.changes.read import conflict_words, conflicts
 from policies.changes.texts import document_of, file_name
 from policies.documents.problems import InvalidDocuments, Problem
 
+_ELSEWHERE = (
+    "something outside this tenant does not hold any more; ask an author of the organisation"
+)
 SCHEMA, BASE, WHOLE, EFFECT = "schema", "base", "whole", "effect"
 TITLES = {
     SCHEMA: "Every document can be read",
@@ -37,7 +40,8 @@ def run(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> list[R
     try:
         candidate = prepare(base, wanted(change, edits, change.author))
     except InvalidDocuments as error:
-        return [*results, Result(WHOLE, ok=False, told="", problems=tuple(error.problems))]
+        problems = tuple(seen_in(change, error).problems)
+        return [*results, Result(WHOLE, ok=False, told="", problems=problems)]
     count = len(candidate.documents)
     return [
         *results,
@@ -56,6 +60,18 @@ def wanted(change: ChangeRequest, edits: Iterable[Edit], actor: str) -> Edits:
         put=[document_of(e.identity, e.source) for e in found if not e.deletes],
         delete=[edit.identity for edit in found if edit.deletes],
     )
+
+
+def seen_in(change: ChangeRequest, error: InvalidDocuments) -> InvalidDocuments:
+    """The problems as people of the tenant may read them: no document of another tenant is named, also where it fails."""
+    if not change.tenant:
+        return error
+    # INVARIANT: nothing of another tenant, by any path
+    own = (f"{change.tenant}/", f"published/{change.tenant}/")
+    kept = [problem for problem in error.problems if problem.file.startswith(own)]
+    if len(kept) < len(error.problems):
+        kept.append(Problem("<bundle>", 1, 1, "", _ELSEWHERE))
+    return InvalidDocuments(kept)
 
 
 def problems_of(edit: Edit) -> tuple[Problem, ...]:

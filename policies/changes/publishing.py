@@ -48,6 +48,7 @@ from policies.changes.read import (
     standing,
 )
 from policies.documents.document import Identity
+from policies.documents.problems import InvalidDocuments
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 
@@ -255,7 +256,10 @@ def _publish(row: ChangeRequest, consent: Consent) -> ChangeRequest:
         _require_base(base, row, consent.edits)
         return checks.wanted(row, consent.edits, consent.principal.actor)
 
-    done = publish(edits, consent)
+    try:
+        done = publish(edits, consent)
+    except InvalidDocuments as error:
+        raise checks.seen_in(row, error) from error
     if not done.difference:
         raise Conflict("all of this is published already; withdraw it")
     return ChangeRequest.objects.get(pk=row.pk)

@@ -41,6 +41,7 @@ class NewForm(forms.Form):
     title = forms.CharField(max_length=200, error_messages={"required": "say what the change is"})
     reason = forms.CharField(max_length=4000, required=False)
     tenant = forms.ChoiceField(required=False)
+    publish_at = forms.DateTimeField(required=False, input_formats=["%Y-%m-%dT%H:%M"])
     documents = forms.CharField(max_length=MAX_TEXT, required=False, strip=False)
 
     def __init__(self, places: list[tuple[str, str]], **given: Any) -> None:  # noqa: ANN401 - Django's own
@@ -172,7 +173,13 @@ def _begin(principal: Principal, form: NewForm) -> ChangeRequest | None:
     tenant = "" if said["tenant"] == NO_TENANT else said["tenant"]
     try:
         row = commands.draft(
-            principal, NewChange(title=said["title"], reason=said["reason"], tenant=tenant)
+            principal,
+            NewChange(
+                title=said["title"],
+                reason=said["reason"],
+                tenant=tenant,
+                publish_at=said["publish_at"],
+            ),
         )
         if said["documents"].strip():
             commands.put_texts(principal, row.id, said["documents"])

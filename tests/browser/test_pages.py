@@ -208,12 +208,16 @@ MENU = (
     ("Overview", "ada cleo finn rui mallory"),
     ("Calls", "ada cleo finn rui mallory"),
     ("Playground", "ada cleo mallory"),
+    ("Change requests", "ada cleo finn rui mallory"),
     ("Documents", "ada cleo finn rui mallory"),
     ("Models", "ada cleo finn rui mallory"),
     ("Stops", "ada cleo"),
     ("Budgets", "ada cleo finn mallory"),
     ("Spend", "ada cleo finn mallory"),
     ("Audit log", "ada cleo"),
+    ("API keys", "ada cleo mallory"),
+    ("Members", "ada cleo finn rui mallory"),
+    ("Tenants", "ada cleo finn rui mallory"),
     ("Settings", "ada cleo finn rui mallory"),
 )
 """Every line of the menu in its order, and whose roles can use it."""

@@ -8,8 +8,10 @@ import pytest
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.changes import access, commands, publishing
+from policies.changes import checks as checks_room
 from policies.changes.commands import NewChange
 from policies.changes.models import ChangeRequest, Edit
+from policies.documents.problems import InvalidDocuments, Problem
 from policies.order.lock import control, mandate_now
 from tests.policies.changes.world import World, budget, force, opened
 from tests.policies.people import entries
@@ -149,6 +151,34 @@ def test_a_tenants_change_touches_and_shows_nothing_of_others(world: World) -> N
     publishing.submit(world.tariq, row.id)
     row.refresh_from_db()
     assert row.state == "checks"
+
+
+def test_what_fails_in_another_tenant_is_not_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = opened(world.tariq, permission("p", world.tenant), of=world.tenant)
+    wrong = [
+        Problem(f"published/{world.other}/PolicyTest/theirs.yaml", 3, 1, "spec", "secret words"),
+        Problem(f"published/{world.tenant}/PolicyTest/ours.yaml", 4, 2, "spec", "the test fails"),
+    ]
+
+    def refuse(*_: object) -> None:
+        raise InvalidDocuments(wrong)
+
+    monkeypatch.setattr("policies.changes.checks.prepare", refuse)
+    commands.check(world.tariq, row.id)
+    told = row.checks.get(kind="whole").problems
+    assert [problem[0] for problem in told] == ["<bundle>", wrong[1].file]
+    assert "secret words" not in str(told)
+    assert world.other not in str(told)
+    monkeypatch.undo()
+    commands.check(world.tariq, row.id)
+    monkeypatch.setattr("policies.changes.publishing.publish", refuse)
+    with pytest.raises(InvalidDocuments) as error:
+        publishing.approve(world.cleo, row.id)
+    assert "secret words" not in str(error.value)
+    whole = draft(world.ada)
+    assert checks_room.seen_in(whole, InvalidDocuments(wrong)).problems == sorted(wrong)
 
 
 def test_text_that_cannot_be_read_is_kept_with_line_and_column(world: World) -> None:

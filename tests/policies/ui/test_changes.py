@@ -47,6 +47,19 @@ def test_from_a_text_to_a_published_revision(world: World) -> None:
     assert "“fine”" in text
 
 
+def test_a_time_may_be_given(world: World) -> None:
+    tariq = Pages(world.tariq)
+    tariq.post(
+        "/change-requests/new/", title="Later", tenant=world.tenant, publish_at="2099-01-02T09:30"
+    )
+    row = ChangeRequest.objects.get(tenant=world.tenant)
+    assert row.publish_at is not None
+    assert row.publish_at.isoformat() == "2099-01-02T09:30:00+00:00"
+    assert "Once approved it is published" in words(tariq.get(f"/change-requests/{row.id}/"))
+    wrong = tariq.post("/change-requests/new/", title="x", tenant=world.tenant, publish_at="soon")
+    assert (wrong.status_code, "Enter a valid date/time." in words(wrong)) == (422, True)
+
+
 def test_cleo_is_not_offered_her_own(world: World) -> None:
     row = opened(world.cleo, permission("p", world.tenant))
     cleo, one = Pages(world.cleo), f"/change-requests/{row.id}/"
