@@ -22,6 +22,7 @@ from routing.gateway import Web, keep
 from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
+from routing.limits.rates import RateLimits
 from routing.relay import Replies
 
 POOL_SIZE = 8
@@ -69,6 +70,7 @@ async def open_web() -> WebHalf:
         key_store=KeyStore(settings.MANDATE_KEYS_DIR / "store"),
         windows=Windows(db),
         breakers=Breakers(client),
+        rates=RateLimits(client),
         new_id=ids.new,
         clock=system_clock,
         web=this_process,

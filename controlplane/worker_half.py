@@ -24,6 +24,7 @@ from routing.case import Worker
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
 from routing.limits.concurrency import Concurrency
+from routing.limits.rates import RateLimits
 from routing.providers.registry import Providers
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ async def build() -> Worker:
         providers=Providers(Secrets(settings.MANDATE_SECRETS_DIR)),
         breakers=Breakers(client),
         concurrency=Concurrency(client),
+        rates=RateLimits(client),
         new_id=ids.new,
         clock=system_clock,
         lease=Lease(worker=ids.new(), host=socket.gethostname(), pid=os.getpid()),

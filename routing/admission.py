@@ -24,6 +24,7 @@ from controlplane.kernel.errors import (
     DeadlineExceeded,
     Forbidden,
     MandateError,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
@@ -31,6 +32,7 @@ from policies.bundles.snapshot import Snapshot
 from policies.engine import facts as fact
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Decision
+from policies.engine.rates import RateClaim, rate_claims
 from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
 from routing.dialects.registry import obstacles
@@ -39,6 +41,7 @@ from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, projected, 
 from routing.ledger import headroom
 from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
+from routing.limits.rates import Refused
 
 STALE_TRIES = 20
 HEADROOM_TRIES = 4
@@ -56,13 +59,25 @@ class Ticket:
     tenant: str
     key: str
     duplicate: bool = False
+    limits: tuple[RateClaim, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def admit(desk: Desk, ask: Ask) -> Ticket:
-    """Let the call in. Raises Forbidden, BudgetExhausted, Conflict, NotFound, Unauthenticated, Unavailable."""
+    """Let the call in. Raises Forbidden, BudgetExhausted, RateLimited, Conflict, NotFound, Unauthenticated, Unavailable."""
     snapshot = await _in_force(desk, ask)
     case = _Case(desk, ask, snapshot, await gather(desk, ask, snapshot))
+    ticket = None
+    try:
+        ticket = await _let_in(case)
+        return ticket
+    finally:
+        if ticket is None or ticket.duplicate:
+            # INVARIANT: what was not let in counts against no rate limit
+            await desk.rates.undo(case.draft.call, case.limits)
+
+
+async def _let_in(case: "_Case") -> Ticket:
     for _ in range(STALE_TRIES):
         answer = await case.step()
         match answer:
@@ -75,9 +90,9 @@ async def admit(desk: Desk, ask: Ask) -> Ticket:
             case answers.NoHeadroom():
                 case.save_money(answer)
             case answers.Stale():
-                case.snapshot = await desk.snapshots.reload()
+                case.snapshot = await case.desk.snapshots.reload()
             case answers.WindowMoved():
-                desk.windows.forget()
+                case.desk.windows.forget()
                 case.moment = answer.now
             case _:
                 raise _turned_away(answer)
@@ -118,6 +133,8 @@ class _Case:
     exhausted: tuple[str, ...] = ()
     obstacles: dict[str, list[str]] = field(default_factory=dict)
     moment: datetime | None = None
+    limits: tuple[RateClaim, ...] = ()
+    slowed: Refused | None = None
     facts: fact.Facts = field(init=False)
     decision: Decision = field(init=False)
 
@@ -127,9 +144,19 @@ class _Case:
         # until a call can be held before its models, one that must be is turned away: nothing opens
         if self.decision.plan is None or self.decision.hold or self.exhausted:
             return await self._deny()
+        self.slowed = await self._slowed(self.decision.plan.steps[0])
+        if self.slowed:
+            return await self._deny()
         retry = self.decision.plan.retry
         lost = retry.attempts - 1 if "worker_lost" in retry.on else 0
         return await self._admit(self.decision.plan.steps[0], lost)
+
+    async def _slowed(self, first: Candidate) -> Refused | None:
+        """Count the call against every rate limit it lies in; asked again for the same call it counts once."""
+        self.limits = rate_claims(self.snapshot.bundle, self.facts)
+        tokens = self.facts.request.input_tokens_estimate + first.max_output_tokens
+        seconds = self.ask.options.deadline_seconds
+        return await self.desk.rates.take(self.draft.call, self.limits, tokens, seconds)
 
     async def _decide(self) -> None:
         """Decide, and once more without the models that have no place for something in this request."""
@@ -176,6 +203,8 @@ class _Case:
         code, rules = "budget_exhausted", self.exhausted
         if not self.exhausted and denial is not None:
             code, rules = denial.code, denial.rules
+        elif self.slowed:
+            code, rules = RateLimited.code, (self.slowed.limit,)
         elif not self.exhausted and self.decision.hold:
             code = "held_for_review"
             rules = tuple(rule.name for rule in self.decision.hold.rules)
@@ -252,6 +281,11 @@ class _Case:
             )
         if self.decision.hold:
             return Forbidden(self.decision.hold.message, call=call, headers=self._headers())
+        if self.slowed:
+            kind = Unavailable if self.slowed.down else RateLimited
+            after = self.slowed.retry_after_seconds
+            told = {"rules": (self.slowed.limit,), "headers": self._headers()}
+            return kind(self.slowed.words, call=call, retry_after_seconds=after, **told)
         if denial is None:
             return Unavailable("this call was not decided; try again", call=call)
         lost = sorted({what for found in self.obstacles.values() for what in found})
@@ -272,6 +306,7 @@ class _Case:
             keeps_running=self.draft.idempotency is not None or self.ask.request.background,
             tenant=self.ask.caller.tenant,
             key=self.ask.caller.key_id,
+            limits=self.limits,
             headers=self._headers(),
         )
 

@@ -48,6 +48,7 @@ class Door:
         self.flow = Flow(case.sender)
         self.last: Tried | None = None
         self.unstarted = ""
+        self.tokens = 0
         self._begun = Counter(tried.label for tried in case.row.made)
         self._tried: set[str] = set()
 
@@ -204,6 +205,7 @@ class Door:
             self._count(tried)
             raise Ended(cut.reason) from None
         finally:
+            self.tokens += sum(tokens_of(tried.usage).values())
             tried.relayed = self.flow.sent > 0
             tried.latency_ms = elapsed_ms(tried.at, case.worker.clock())
 
@@ -267,6 +269,7 @@ class Door:
                 stall=float(timeouts["stallSeconds"]),
                 total=float(timeouts["totalSeconds"]),
             ),
+            rules=case.bundle.models[candidate.model_tenant, candidate.model].rules,
             logprobs=self._measures(candidate),
         )
 

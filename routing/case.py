@@ -30,6 +30,7 @@ from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
 from routing.limits.breakers import Breakers
 from routing.limits.concurrency import Concurrency
+from routing.limits.rates import RateLimits
 from routing.providers.registry import Providers
 from routing.relay import Sender
 from routing.running import Running
@@ -49,6 +50,7 @@ class Worker:
     providers: Providers
     breakers: Breakers
     concurrency: Concurrency
+    rates: RateLimits
     new_id: Callable[[], UUID]
     clock: Clock
     lease: Lease

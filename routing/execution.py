@@ -22,6 +22,7 @@ from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import Forbidden, InvalidRequest, MandateError, UpstreamFailed
 from policies.engine.decision import Plan
+from policies.engine.rates import rate_claims
 from policies.engine.weigh import Weighed
 from routing import checked
 from routing.answers import Money, complete, failure
@@ -191,6 +192,7 @@ async def _finish(case: Case, door: Door, end: End) -> bool:
     match answer:
         case answers.Finished(cost_nano, left_nano):
             money = Money(cost_nano, case.bundle.organisation.spec["currency"], left_nano)
+            await _give_back(case, door)
             await case.sender.end(complete(outcome, model, money))
         case answers.Stale():
             return False
@@ -199,6 +201,13 @@ async def _finish(case: Case, door: Door, end: End) -> bool:
         case answers.OpenAttempt():
             log.error("call.open_attempt", call=case.row.call.hex)
     return True
+
+
+async def _give_back(case: Case, door: Door) -> None:
+    """The slots of its rate limits, and what it really took of their tokens."""
+    claims = rate_claims(case.bundle, case.facts)
+    if claims:
+        await case.worker.rates.give_back(case.row.call, claims, door.tokens)
 
 
 def _settlement(case: Case, door: Door, end: End) -> steps.Settlement | None:

@@ -187,13 +187,25 @@ async def _last(web: Web, line: _Line, frame: Frame) -> bool:
         case "end" if not line.torn and frame.offset == line.sent:
             await _finish(line, unpack_outcome(frame.data))
             return True
-    snapshot = await web.desk.snapshots.current()
-    currency = snapshot.bundle.organisation.spec["currency"]
-    outcome = await answers.stored(web.db, web.desk.key_store, line.ticket.call, currency)
+    outcome = await _stored(web, line.ticket)
     if outcome is None:
         return False
     await _finish(line, _rest(outcome, line.sent))
     return True
+
+
+async def _stored(web: Web, ticket: Ticket) -> Outcome | None:
+    """How the call ended, from the vault; None while it runs. Whoever ended it, its slots of rate limits are free."""
+    snapshot = await web.desk.snapshots.current()
+    currency = snapshot.bundle.organisation.spec["currency"]
+    try:
+        outcome = await answers.stored(web.db, web.desk.key_store, ticket.call, currency)
+    except MandateError:
+        await web.desk.rates.give_back(ticket.call, ticket.limits, None)
+        raise
+    if outcome is not None:
+        await web.desk.rates.give_back(ticket.call, ticket.limits, None)
+    return outcome
 
 
 def _rest(outcome: Outcome, sent: int) -> Outcome:
@@ -236,10 +248,12 @@ async def _cancel(web: Web, ticket: Ticket) -> None:
         for kind in ("attempt.voided", "call.cancelled")
     )
     void_entry, entry = entries
-    await commands.cancel_call(
+    word = await commands.cancel_call(
         web.db,
         commands.Cancel(call=ticket.call, void_entry=void_entry, entry=entry, ask=ticket.stream),
     )
+    if word == "cancelled":
+        await web.desk.rates.give_back(ticket.call, ticket.limits, 0)
 
 
 async def keep(web: Web) -> None:

@@ -30,6 +30,7 @@ from routing.calls.pool import Database
 from routing.exchange import CallRequest
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
+from routing.limits.rates import RateLimits
 
 THREAD_FROM = 256 * 1024
 
@@ -63,6 +64,7 @@ class Desk:
     key_store: KeyStore
     windows: Windows
     breakers: Breakers
+    rates: RateLimits
     new_id: Callable[[], UUID]
     clock: Clock
     web: UUID

@@ -30,6 +30,17 @@ def open_content(store: KeyStore, cursor: Cursor, call: UUID, field: str) -> byt
     return open_parts(store, [Sealed(*row) for row in cursor.fetchall()])
 
 
+def open_part(store: KeyStore, cursor: Cursor, call: UUID, field: str, no: int) -> bytes | None:
+    """Return what one row of a field holds by itself; None when there is none. Raises Erased and Tampered."""
+    cursor.execute(PARTS, [call, field])
+    found = [Sealed(*row) for row in cursor.fetchall()]
+    part = next((one for one in found if one.no == no), None)
+    if part is None:
+        return None
+    keys = CallKeys.recall(store, part.call, part.tenant_key, part.subject_key)
+    return _open(store, keys, part)
+
+
 def open_parts(store: KeyStore, parts: Iterable[Sealed]) -> bytes | None:
     """Return what the rows of one field hold together; None for no rows. Raises Erased and Tampered."""
     opened = []

@@ -72,6 +72,14 @@ class BudgetExhausted(MandateError):
     status = 429
 
 
+class RateLimited(MandateError):
+    """A rate limit lets no call in at the moment; nothing was called. `details` carries `retry_after_seconds`."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
 class Unavailable(MandateError):
     """Something we need is away (PostgreSQL, a worker, capacity). Nothing was sent upstream."""
 

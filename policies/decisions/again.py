@@ -15,10 +15,12 @@ from pathlib import Path
 import msgspec
 
 from controlplane.kernel.errors import MandateError, Unavailable
+from policies.engine.answer import output_of
 from policies.engine.compile import load_bundle
 from policies.engine.decide import decide
 from policies.engine.decision import ENGINE
 from policies.engine.facts import decode
+from policies.engine.weigh import decode_facts, weigh
 
 _SECONDS = 20.0
 _ROOT = Path(__file__).resolve().parents[2]
@@ -31,11 +33,16 @@ class Job(msgspec.Struct, frozen=True):
     text: bytes
     checked: bytes
     facts: tuple[bytes, ...]
+    weighed: tuple[tuple[bytes, bytes, str], ...] = ()
+    """For each answer the facts of its call, its own, and what it said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What came out: one digest (hex) for each of the facts, the engine, the bundle's digest; `error` says why there is none."""
+    """What came out: one digest (hex) for each of the facts and then of the answers, the engine, the bundle's digest.
+
+    `error` says why there is none.
+    """
 
     engine: int
     bundle: str
@@ -70,10 +77,13 @@ def run(job: Job) -> Again:
     bundle = sha256(job.text).hexdigest()
     try:
         compiled = load_bundle(job.revision, job.text, job.checked)
-        digests = tuple(decide(compiled, decode(facts)).digest.hex() for facts in job.facts)
+        digests = [decide(compiled, decode(facts)).digest.hex() for facts in job.facts]
+        for facts, answer, text in job.weighed:
+            found = weigh(compiled, decode(facts), decode_facts(answer), output_of(text))
+            digests.append(found.digest.hex())
     except MandateError as error:
         return Again(ENGINE, bundle, (), error.message)
-    return Again(ENGINE, bundle, digests)
+    return Again(ENGINE, bundle, tuple(digests))
 
 
 if __name__ == "__main__":

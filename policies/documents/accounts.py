@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from policies.documents.fields import Choice, Money, Number, Ref, Secret, Whole, Words
-from policies.documents.groups import Group, ListOf
+from policies.documents.fields import ANY, Cel, Choice, Money, Number, Ref, Secret, Whole, Words
+from policies.documents.groups import Group, ListOf, MapOf
 from policies.documents.identity import CURRENCY
 from policies.documents.kind import Kind, Told, day, name
 from policies.documents.reading import Json
@@ -19,7 +19,7 @@ PROVIDER_TYPES: Final = (
     "sandbox",
     "rules",
 )
-_BUILT: Final = ("openai", "anthropic", "openai-compatible", "sandbox")
+_BUILT: Final = ("openai", "anthropic", "openai-compatible", "sandbox", "rules")
 _WITHOUT_ADDRESS: Final = ("openai", "anthropic", "sandbox", "rules", "gemini")
 
 
@@ -72,6 +72,25 @@ _PRICE: Final = {
 }
 
 
+_RULES: Final = {
+    "extract": ListOf(
+        Group(
+            {
+                "name": name(required=True),
+                "after": Words(r"[\s\S]{1,200}", "text of at most 200 characters", default=""),
+                "pattern": Words(".{1,200}", "a regular expression of one line", required=True),
+            }
+        )
+    ),
+    "lookups": MapOf(MapOf(Words(r"[\s\S]{0,2000}", "text of at most 2,000 characters"))),
+    "rows": ListOf(
+        Group({"when": Cel("rules", default="true"), "answer": Cel("rules", ANY, required=True)}),
+        1,
+        required=True,
+    ),
+}
+
+
 class Model(Kind):
     """One model at a provider: what it can do, what it may see, what it costs by date."""
 
@@ -85,6 +104,7 @@ class Model(Kind):
         "maxOutputTokens": Whole(1, 100_000_000, required=True),
         "regions": ListOf(name(), unique=True),
         "clearance": ListOf(name(), unique=True),
+        "rules": Group(_RULES, absent=True),
         "prices": ListOf(
             Group(
                 {
@@ -109,8 +129,11 @@ class Model(Kind):
 
     @classmethod
     def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """One price for a day."""
+        """One price for a day, each extract once."""
         seen = set()
+        names = [one["name"] for one in spec.get("rules", {}).get("extract", [])]
+        if len(set(names)) < len(names):
+            yield "rules.extract", "each name stands once in the list"
         for index, price in enumerate(spec.get("prices", [])):
             if price["from"] in seen:
                 yield f"prices[{index}].from", f'a price from "{price["from"]}" is written twice'

@@ -266,6 +266,10 @@ class Secret(Words):
         return None
 
 
+ANY: Final = "dyn"
+"""The result of a condition that may be of every type."""
+
+
 class Cel(Words):
     """A condition in CEL. `place` decides which variables it may use, `result` which type it must have."""
 

@@ -16,6 +16,7 @@ def check_whole(documents: Sequence[Document]) -> list[Problem]:
         problems += _dangling(document, index)
         problems += _data_classes(document, index)
         problems += _exceptions(document, index)
+        problems += _rules(document, index)
     return sorted(problems)
 
 
@@ -115,3 +116,17 @@ def _exceptions(document: Document, index: Mapping[Identity, Document]) -> Itera
         if kind == "Permission" and (filled["effect"], filled["level"]) != ("forbid", "soft"):
             message = f'"{target.name}" is no soft forbid; nothing else can be lifted'
             yield document.problem(f"spec.{field}", message)
+
+
+def _rules(document: Document, index: Mapping[Identity, Document]) -> Iterator[Problem]:
+    """A model at a provider of type `rules` is its rules, and no other model has any."""
+    if document.kind != "Model":
+        return
+    found = resolve(index, "Provider", document.tenant, document.spec["provider"])
+    if found is None:
+        return
+    by_rules = index[found].spec.get("type") == "rules"
+    if by_rules and "rules" not in document.spec:
+        yield document.problem("spec", f'a model at "{found[2]}" needs rules: that is all it has')
+    if "rules" in document.spec and not by_rules:
+        yield document.problem("spec.rules", f'"{found[2]}" is no provider of type rules')

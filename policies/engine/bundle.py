@@ -1,5 +1,6 @@
 """All published documents compiled: immutable, content-addressed, ready to decide."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -61,6 +62,24 @@ class DatedPrice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Extract:
+    """What is drawn from a text: the match of a pattern at its beginning, or right after a literal."""
+
+    name: str
+    after: str
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RulesView:
+    """A model that is no model: extracts, lookups, and rows of which the first whose condition holds answers."""
+
+    extracts: tuple[Extract, ...]
+    lookups: Mapping[str, Mapping[str, str]]
+    rows: tuple[tuple[Expression | None, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ModelView:
     """A model as a decision sees it."""
 
@@ -79,6 +98,7 @@ class ModelView:
     environment: Environment
     label: str
     """How facts and messages name it: `name`, or `tenant/name`."""
+    rules: RulesView | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

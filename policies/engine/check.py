@@ -12,12 +12,13 @@ from typing import Final
 from cel_expr_python import cel
 
 from policies.documents.document import Document
+from policies.documents.fields import ANY
 from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
 from policies.documents.reading import Condition
 from policies.documents.spans import Span, position_in
 from policies.engine import wire
 from policies.engine.forms import CheckedForms, Form, form_key, spans_of
-from policies.engine.lint import MAX_TEXT, lint
+from policies.engine.lint import MAX_TEXT, linear, lint
 from policies.engine.schema import PLACES, place_of, type_text
 from policies.engine.wire import CelType
 
@@ -44,6 +45,7 @@ def check(documents: Iterable[Document]) -> CheckedForms:
         if document.kind == "Permission":
             place = document.position("spec.when")
             places[form_key(document.identity, "")] = (document.file, place.line)
+        problems += _patterns(document)
         for condition in document.conditions:
             found = check_condition(document, condition)
             if isinstance(found, Form):
@@ -54,6 +56,15 @@ def check(documents: Iterable[Document]) -> CheckedForms:
         raise InvalidDocuments(problems)
     checker = f"cel-expr-python {version('cel-expr-python')}"
     return CheckedForms(checker, dict(sorted(forms.items())), dict(sorted(places.items())))
+
+
+def _patterns(document: Document) -> Iterator[Problem]:
+    """Regular expressions of rules that are not linear in their text."""
+    rules = document.spec.get("rules", {}) if document.kind == "Model" else {}
+    for index, one in enumerate(rules.get("extract", [])):
+        wrong = linear(one["pattern"])
+        if wrong:
+            yield document.problem(f"spec.rules.extract[{index}].pattern", wrong)
 
 
 def check_condition(document: Document, condition: Condition) -> Form | list[Problem]:
@@ -96,7 +107,7 @@ def _checked(place: str, result: str, text: str) -> bytes | list[tuple[int, str]
     except (RuntimeError, UnicodeError) as error:
         return list(_errors(str(error), text, place))
     got = expression.return_type()
-    if got != _SCALARS[result]:
+    if result != ANY and got != _SCALARS[result]:
         return [(0, f"must be a {result}, not {got.name().lower()}")]
     return list(lint(wire.read(data))) or data
 

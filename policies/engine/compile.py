@@ -30,6 +30,10 @@ from policies.engine.reads import NOTHING, Reads, mentions, reads_of, reads_of_d
 from policies.engine.rules import Rule
 from policies.engine.wire import read
 
+_FREE = {
+    "from": "0001-01-01", "inputPerMillion": "0", "outputPerMillion": "0", "cachedInputPerMillion": "0",
+    "cacheWritePerMillion": "0",
+}  # fmt: skip
 RANKS = ("run", "user", "key", "labels", "route", "useCase", "model", "provider", "team", "tenant")
 """Narrow to wide: a budget has the rank of its narrowest part; the organisation's comes last."""
 
@@ -153,7 +157,8 @@ class _Maker(Maker):
             clearance=frozenset(clearance),
             context_window=spec["contextWindow"],
             max_output_tokens=spec["maxOutputTokens"],
-            prices=tuple(sorted(map(_price, spec["prices"]), key=lambda p: p.since, reverse=True)),
+            prices=self.prices(account, spec["prices"]),
+            rules=governing.rules(self, document),
             state=life["state"],
             sunset_on=life["sunsetOn"] or "",
             label=label((tenant, document.name)),
@@ -162,6 +167,12 @@ class _Maker(Maker):
                 document.name, vendor, spec["tier"], regions, capabilities, tuple(clearance), life["state"],
             ),
         )  # fmt: skip
+
+    def prices(self, account: Governed, written: list[Json]) -> tuple[DatedPrice, ...]:
+        """The prices of a model, the latest first; rules cost nothing, at any time."""
+        if account.spec["type"] == "rules" and not written:
+            written = [_FREE | {"currency": self.organisation.spec["currency"]}]
+        return tuple(sorted(map(_price, written), key=lambda p: p.since, reverse=True))
 
     def route(self, document: Governed) -> RouteView | None:
         """None for a strategy that is not executed yet."""

@@ -15,13 +15,13 @@ from policies.engine.deliberation import CallView, Considered, Deliberation
 from policies.engine.facts import Facts
 from policies.engine.lifting import lifts
 from policies.engine.rules import NOTHING, VARIABLES, Environment, Expression, Outcome, Rule
-from policies.engine.schema import ANSWER, EVERYWHERE, MODEL
+from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL
 from policies.engine.values import Erred, Moment, moment_text
 from policies.engine.wire import Node, walk
 
 _ORDER = {
     d.name: (which, i)
-    for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER))
+    for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER), (1, INPUT))
     for i, d in enumerate(declared)
 }
 

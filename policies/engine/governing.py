@@ -1,12 +1,15 @@
 """The views of what governs answers, exceptions and speed: tiers, validators, escalation rules, scopes."""
 
+import re
 from typing import Any
 
 from controlplane.kernel.money import parse_nano
 from policies.engine.bundle import (
     ExceptionView,
+    Extract,
     Governed,
     RateLimitView,
+    RulesView,
     Scope,
     TierView,
     ValidatorView,
@@ -87,6 +90,29 @@ def rate_limit(maker: Maker, document: Governed) -> RateLimitView:
         tokens_per_minute=spec["tokensPerMinute"] or 0,
         concurrent=spec["concurrent"] or 0,
         deny_when_down=spec["onStoreDown"] == "deny",
+    )
+
+
+def rules(maker: Maker, document: Governed) -> RulesView | None:
+    """The rules of a model that is nothing else; None for any other."""
+    spec = document.spec["rules"]
+    if spec is None:
+        return None
+    return RulesView(
+        extracts=tuple(
+            Extract(one["name"], one["after"], re.compile(one["pattern"], re.ASCII))
+            for one in spec["extract"]
+        ),
+        lookups={name: dict(table) for name, table in spec["lookups"].items()},
+        rows=tuple(
+            (
+                maker.expression(document, f"spec.rules.rows[{i}].when", row["when"])
+                if row["when"] != "true"
+                else None,
+                maker.expression(document, f"spec.rules.rows[{i}].answer", row["answer"]),
+            )
+            for i, row in enumerate(spec["rows"])
+        ),
     )
 
 

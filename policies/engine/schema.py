@@ -91,6 +91,13 @@ ANSWER: Final = (
     Declared("error.class", STRING, "the error class of the last attempt; empty without one"),
 )
 
+INPUT: Final = (
+    Declared("input.text", STRING, "the last thing the user said"),
+    Declared("input.json", DYN, "the same as JSON; null where it is none"),
+    Declared("found", LABELS, "what the extracts found, by their names"),
+    Declared("lookups", ("map", STRING, LABELS), "the tables to look up in, by their names"),
+)
+
 PLACES: Final[Mapping[str, tuple[Declared, ...]]] = {
     "call": EVERYWHERE,
     "model": EVERYWHERE + MODEL,
@@ -100,6 +107,7 @@ PLACES: Final[Mapping[str, tuple[Declared, ...]]] = {
     "accept": EVERYWHERE + ANSWER,
     "validator": EVERYWHERE + ANSWER[2:7],
     "response": EVERYWHERE + ANSWER,
+    "rules": INPUT,
     "failure": EVERYWHERE + ANSWER,
 }
 """What a condition at each place may read. Permissions stand `on` a place, escalation rules at a stage.
@@ -118,7 +126,7 @@ def reference() -> str:
     """The page of all variables, in Markdown."""
     parts = (
         ("Everywhere", EVERYWHERE), ("On a model", MODEL), ("On a tool", TOOL), ("On data", DATA),
-        ("Accept, response and failure", ANSWER),
+        ("Accept, response and failure", ANSWER), ("Rules of a model", INPUT),
     )  # fmt: skip
     lines = ["# Variables of conditions", ""]
     for title, declared in parts:

@@ -91,12 +91,22 @@ class StageExplained(DecisionSerializer):
     trace = serializers.DictField(allow_null=True)
 
 
+class WeighingExplained(DecisionSerializer):
+    """What happened with one answer, weighed again. `error` says why it could not be."""
+
+    identical = serializers.BooleanField()
+    error = serializers.CharField(allow_blank=True)
+    facts = serializers.DictField(allow_null=True)
+    weighed = serializers.DictField(allow_null=True)
+
+
 class Explanation(serializers.Serializer[Any]):
     """Why a call went as it went, in one sentence and in full."""
 
     id = serializers.CharField()
     sentence = serializers.CharField()
     stages = StageExplained(many=True)
+    weighings = WeighingExplained(many=True)
 
 
 class StageReplayed(serializers.Serializer[Any]):

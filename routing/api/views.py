@@ -26,11 +26,12 @@ from routing.calls.access import get, visible
 from routing.calls.models import Attempt, Call
 from routing.reports.access import require_money
 from routing.reports.balances import Balance, balances
-from routing.reports.content import own_answer
+from routing.reports.content import own_answer, weighed_text
 from routing.reports.dry import DryRun, decide_dry
 from routing.reports.ending import cancel_for
 from routing.reports.runs import of_run
 from routing.reports.story import sentence
+from routing.reports.weighed import Weighing
 from routing.reports.why import Stage, Why, why
 
 _EQUAL = ("tenant", "team", "route", "state", "key")
@@ -98,6 +99,7 @@ class Explain(ApiView):
                 "id": call_name(told.call.id),
                 "sentence": "".join(piece.text for piece in sentence(told.told)),
                 "stages": [_explained(stage) for stage in told.stages],
+                "weighings": [_weighing(one) for one in told.weighings],
             }
         )
 
@@ -111,7 +113,7 @@ class Replay(ApiView):
     def post(self, request: Request, name: str) -> Response:  # noqa: ARG002 - DRF's signature
         """Decide from the stored facts and the bundle's text, in a fresh process; compare every byte."""
         call = get(self.principal, _id(name))
-        found = replay(call.id)
+        found = replay(call.id, weighed_text)
         stages = [
             {
                 "no": stage.no,
@@ -289,6 +291,19 @@ def _explained(stage: Stage) -> dict[str, Any]:
         "error": stage.error,
         "facts": msgspec.to_builtins(stage.facts) if stage.facts else None,
         "trace": _plain(stage.trace) if stage.trace else None,
+    }
+
+
+def _weighing(one: Weighing) -> dict[str, Any]:
+    return {
+        "no": one.no,
+        "stage": one.stage,
+        "revision": one.revision,
+        "digest": one.digest,
+        "identical": one.identical,
+        "error": one.error,
+        "facts": msgspec.to_builtins(one.facts) if one.facts else None,
+        "weighed": _plain(one.weighed) if one.weighed else None,
     }
 
 

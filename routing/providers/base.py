@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
+from policies.engine.bundle import RulesView
 from routing.exchange import CallRequest, Usage
 
 ErrorClass = Literal[
@@ -55,6 +56,8 @@ class Target:
     deadline: float
     max_output_tokens: int
     timeouts: Timeouts = field(default_factory=Timeouts)
+    rules: RulesView | None = None
+    """Of a provider of type `rules`: all there is to ask."""
     logprobs: bool = False
     """Whether we want the tokens' probabilities; a caller who did not ask does not see them."""
 

@@ -9,6 +9,7 @@ from routing.providers.anthropic import AnthropicAccount
 from routing.providers.base import Provider, Target
 from routing.providers.http import Account, HttpProvider
 from routing.providers.openai import OpenAIAccount
+from routing.providers.rules import RulesProvider
 from routing.providers.sandbox import SandboxProvider
 from routing.providers.transport import GuardedTransport, RefusedError
 
@@ -38,14 +39,14 @@ class Providers:
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._sandbox = SandboxProvider()
+        self._within: dict[str, Provider] = {"sandbox": SandboxProvider(), "rules": RulesProvider()}
         self._open: dict[tuple[str, str, str], tuple[Secret, HttpProvider]] = {}
         self._retired: list[HttpProvider] = []
 
     def provider(self, target: Target) -> Provider:
         """The adapter for a target. Raises ProviderError when its account cannot be used."""
-        if target.provider_type == "sandbox":
-            return self._sandbox
+        if target.provider_type in self._within:
+            return self._within[target.provider_type]
         secret = self._secret(target)
         key = (target.provider_type, target.base_url, target.credential)
         known = self._open.get(key)

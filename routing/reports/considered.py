@@ -53,9 +53,8 @@ def candidates_of(found: Trace) -> list[CandidateLine]:
 
 
 def _planned(number: int, one: Choosing) -> CandidateLine:
-    words = (
-        f"number {number} of the plan" if one.fate == "planned" else "the call was denied before"
-    )
+    place = f"tier {one.tiers[0]}, number {number}" if one.tiers else f"number {number}"
+    words = f"{place} of the plan" if one.fate == "planned" else "the call was denied before"
     return CandidateLine(one.model, one.fate, words)
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cache
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db import connection, transaction
 from audit.log import append
 from audit.log.entry import build
 from audit.vault.keys import Erased
-from audit.vault.read import open_content
+from audit.vault.read import open_content, open_part
 from audit.vault.seal import Tampered
 from audit.vault.store import KeyStore
 from controlplane.kernel.clock import system_clock
@@ -80,6 +81,16 @@ def own_answer(call: Call) -> object | None:
     except ValueError:
         return text
     return parsed
+
+
+def weighed_text(call: UUID, no: int) -> str | None:
+    """What an answer said that was weighed under a number, to weigh it again: shown to nobody. None where it is gone."""
+    try:
+        with connection.cursor() as cursor:
+            found = open_part(_store(), cursor, call, "weighed", no)
+    except (Erased, Tampered):
+        return None
+    return None if found is None else found.decode("utf-8", "replace")
 
 
 def _open(call: Call, field: str, name: str) -> Opened:

@@ -21,6 +21,7 @@ from policies.engine.facts import Facts, decode
 from routing.calls.models import Attempt, Call
 from routing.ledger.models import LedgerWindow
 from routing.reports.story import Told, latency
+from routing.reports.weighed import STAGES, Weighing, weighings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,15 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """One call explained. Stages in the order in which they were decided; the last request stage is what ran."""
+    """One call explained. Stages in the order in which they were decided; the last one is what ran.
+
+    `weighings` say what happened with each answer that was checked.
+    """
 
     call: Call
     attempts: Sequence[Attempt]
     stages: Sequence[Stage]
+    weighings: Sequence[Weighing]
     entries: Sequence[Line]
     paid: Sequence[Paid]
     totals: Totals
@@ -94,11 +99,12 @@ class Why:
 def why(call: Call, currency: str) -> Why:
     """Explain a call that its reader may see."""
     attempts = list(Attempt.objects.filter(call=call.id).order_by("no"))
-    records = Record.objects.filter(call=call.id).order_by("no")
+    records = list(Record.objects.filter(call=call.id).order_by("no"))
     return Why(
         call=call,
         attempts=attempts,
-        stages=[_stage(record) for record in records],
+        stages=[_stage(record) for record in records if record.stage not in STAGES],
+        weighings=weighings(records),
         entries=log_read.of_call(call.id),
         paid=_paid(attempts),
         totals=_totals(call, attempts),

@@ -31,7 +31,7 @@ from routing.calls import access
 from routing.calls.models import Attempt, Call
 from routing.reports import story
 from routing.reports.considered import NO_MATCH, CandidateLine, RuleLine, candidates_of, rules_of
-from routing.reports.content import open_call
+from routing.reports.content import open_call, weighed_text
 from routing.reports.ending import cancel_for
 from routing.reports.why import Stage, Why, why
 
@@ -110,7 +110,7 @@ def call(request: HttpRequest, name: str) -> HttpResponse:
 def again(request: HttpRequest, name: str) -> HttpResponse:
     """`/calls/call_…/again/`: decide again in a fresh process."""
     principal = principal_of(request)
-    found = _again(replay(_get(principal, name).id))
+    found = _again(replay(_get(principal, name).id, weighed_text))
     if request.headers.get("hx-request") == "true":
         return render(request, "routing/again.html", {"again": found})
     return _page(request, principal, name, again=found)
@@ -215,6 +215,7 @@ def _view(told: Why) -> dict[str, object]:
         "candidates": candidates,
         "dropped": sum(row.result == "dropped" for row in candidates),
         "attempts": [_attempt(a, told.currency) for a in told.attempts],
+        "weighings": told.weighings,
         "totals": _totals(told),
         "money": _money(told),
         "entries": [row_of(line) for line in told.entries],

@@ -6,7 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
-    "responses", "short",
+    "responses", "short", "checked", "slow",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -112,6 +112,32 @@ kind: Route
 metadata: {name: lapsed, tenant: j-deny}
 spec: {useCase: lapsed, task: chat, strategy: {type: single, model: j-gpt}}
 """
+_CHECKED = """\
+apiVersion: mandate/v1
+kind: Validator
+metadata: {name: labelled, tenant: j-checked}
+spec: {type: json_schema, schema: {type: object, required: [label]}, onFailure: next}
+---
+apiVersion: mandate/v1
+kind: Route
+metadata: {name: sorted, tenant: j-checked}
+spec:
+  useCase: journey
+  task: classification
+  strategy:
+    type: cascade
+    tiers:
+      - {models: [j-gpt], accept: confidence.score >= 0.6}
+      - {models: [j-claude]}
+  confidence: {method: agreement, samples: 2}
+  validators: [labelled]
+"""
+_SLOW = """\
+apiVersion: mandate/v1
+kind: RateLimit
+metadata: {name: two-a-minute, tenant: j-slow, owner: finn@acme.example}
+spec: {scope: {team: desk, tenant: j-slow}, requestsPerMinute: 2, concurrent: 5}
+"""
 _LOOPBACK = """\
 apiVersion: mandate/v1
 kind: Provider
@@ -153,6 +179,8 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
         _put(folder, f"{name}.models", own_models(name))
     _put(folder, "responses.compatible", _compatible(port))
     _put(folder, "deny.rules", [_DENY])
+    _put(folder, "checked.rules", [_CHECKED])
+    _put(folder, "slow.rules", [_SLOW])
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
 

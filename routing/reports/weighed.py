@@ -1,0 +1,95 @@
+"""How the answers of a call were weighed: made again from the records, the bundles, and what lies sealed beside them.
+
+What an answer said is read to weigh it again and shown to nobody.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from controlplane.kernel.errors import MandateError
+from policies.bundles.snapshot import bundle_at
+from policies.decisions.models import Decision as Record
+from policies.engine.answer import output_of
+from policies.engine.facts import decode
+from policies.engine.weigh import AnswerFacts, Weighed, decode_facts, weigh
+from routing.reports.content import weighed_text
+
+STAGES = ("response", "failure")
+_GONE = "what this answer said is gone: it cannot be weighed again"
+_WORDS = {
+    "accept": "accepted",
+    "next": "not accepted, on to the next",
+    "repair": "not accepted, asked again",
+    "reject": "not accepted, shown to nobody",
+    "escalate": "a person must decide",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """One weighing, made again. `error` says why it could not be, and then there is no `weighed`."""
+
+    no: int
+    stage: str
+    revision: int
+    digest: str
+    facts: AnswerFacts | None
+    weighed: Weighed | None
+    error: str = ""
+
+    @property
+    def identical(self) -> bool:
+        """Whether it came out as recorded."""
+        return self.weighed is not None and self.weighed.digest.hex() == self.digest
+
+    @property
+    def result(self) -> str:
+        """In words."""
+        return _WORDS[self.weighed.action] if self.weighed else self.error
+
+    @property
+    def because(self) -> str:
+        """The rules with the line that decided."""
+        refs = self.weighed.determining if self.weighed else ()
+        return ", ".join(f"{r.name}, line {r.line}" if r.line else r.name for r in refs)
+
+    @property
+    def measured(self) -> str:
+        """What was measured: `tier 1, agreement 0.666667, fails triage-schema`."""
+        if self.facts is None:
+            return ""
+        found = [f"tier {self.facts.tier + 1}"]
+        if self.facts.error_class:
+            found.append(self.facts.error_class.replace("_", " "))
+        elif self.facts.method:
+            found.append(f"{self.facts.method} {self.facts.confidence or 'unknown'}")
+        failed = [one.validator for one in self.facts.validators if not one.passed]
+        if failed:
+            found.append(f"fails {', '.join(failed)}")
+        if self.facts.repairs:
+            found.append("after a repair")
+        return ", ".join(found)
+
+
+def weighings(records: Sequence[Record]) -> list[Weighing]:
+    """Every weighing among the records of one call, in order."""
+    calls = {bytes(r.digest).hex(): r for r in records if r.stage == "request"}
+    return [_weighing(r, calls.get) for r in records if r.stage in STAGES]
+
+
+def _weighing(record: Record, call_of: Callable[[str], Record | None]) -> Weighing:
+    digest = bytes(record.digest).hex()
+
+    def told(facts: AnswerFacts | None, weighed: Weighed | None, error: str = "") -> Weighing:
+        return Weighing(record.no, record.stage, record.revision, digest, facts, weighed, error)
+
+    try:
+        facts = decode_facts(bytes(record.facts))
+        call = call_of(facts.of)
+        text = "" if facts.error_class else weighed_text(record.call, record.no)
+        if call is None or text is None:
+            return told(facts, None, _GONE)
+        bundle = bundle_at(record.revision)
+        return told(facts, weigh(bundle, decode(bytes(call.facts)), facts, output_of(text)))
+    except MandateError as error:
+        return told(None, None, error.message)
