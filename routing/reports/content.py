@@ -87,7 +87,7 @@ def weighed_text(call: UUID, no: int) -> str | None:
     """What an answer said that was weighed under a number, to weigh it again: shown to nobody. None where it is gone."""
     try:
         with connection.cursor() as cursor:
-            found = open_part(_store(), cursor, call, "weighed", no)
+            found = open_part(store(), cursor, call, "weighed", no)
     except (Erased, Tampered):
         return None
     return None if found is None else found.decode("utf-8", "replace")

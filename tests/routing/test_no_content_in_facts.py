@@ -62,6 +62,7 @@ def desk(db: Database, tmp_path: Path) -> Desk:
         key_store=KeyStore(tmp_path / "store"),
         windows=Windows(db),
         breakers=cast("Any", SimpleNamespace(known_open=lambda: ())),
+        rates=cast("Any", None),
         new_id=IdSource().new,
         clock=lambda: NOW,
         web=UUID(int=1),
