@@ -55,6 +55,22 @@ SCRIPTS = (
     Script("retail/support", "summaries", ("Summarise our public terms in ten lines.",), 2),
     Script("group/data-science", "coding", ("Write a function that parses IBANs.",), 3),
     Script("group/data-science", "summaries", ("Summarise this paper's abstract.",), 1),
+    Script(
+        "insurance/claims",
+        "payouts",
+        (
+            "The hail of Friday: panes broken: 3. What do we pay?",
+            "A stone hit my windscreen. What do we pay?",
+            """The suitcase never arrived. [[sandbox say='{"line": "travel", "payout": 640.0}']]""",
+        ),
+        3,
+    ),
+    Script(
+        "insurance/claims",
+        "payouts",
+        ("""The kitchen burnt out. [[sandbox say='{"line": "household", "payout": 48000.0}']]""",),
+        1,
+    ),
     # denied: each by another rule
     Script(
         "retail/support",

@@ -8,9 +8,11 @@ from policies.engine.check import check
 from policies.engine.compile import compile_bundle
 from policies.engine.decide import decide
 from policies.engine.decision import Decision
+from policies.engine.expectations import broken, policy_tests
 from policies.engine.facts import Facts, KeyFacts, RequestFacts
 from routing.demo import world
 from routing.demo.traffic import SCRIPTS
+from routing.providers.rules import answer_of
 
 SANDBOX = "http://127.0.0.1:9001"
 
@@ -62,9 +64,52 @@ def test_four_vendors_answer_from_the_sandbox(bundle: Bundle) -> None:
         "gemini-flash": "google",
         "llama-small": "meta",
         "llama-large": "meta",
+        "glass-table": "house",
     }
     urls = {d.spec["baseUrl"] for k, d in bundle.documents.items() if k[0] == "Provider"}
-    assert urls == {SANDBOX, f"{SANDBOX}/v1"}
+    # the house's own rules are at no address
+    assert urls == {SANDBOX, f"{SANDBOX}/v1", None}
+
+
+def test_payouts_are_checked_and_the_first_route_is_not(bundle: Bundle) -> None:
+    plan = _decide(bundle, "insurance/claims", "payouts").plan
+    assert plan is not None
+    assert plan.checks is not None
+    assert [[plan.steps[i].model for i in tier.steps] for tier in plan.checks.tiers] == [
+        ["glass-table"], ["llama-small", "claude-small"], ["claude-large"],
+    ]  # fmt: skip
+    assert plan.checks.escalations == ("insurance/large-payout",)
+    assert plan.checks.otherwise == "insurance/claims-desk"
+    first = _decide(bundle, "insurance/claims", world.ROUTE).plan
+    assert first is not None
+    assert first.checks is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The hail of Friday: panes broken: 3. What do we pay?", '{"line": "household", "payout": 720.0}'),
+        ("A stone hit my windscreen.", '{"line": "motor", "payout": 180.0}'),
+        ("panes broken: 400", None),
+        ("The kitchen burnt out.", None),
+    ],
+)  # fmt: skip
+def test_broken_glass_is_settled_by_a_table(bundle: Bundle, text: str, said: str | None) -> None:
+    rules = bundle.models["", "glass-table"].rules
+    assert rules is not None
+    assert answer_of(rules, text) == said
+
+
+def test_the_pilot_lifts_the_soft_forbid_for_its_team(bundle: Bundle) -> None:
+    decision = _decide(bundle, "group/data-science", "coding")
+    assert decision.effect == "permit"
+    assert [one.exception for one in decision.lifted] == ["coding-pilot"]
+
+
+def test_the_demos_own_tests_pass(bundle: Bundle) -> None:
+    tests = policy_tests(bundle)
+    assert [test.name for test in tests] == ["eu-claims-never-leave"]
+    assert [broken(bundle, test, "2026-11-24T09:00:00.000Z") for test in tests] == [[]]
 
 
 @pytest.mark.parametrize("dialect", ["openai.chat", "anthropic.messages"])
