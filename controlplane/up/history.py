@@ -36,6 +36,7 @@ from routing.demo.history import Calm, Event, Past, Progress, live, undisturbed
 from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.concurrency import Concurrency
+from routing.limits.rates import RateLimits
 from routing.providers.registry import Simulations
 
 POOL_SIZE = 4
@@ -90,6 +91,7 @@ def _past(
         key_store=store,
         windows=windows,
         breakers=breakers,
+        rates=RateLimits(client),
         new_id=ids.new,
         clock=clock.now,
         web=ids.new(),
@@ -103,6 +105,7 @@ def _past(
         providers=Simulations(Secrets(settings.MANDATE_SECRETS_DIR), clock.sleep),
         breakers=breakers,
         concurrency=Concurrency(client),
+        rates=RateLimits(client),
         new_id=ids.new,
         clock=clock.now,
         lease=lease,
