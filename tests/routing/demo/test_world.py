@@ -108,7 +108,7 @@ def test_the_pilot_lifts_the_soft_forbid_for_its_team(bundle: Bundle) -> None:
 
 def test_the_demos_own_tests_pass(bundle: Bundle) -> None:
     tests = policy_tests(bundle)
-    assert [test.name for test in tests] == ["eu-claims-never-leave"]
+    assert [test.name for test in tests] == ["secrets-are-told-to-no-model"]
     assert [broken(bundle, test, "2026-11-24T09:00:00.000Z") for test in tests] == [[]]
 
 
