@@ -34,7 +34,7 @@ def test_two_samples_agree_and_what_was_weighed_comes_out_again(mandate: Install
     assert again["identical"] is True
     assert [stage["stage"] for stage in again["stages"]] == ["request", "response"]
     last = mandate.told(call)[-1]
-    assert last["weighed"] == again["stages"][1]["recorded"]
+    assert last["data"]["weighed"] == again["stages"][1]["recorded"]
 
 
 def test_an_answer_that_fails_is_followed_by_the_next_tier(mandate: Installation) -> None:
