@@ -28,6 +28,7 @@ from policies.changes.models import APPROVAL, DRAFT, OPEN, SCHEDULED, ChangeRequ
 from policies.changes.read import Standing, after_of, conflicts, edits_of, standing
 from policies.changes.texts import document_of, named
 from policies.documents.document import Document, Identity
+from policies.documents.kinds import KINDS as DOCUMENT_KINDS
 from policies.documents.problems import InvalidDocuments
 from policies.ui.people import names, people, person, sentence
 
@@ -201,6 +202,14 @@ def edit_url(row: ChangeRequest, identity: Identity) -> str:
     return reverse("change-edit", args=[row.id, kind or NO_TENANT, tenant or NO_TENANT, name])
 
 
+def text_url(row: ChangeRequest, edit: Edit) -> str:
+    """Where its text is written: its form, where there is one."""
+    if not row.open or edit.deletes or edit.kind not in DOCUMENT_KINDS:
+        return edit_url(row, edit.identity)
+    args = [edit.kind, edit.tenant or NO_TENANT, edit.name]
+    return f"{reverse('document-edit', args=args)}?change={row.id}"
+
+
 def _rows(request: HttpRequest, seen: Any, filters: Filters) -> Page[ChangeRow]:  # noqa: ANN401 - a queryset
     state, tenant = filters.values.get("state"), filters.values.get("tenant")
     if state:
@@ -242,7 +251,7 @@ def _edit(
     return EditShown(
         edit=edit,
         name=named(edit.identity) if edit.kind else edit.name,
-        url=edit_url(row, edit.identity),
+        url=text_url(row, edit),
         lines=compare.lines(edit.before, after),
         story=_story(base, edit),
         theirs=compare.lines(edit.before, now.source if now else None) if clash else (),

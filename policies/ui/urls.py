@@ -4,7 +4,9 @@ from django.urls import path
 
 from policies.ui import (
     changes,
+    conditions,
     documents,
+    editing,
     edits,
     joining,
     keys,
@@ -19,6 +21,10 @@ _ONE = "change-requests/<uuid:change>"
 _DOCUMENT = "documents/<str:kind>/<str:tenant>/<str:name>"
 urlpatterns = [
     path("documents/", documents.documents, name="documents"),
+    path("documents/new/", editing.kinds, name="document-new"),
+    path("documents/new/<str:kind>/", editing.new, name="document-new-kind"),
+    path("documents/condition/", conditions.condition, name="condition"),
+    path("documents/<str:kind>/<str:tenant>/<str:name>/edit/", editing.edit, name="document-edit"),
     path("documents/<str:kind>/<str:tenant>/<str:name>/", documents.document, name="document"),
     path(f"{_DOCUMENT}/versions/<int:number>/", revisions.version, name="version"),
     path("change-requests/", changes.changes, name="changes"),

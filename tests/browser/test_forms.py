@@ -1,0 +1,221 @@
+"""Forms of documents in Chromium and over HTTP: every kind's form opens, saves, and opens again from its YAML."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, expect
+
+from policies.documents.kinds import KINDS
+from policies.documents.parse import parse_text
+from policies.forms.shapes import NEW, ROW
+from tests.browser.test_browser import LOOKS, Lookers, _violations
+from tests.browser.world import Console
+from tests.policies.documents.test_kinds import SPECS, whole
+from tests.policies.forms.test_controls import Browser as Posting
+
+WRONG = 'tenant.region == "eu"\n&& team.name != ["data-science"]'
+
+
+@pytest.fixture(scope="module")
+def lookers(console: Console, browser: Browser) -> Iterator[Lookers]:
+    found = Lookers(console, browser)
+    yield found
+    for looker in found.values():
+        looker.context.close()
+
+
+def example(kind: str) -> str:
+    """The kind's example as a new document: nothing published has its name."""
+    (document,) = parse_text(whole(kind, SPECS[kind]))
+    return document.source.replace("name: x", f"name: new-{kind.lower()}")
+
+
+def sent(page: str) -> dict[str, list[str]]:
+    """What a browser would post of the form on a page."""
+    posting = Posting()
+    posting.feed(
+        page[
+            page.index('id="document-form"') : page.index(
+                "</form>", page.index('id="document-form"')
+            )
+        ]
+    )
+    return {name: values for name, values in posting.sent.items() if name != "csrfmiddlewaretoken"}
+
+
+def post(
+    client: httpx2.Client, console: Console, path: str, form: dict[str, list[str]], do: str
+) -> httpx2.Response:
+    token = client.cookies.get("mandate_csrf") or ""
+    data = form | {"csrfmiddlewaretoken": [token], "do": [do]}
+    return client.post(path, data=data, headers={"referer": console.url})
+
+
+def written(console: Console, name: str) -> list[str]:
+    return [
+        row[0]
+        for row in console.rows("SELECT source FROM policies_change_edit WHERE name = %s", name)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_made_by_form_and_comes_back_from_its_yaml(
+    console: Console, kind: str
+) -> None:
+    text, name = example(kind), f"new-{kind.lower()}"
+    with console.signed_in("ada") as ada:
+        path = f"/documents/new/{kind}/"
+        assert ada.get(path).status_code == 200
+        form = post(ada, console, path, {"view": ["yaml"], "text": [text]}, "form")
+        assert form.status_code == 200
+        typed = sent(form.text)
+        assert typed["view"] == ["form"]
+        # as if it had been typed: nothing to start from, every row new
+        typed = {k: [NEW] if k.endswith(ROW) else v for k, v in typed.items()} | {
+            "text": [""],
+            "title": [f"Add {name}"],
+        }
+        saved = post(ada, console, path, typed, "save")
+        assert saved.status_code == 302, saved.text
+        (source,) = written(console, name)
+        assert parse_text(source)[0].body == parse_text(text)[0].body
+        address = saved.headers["location"]
+        assert address.startswith(f"/documents/{kind}/-/{name}/edit/?change=")
+        again = ada.get(address)
+        assert again.status_code == 200
+        assert post(ada, console, address, sent(again.text), "save").status_code == 302
+    assert written(console, name) == [source]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_form_is_accessible_and_fits(lookers: Lookers, kind: str, look: str) -> None:
+    looker = lookers["ada", look]
+    page = looker.page
+    page.goto(f"/documents/new/{kind}/", wait_until="networkidle")
+    page.fill("[name=title]", "look")
+    page.click("text=YAML")
+    page.fill("#text", example(kind))
+    page.click(".tabs >> text=Form")
+    page.wait_for_load_state("networkidle")
+    assert page.input_value("[name='metadata.name']") == f"new-{kind.lower()}"
+    assert _violations(page) == []
+    assert (
+        page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        == 0
+    )
+    assert looker.said == []
+
+
+def test_a_wrong_condition_shows_its_error_while_typing(lookers: Lookers) -> None:
+    page = lookers["ada", "light"].page
+    page.goto("/documents/Permission/-/eu-data-stays-in-eu/edit/", wait_until="networkidle")
+    told = page.locator("[id='c-spec-when-told']")
+    expect(told).to_contain_text("Right. It is true or false.")
+    expect(told).to_contain_text("it comes to true")
+    page.click("[name='spec.when']")
+    page.keyboard.press("Control+A")
+    page.keyboard.type(WRONG)
+    expect(told).to_contain_text("Line 2, column 14:")
+    assert told.locator("pre").inner_text().split("\n") == [
+        '&& team.name != ["data-science"]',
+        "             ^",
+    ]
+    assert _violations(page) == []
+    page.fill("[name='spec.when']", 'team.name == "claims"')
+    expect(told).to_contain_text("it comes to true")
+    page.fill("[id='c-spec-when-team-name']", "sales")
+    page.keyboard.press("Tab")
+    expect(told).to_contain_text("it comes to false")
+
+
+def test_the_facts_of_a_recorded_call_are_a_sample(lookers: Lookers) -> None:
+    page = lookers["ada", "light"].page
+    page.goto("/documents/Permission/-/eu-data-stays-in-eu/edit/", wait_until="networkidle")
+    calls = page.locator("[id='c-spec-when-from'] option")
+    values = [calls.nth(i).get_attribute("value") for i in range(calls.count())]
+    labels = calls.all_inner_texts()
+    assert labels[0] == "made up"
+    chosen = next(
+        v for v, label in zip(values, labels, strict=True) if label.startswith("claims-triage")
+    )
+    page.select_option("[id='c-spec-when-from']", chosen)
+    table = page.locator("[id='c-spec-when-told'] table").last
+    expect(table).to_contain_text("gpt-mini")
+    assert page.input_value("[id='c-spec-when-tenant-region']") == "eu"
+
+
+def test_both_views_keep_what_is_wrong_and_focus_goes_to_it(lookers: Lookers) -> None:
+    page = lookers["ada", "light"].page
+    page.goto("/documents/Budget/-/organisation-monthly/edit/", wait_until="networkidle")
+    page.fill("[name='spec.limit']", "a lot")
+    page.click("text=YAML")
+    assert 'limit: "a lot"' in page.input_value("#text") or "limit: a lot" in page.input_value(
+        "#text"
+    )
+    expect(page.locator("#problems")).to_contain_text("must be an amount in quotes")
+    assert page.evaluate("document.activeElement.id") == "problem-summary"
+    page.fill("#text", page.input_value("#text").replace("spec:", "spec: ["))
+    expect(page.locator("#problems")).to_contain_text("not YAML")
+    broken = page.input_value("#text")
+    page.click(".tabs >> text=Form")
+    assert page.input_value("#text") == broken
+    page.fill("#text", broken.replace("spec: [", "spec:"))
+    page.click(".tabs >> text=Form")
+    assert page.input_value("[name='spec.limit']") == "a lot"
+    page.click("#problem-summary a")
+    assert page.evaluate("document.activeElement.id") == "c-spec-limit"
+
+
+def test_rows_and_types_change_without_losing_what_was_typed(lookers: Lookers) -> None:
+    page = lookers["ada", "light"].page
+    page.goto("/documents/Route/insurance/claims-triage/edit/", wait_until="networkidle")
+    page.fill("[name='spec.task']", "typed before")
+    before = page.input_value("[name='spec.strategy.models.0']")
+    page.click("text=Move Model 1 down")
+    page.wait_for_function(
+        "document.querySelector(\"[name='spec.strategy.models.1']\").value === '" + before + "'"
+    )
+    assert page.input_value("[name='spec.task']") == "typed before"
+    page.select_option("[name='spec.strategy.type']", "consensus")
+    page.wait_for_selector("[name='spec.strategy.agree']")
+    page.fill("[name='spec.strategy.agree']", "2")
+    page.click("text=Add canary")
+    page.wait_for_selector("[name='spec.canary.percent']")
+    page.click("text=YAML")
+    text = page.input_value("#text")
+    assert "type: consensus" in text
+    assert "agree: 2" in text
+    assert "task: typed before" in text
+    assert "canary: {}" in text
+
+
+def test_a_literal_secret_is_never_stored(console: Console) -> None:
+    text = example("Provider").replace("secret:openai", "sk-live-0123456789")
+    assert "sk-live-0123456789" in text
+    with console.signed_in("ada") as ada:
+        ada.get("/documents/new/Provider/")
+        refused = post(
+            ada, console, "/documents/new/Provider/", {"view": ["yaml"], "text": [text]}, "save"
+        )
+    assert refused.status_code == 422
+    assert "a secret itself never stands in a document" in refused.text
+    assert console.rows(
+        "SELECT count(*) FROM policies_change_edit WHERE source LIKE %s", "%sk-live%"
+    ) == [(0,)]
+
+
+def test_who_may_not_draft_sees_no_form(console: Console) -> None:
+    with console.signed_in("finn") as finn:
+        assert finn.get("/documents/new/").status_code == 403
+        assert finn.get("/documents/new/Budget/").status_code == 403
+        assert finn.get("/documents/Budget/-/organisation-monthly/edit/").status_code == 403
+        answer = post(
+            finn,
+            console,
+            "/documents/new/Budget/",
+            {"view": ["yaml"], "text": [example("Budget")]},
+            "save",
+        )
+        assert answer.status_code == 403
