@@ -65,12 +65,6 @@ SCRIPTS = (
         ),
         3,
     ),
-    Script(
-        "insurance/claims",
-        "payouts",
-        ("""The kitchen burnt out. [[sandbox say='{"line": "household", "payout": 48000.0}']]""",),
-        1,
-    ),
     # denied: each by another rule
     Script(
         "retail/support",
