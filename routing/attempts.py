@@ -102,7 +102,7 @@ class Door:
             await self._call(started)
         finally:
             await worker.concurrency.release(lease)
-        if not started.late:
+        if not (started.late or started.slept):
             await worker.breakers.record(model_label(candidate), ok=not started.counts_against())
         return started
 
@@ -191,11 +191,13 @@ class Door:
         case, watched, candidate = self._case, self._watched, tried.candidate
         watched.model = (candidate.model_tenant, candidate.model)
         watched.provider = (candidate.provider_tenant, candidate.provider)
+        began = asyncio.get_running_loop().time()
         try:
             await watched.run(self._stream(tried) if case.row.stream else self._answer(tried))
         except ProviderError as error:
             tried.error_class, tried.status = error.error_class, error.status
             tried.late = error.error_class == "timeout" and self._out_of_time()
+            tried.slept = case.worker.pulse.slept_since(began)
             tried.retry_after_seconds = error.retry_after_seconds
             tried.maybe_processed = error.maybe_processed
             tried.body = error.body or b""

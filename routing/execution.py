@@ -296,7 +296,16 @@ def _reason(case: Case, end: End, last: Tried) -> str:
         case.request, candidate.provider_type, max_output_tokens=candidate.max_output_tokens
     )
     why = "first-choice" if case.attempts <= 1 else "after-failure"
-    return "; ".join(["accepted" if end.weighed and end.state == "completed" else why, *lost])
+    whys = ["accepted" if end.weighed and end.state == "completed" else why]
+    return "; ".join([*whys, *_shortened(case, candidate.max_output_tokens), *lost])
+
+
+def _shortened(case: Case, limit: int) -> list[str]:
+    """Whether the answer may be shorter than was asked for, and what made it so."""
+    asked = case.request.outline.output_tokens_asked
+    if case.facts.clamp and limit <= case.facts.clamp:
+        return [f"clamped to {limit} output tokens: no more money is left in a budget"]
+    return [f"limited to {limit} output tokens"] if asked and limit < asked else []
 
 
 async def _give_up(worker: Worker, row: Peeked, code: str) -> None:

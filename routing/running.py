@@ -14,6 +14,9 @@ from routing.calls.pool import Database
 
 T = TypeVar("T")
 
+BEAT_SECONDS = 0.25
+SLEPT_SECONDS = 2.0
+
 
 @dataclass(slots=True)
 class Watched:
@@ -74,6 +77,36 @@ class Cut(Exception):
     def reason(self) -> str:
         """`stopped`, `cancelled` or `worker_lost`."""
         return str(self)
+
+
+class Pulse:
+    """Whether this process itself slept: stopped, swapped out, starved. Its timers then ran out while nobody worked.
+
+    Times are those of the loop's clock.
+    """
+
+    def __init__(self) -> None:
+        self._beat_at: float | None = None
+        self._woke_at = 0.0
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self.beat(asyncio.get_running_loop().time())
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def beat(self, now: float) -> None:
+        """The loop came round."""
+        if self._beat_at is not None and now - self._beat_at > SLEPT_SECONDS:
+            self._woke_at = now
+        self._beat_at = now
+
+    def slept_since(self, began: float) -> bool:
+        """Whether it slept after that moment, also where it woke just now and nothing has beaten yet."""
+        if self._beat_at is None:
+            return False
+        asleep = asyncio.get_running_loop().time() - self._beat_at > SLEPT_SECONDS
+        return asleep or self._woke_at > began
 
 
 class Running:

@@ -28,6 +28,8 @@ class Tried:
     latency_ms: int = 0
     late: bool = False
     """Whether the caller's deadline passed, and not the model's patience: nothing is said about the model."""
+    slept: bool = False
+    """Whether it failed while this process slept, so that its timers ran out by themselves: the same."""
 
     def becomes(self) -> str:
         """What the attempt turns into: an answer or counted output is charged; dispatched and lost is unknown."""

@@ -38,6 +38,7 @@ from policies.identity.models import User
 from policies.identity.sync import Change, TeamsOf, sync_tenants
 from policies.order.entries import append_entry
 from policies.order.lock import control, exclusively, mandate_now, set_revision
+from policies.secrets.addresses import problem_without_secret
 from policies.secrets.store import Secrets
 
 _TRIES = 3
@@ -295,9 +296,13 @@ def _secrets(documents: Iterable[Document]) -> list[Problem]:
     problems = []
     for document in documents:
         spec = document.spec
-        if document.kind != "Provider" or "credential" not in spec:
+        if document.kind != "Provider" or not (spec.get("credential") or spec.get("baseUrl")):
             continue
-        wrong = secrets.problem(spec["credential"], spec.get("baseUrl", ""))
+        where, base_url = "spec.credential", spec.get("baseUrl", "")
+        if spec.get("credential"):
+            wrong = secrets.problem(spec["credential"], base_url)
+        else:
+            where, wrong = "spec.baseUrl", problem_without_secret(base_url)
         if wrong is not None:
-            problems.append(document.problem("spec.credential", wrong))
+            problems.append(document.problem(where, wrong))
     return problems

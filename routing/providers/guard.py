@@ -16,16 +16,9 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from policies.secrets.addresses import is_odd_spelling, is_private
 from policies.secrets.hosts import Address, listed
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_METADATA = (
-    # public by its number, but every machine of that cloud reaches its host's control channel there
-    ipaddress.ip_network("168.63.129.16/32"),
-    # another cloud's metadata lies in it, and not every Python calls it private
-    ipaddress.ip_network("192.0.0.0/24"),
-)
-_LAST_LABEL_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)", re.ASCII | re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -46,7 +39,7 @@ class Guard:
             self.check_ip(literal, address)
         elif not _NAME.fullmatch(address.host) or len(address.host) > 253:
             raise AddressRefused(f'"{address.host[:80]}" is not a host name')
-        elif _LAST_LABEL_NUMBER.fullmatch(address.host):
+        elif is_odd_spelling(address.host):
             raise AddressRefused(f'"{address.host}" is an odd spelling of an IP address')
 
     def check_ip(self, ip: IPv4Address | IPv6Address, address: Address) -> None:
@@ -60,27 +53,6 @@ class Guard:
             f"{via}{ip}, a private, loopback, link-local or metadata address; an operator may list "
             f"{_shown(ip)}:{address.port} beside the secret"
         )
-
-
-def is_private(ip: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is anything but an ordinary public one, also when wrapped in IPv6."""
-    if isinstance(ip, IPv6Address):
-        inner = _embedded(ip)
-        if inner is not None:
-            return is_private(inner)
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
-        return True
-    return any(ip in network for network in _METADATA)
-
-
-def _embedded(ip: IPv6Address) -> IPv4Address | None:
-    if ip.ipv4_mapped is not None:
-        return ip.ipv4_mapped
-    if ip.sixtofour is not None:
-        return ip.sixtofour
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return None
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:

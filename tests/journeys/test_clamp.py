@@ -22,6 +22,8 @@ def test_an_answer_as_long_as_the_money_lasts(mandate: Installation) -> None:
     assert answer.choices[0].finish_reason == "length"
     facts = mandate.facts_of(call)
     assert facts["clamp"] == answer.usage.completion_tokens
+    shorter = f"clamped to {facts['clamp']} output tokens: no more money is left in a budget"
+    assert raw.headers["x-mandate-reason"] == f"first-choice; {shorter}"
     (arrival,) = mandate.upstream.arrivals(call)
     assert mandate.sent(arrival)["max_tokens"] == facts["clamp"]
     (decision,) = mandate.rows("SELECT * FROM policies_decision WHERE call = %s", call)

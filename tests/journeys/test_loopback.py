@@ -24,6 +24,20 @@ def nobody_knocked(mandate: Installation) -> bool:
 
 
 @pytest.mark.parametrize("name", world.REFUSED)
+def test_what_leads_there_as_it_is_written_is_not_published(
+    mandate: Installation, tmp_path: Path, name: str
+) -> None:
+    before = mandate.rows("SELECT revision FROM policies_control")
+    url = world.REFUSED[name].format(trap=mandate.trap.getsockname()[1])
+    (tmp_path / "inward.yaml").write_text(world.provider(name, url))
+    ok, _, errors = mandate.operator.run("policy", "apply", str(tmp_path))
+    assert not ok
+    assert "inward.yaml:6:" in errors
+    assert "spec.baseUrl" in errors
+    assert mandate.rows("SELECT revision FROM policies_control") == before
+
+
+@pytest.mark.parametrize("name", world.RESOLVED)
 def test_the_attempt_fails_without_a_connection(mandate: Installation, name: str) -> None:
     began = time.monotonic()
     with pytest.raises(openai.APIStatusError) as raised:

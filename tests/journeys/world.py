@@ -147,15 +147,16 @@ spec:
   baseUrl: "{url}"
   timeouts: {{connectSeconds: 2, firstTokenSeconds: 5, stallSeconds: 5, totalSeconds: 20}}
 """
+RESOLVED = {"named": "http://localhost:{trap}/v1"}
+"""A base URL whose name resolves to loopback; it has a route of its name in j-loopback."""
 REFUSED = {
-    "named": "http://localhost:{trap}/v1",
     "literal": "http://127.0.0.1:{trap}/v1",
     "mapped": "http://[::ffff:127.0.0.1]:{trap}/v1",
     "odd": "http://0x7f000001:{trap}/v1",
     "metadata": "http://169.254.169.254/latest/meta-data",
     "azure": "http://168.63.129.16/v1",
 }
-"""Base URLs that lead into the machine or to a cloud's metadata; each has a route of its name in j-loopback."""
+"""Base URLs that lead into the machine or to a cloud's metadata as they are written: nobody can publish them."""
 _LIMITS = {
     "clamp": ("0.0100", "clamp"),
     "exhaust": ("0.0030", "deny"),
@@ -228,9 +229,14 @@ def budget(tenant: str, limit: str, exhausted: str = "deny") -> str:
     return _BUDGET.format(name=tenant, limit=limit, exhausted=exhausted)
 
 
+def provider(name: str, url: str) -> str:
+    """A Provider of j-loopback that names no secret."""
+    return _LOOPBACK.format(name=name, url=url)
+
+
 def _loopback(trap: int) -> Iterator[str]:
-    for name, url in REFUSED.items():
-        yield _LOOPBACK.format(name=name, url=url.format(trap=trap))
+    for name, url in RESOLVED.items():
+        yield provider(name, url.format(trap=trap))
         yield _model(f"m-{name}", name, "small", tenant="loopback")
         yield route("loopback", name, f"{{type: single, model: m-{name}}}")
 

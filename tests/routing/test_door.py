@@ -1,5 +1,6 @@
 """The one door to models: nothing goes upstream before its start is committed, and what came back is charged."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from routing.attempts import Door, Ended
 from routing.calls import answers, commands
 from routing.case import Case, Dropped
 from routing.providers.base import Piece, ProviderError
-from routing.running import Watched
+from routing.running import Pulse, Watched
 from routing.tried import Tried
 
 CALL = UUID(int=7)
@@ -43,6 +44,9 @@ class Plain:
 
     sent = 0
 
+    def __init__(self) -> None:
+        self.recorded: list[bool] = []
+
     async def acquire(self, *_: object) -> object:
         return object()
 
@@ -50,7 +54,7 @@ class Plain:
         pass
 
     async def record(self, _: str, *, ok: bool) -> None:
-        pass
+        self.recorded.append(ok)
 
     async def chunk(self, data: bytes) -> None:
         self.sent += len(data)
@@ -79,12 +83,20 @@ def candidate(model: str = "gpt") -> Candidate:
     return Candidate(**fields)
 
 
-def door(story: list[str], *, fails: bool = False, deadline: float = 1e12) -> Door:
-    plain, model = Plain(), Model(story, fails)
+def door(
+    story: list[str],
+    *,
+    fails: bool = False,
+    deadline: float = 1e12,
+    pulse: Pulse | None = None,
+    plain: Plain | None = None,
+) -> Door:
+    plain, model = plain or Plain(), Model(story, fails)
     worker = SimpleNamespace(
         db=None,
         clock=lambda: datetime(2026, 11, 1, tzinfo=UTC),
         concurrency=plain,
+        pulse=pulse or Pulse(),
         breakers=plain,
         providers=SimpleNamespace(provider=lambda _: model),
     )
@@ -180,3 +192,37 @@ async def test_a_counted_charge_is_at_most_what_was_reserved(story: list[str]) -
         | {"amount_nano": 10}
     )
     assert tried.amount_nano() == 10
+
+
+async def test_a_failure_is_told_of_the_model(story: list[str]) -> None:
+    COMMITS[:] = [answers.Started()]
+    plain, pulse = Plain(), Pulse()
+    pulse.beat(asyncio.get_running_loop().time())
+    tried = await door(story, fails=True, plain=plain, pulse=pulse).attempt(candidate())
+    assert (tried.error_class, tried.slept) == ("server_error", False)
+    assert plain.recorded == [False]
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_what_failed_while_this_worker_slept_is_not_told_of_the_model(
+    story: list[str], noticed: bool
+) -> None:
+    """Its own timers ran out: noticed by a beat since it woke, or by none for long."""
+    COMMITS[:] = [answers.Started()]
+    plain, pulse, now = Plain(), Pulse(), asyncio.get_running_loop().time()
+    pulse.beat(now - 60)
+    if noticed:
+        pulse.beat(now + 1)
+    tried = await door(story, fails=True, plain=plain, pulse=pulse).attempt(candidate())
+    assert (tried.error_class, tried.slept) == ("server_error", True)
+    assert plain.recorded == []
+
+
+async def test_a_sleep_before_an_attempt_says_nothing_about_it(story: list[str]) -> None:
+    COMMITS[:] = [answers.Started()]
+    plain, pulse, now = Plain(), Pulse(), asyncio.get_running_loop().time()
+    pulse.beat(now - 60)
+    pulse.beat(now - 1)
+    tried = await door(story, fails=True, plain=plain, pulse=pulse).attempt(candidate())
+    assert not tried.slept
+    assert plain.recorded == [False]

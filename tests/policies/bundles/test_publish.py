@@ -290,3 +290,35 @@ def test_the_lock_is_the_first_statement_of_the_publishing_transaction() -> None
     assert min(writes) > locked
     assert "policies_control" in statements[locked + 1]
     assert outcome.difference
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://10.1.2.3/v1", "10.1.2.3 is a private, loopback, link-local or metadata address"),
+        ("http://169.254.169.254/v1", "169.254.169.254 is a private, loopback, link-local"),
+        ("http://168.63.129.16/v1", "168.63.129.16 is a private, loopback, link-local or metadata"),
+        ("http://[::ffff:127.0.0.1]:8080/v1", "::ffff:127.0.0.1 is a private, loopback"),
+        ("http://0x7f000001/v1", '"0x7f000001" is an odd spelling of an IP address'),
+        ("http://127.1/v1", '"127.1" is an odd spelling of an IP address'),
+    ],
+)
+def test_a_private_address_without_a_secret_beside_which_it_is_listed(url: str, words: str) -> None:
+    before = _state()
+    of = fresh("t")
+    problems = _refused(tenant(of, "x"), _provider(of, url))
+    assert len(problems) == 1
+    assert words in problems[0]
+    assert _state() == before
+
+
+def test_a_public_address_needs_no_secret() -> None:
+    of = fresh("t")
+    assert put(tenant(of, "x"), _provider(of, "https://models.example/v1")).revision
+
+
+def _provider(of: str, url: str) -> str:
+    return (
+        f"apiVersion: mandate/v1\nkind: Provider\nmetadata: {{name: p, tenant: {of}}}\n"
+        f"spec: {{type: openai-compatible, baseUrl: '{url}'}}\n"
+    )

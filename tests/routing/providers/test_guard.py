@@ -6,6 +6,7 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from policies.secrets.addresses import is_private
 from policies.secrets.hosts import Address, address_of
 from routing.providers import guard, transport
 from routing.providers.base import ProviderError
@@ -32,12 +33,12 @@ ODD = [
 
 @pytest.mark.parametrize("text", PRIVATE)
 def test_private_addresses_are_private(text: str) -> None:
-    assert guard.is_private(ipaddress.ip_address(text)) is True
+    assert is_private(ipaddress.ip_address(text)) is True
 
 
 @pytest.mark.parametrize("text", PUBLIC)
 def test_public_addresses_are_not(text: str) -> None:
-    assert guard.is_private(ipaddress.ip_address(text)) is False
+    assert is_private(ipaddress.ip_address(text)) is False
 
 
 @pytest.mark.parametrize("host", [*PRIVATE, *ODD])
