@@ -30,7 +30,7 @@ _SHARED = """\
 apiVersion: mandate/v1
 kind: Provider
 metadata: {name: sky}
-spec: {type: openai-compatible, baseUrl: "http://127.0.0.1:9/v1"}
+spec: {type: openai-compatible, baseUrl: "https://nobody.invalid/v1"}
 ---
 apiVersion: mandate/v1
 kind: Model
