@@ -14,6 +14,7 @@ from audit.api.base import CURSOR, ApiView, page
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.api import shapes
+from policies.api.once import KEY, answered
 from policies.bundles.read import published_documents
 from policies.changes import access, commands, publishing
 from policies.changes.commands import MAX_TEXT, NewChange
@@ -21,14 +22,7 @@ from policies.changes.models import OPEN, STATES, ChangeRequest
 from policies.changes.read import conflicts, edits_of, standing
 from policies.changes.texts import named
 from policies.documents.document import Identity
-from policies.repeats.once import once
 
-KEY: Final = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="the same key with the same request gets the same answer for 24 hours",
-)
 TENANT: Final = OpenApiParameter("tenant", str, description="empty or absent: the organisation's")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -350,19 +344,6 @@ def body(principal: Principal, change: UUID) -> dict[str, Any]:
         "conflicts": [named(i) for i in conflicts(base, row, edits)] if row.open else [],
         **shapes.standing(found, row.approvals.order_by("id"), refusal),
     }
-
-
-def answered(
-    request: Request, principal: Principal, work: Callable[[], tuple[int, Any]]
-) -> Response:
-    """The answer of `work`, or the one that the same Idempotency-Key got before."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        status, answer = work()
-    else:
-        told = [request.method, request.path, request.data]
-        status, answer = once(principal.actor, key, told, work)
-    return Response(answer, status=status)
 
 
 def named_so(text: str, what: str) -> str:

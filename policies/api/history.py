@@ -13,7 +13,8 @@ from audit.api.base import MOST_ROWS, ApiView, limit_of
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from policies.api import shapes
-from policies.api.changes import KEY, TENANT, Said, answered, body
+from policies.api.changes import TENANT, Said, body
+from policies.api.once import KEY, answered
 from policies.bundles import access
 from policies.bundles.past import sources_at, versions
 from policies.bundles.published import Published, at_revision, published

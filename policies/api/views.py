@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from audit.api.base import MOST_ROWS, ApiView, limit_of
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest, NotFound
+from policies.api.once import KEY, answered
 from policies.bundles import access
 from policies.bundles.models import Bundle, Document
 from policies.bundles.published import Governed, published
@@ -181,7 +182,12 @@ class Stops(ApiView):
         rows = (read.past() if lifted else read.active()).filter(visible(self.principal))
         return Response({"items": [_stop(stop) for stop in rows[:MOST_ROWS]]})
 
-    @extend_schema(operation_id="stops_set", request=StopWanted, responses={201: StopSerializer})
+    @extend_schema(
+        operation_id="stops_set",
+        request=StopWanted,
+        responses={201: StopSerializer},
+        parameters=[KEY],
+    )
     def post(self, request: Request) -> Response:
         """Set a stop; it binds at its commit."""
         asked = StopWanted(data=request.data)
@@ -195,7 +201,11 @@ class Stops(ApiView):
             until=asked.validated_data["until"],
         )
         there = exists(wanted.kind, wanted.tenant, wanted.name)
-        return Response(_stop(set_stop(self.principal, wanted, exists=there)), status=201)
+        return answered(
+            request,
+            self.principal,
+            lambda: (201, _stop(set_stop(self.principal, wanted, exists=there))),
+        )
 
 
 class LiftStop(ApiView):
