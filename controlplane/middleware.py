@@ -32,7 +32,7 @@ from controlplane.kernel.principal import Principal
 from controlplane.menu import LOG_ROLES, STOP_ROLES, Shell, held_anywhere, menu_for, roles_in_words
 from controlplane.problems import CONTENT_TYPE, problem
 from policies.bundles.principals import principal_for, principal_of_key
-from policies.bundles.published import Published, published
+from policies.bundles.published import Published, one_reading, published
 from policies.changes.waiting import waiting
 from policies.identity.authentication import member_of_token
 from policies.identity.credentials import KEY_PREFIX
@@ -102,10 +102,15 @@ class Console:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Let the request through when it may pass."""
+        """Let the request through when it may pass; one that changes nothing reads once what is published."""
         if request.path.startswith(_PLAIN):
             return self._get_response(request)
-        found = published()
+        if request.method in ("GET", "HEAD"):
+            with one_reading() as found:
+                return self._through(request, found)
+        return self._through(request, published())
+
+    def _through(self, request: HttpRequest, found: Published) -> HttpResponse:
         if request.path.startswith(_API):
             return self._api(request, found)
         principal = _principal(request, found)

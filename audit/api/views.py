@@ -70,7 +70,7 @@ class Entries(ApiView):
         found = read.page(
             read.Filter(
                 tenants=tenants,
-                group=_group(request.query_params.get("group", "")),
+                groups=_groups(request.query_params.get("group", "")),
                 subject=request.query_params.get("subject", ""),
                 call=uuid_of(request, "call"),
             ),
@@ -119,11 +119,11 @@ class NewestCheckpoint(ApiView):
         return HttpResponse(note, content_type="text/plain; charset=utf-8")
 
 
-def _group(text: str) -> Group | None:
+def _groups(text: str) -> tuple[Group, ...]:
     if not text:
-        return None
+        return ()
     try:
-        return Group(text)
+        return (Group(text),)
     except ValueError:
         raise InvalidRequest(f'"{text[:40]}" is no group; use {", ".join(Group)}') from None
 

@@ -31,7 +31,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     actor_kind: str = ""
-    group: Group | None = None
+    groups: tuple[Group, ...] = ()
     subject: str = ""
     call: UUID | None = None
 
@@ -192,9 +192,10 @@ def matching(wanted: Filter) -> "QuerySet[Entry]":
         found = found.filter(id__lt=uuid7_floor(wanted.until))
     if wanted.call is not None:
         found = found.filter(call=wanted.call)
-    if wanted.group is not None:
-        found = found.filter(kind__in=of_group(wanted.group))
-        if all(KINDS[name].of_call.value == "never" for name in of_group(wanted.group)):
+    if wanted.groups:
+        kinds = [name for group in wanted.groups for name in of_group(group)]
+        found = found.filter(kind__in=kinds)
+        if all(KINDS[name].of_call.value == "never" for name in kinds):
             found = found.filter(call=None)  # the index of acts
     return _matching_body(found, wanted)
 

@@ -119,7 +119,7 @@ def _page(
             tenants=tenants,
             since=timezone.now() - timedelta(hours=hours) if hours else None,
             actor_kind=values.get("who", ""),
-            group=Group(values["what"]) if "what" in values else None,
+            groups=(Group(values["what"]),) if "what" in values else (),
             subject="" if _call(filters.q) else filters.q,
             call=_call(filters.q),
         ),

@@ -5,6 +5,8 @@ A process keeps the last bundle it read; one small query says whether it still i
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,8 +97,25 @@ class Published:
 NOTHING = Published(0, "", 0, "", flagged=False, published_at=None, documents=())
 
 
+_seen: ContextVar[Published | None] = ContextVar("published", default=None)
+
+
+@contextmanager
+def one_reading() -> Iterator[Published]:
+    """What is in force now, asked once: for a request that changes nothing, whatever it asks again."""
+    found = published()
+    token = _seen.set(found)
+    try:
+        yield found
+    finally:
+        _seen.reset(token)
+
+
 def published() -> Published:
     """What is in force now."""
+    seen = _seen.get()
+    if seen is not None:
+        return seen
     revision = Control.objects.filter(pk=1).values_list("revision", flat=True).first() or 0
     return at_revision(revision) or NOTHING
 

@@ -288,7 +288,7 @@ def _needs(found: Standing) -> list[NeedShown]:
 
 
 def _history(row: ChangeRequest, known: Mapping[str, str]) -> list[Happened]:
-    wanted = log.Filter(group=Group.POLICY, subject=row.subject, since=row.created_at)
+    wanted = log.Filter(groups=(Group.POLICY,), subject=row.subject, since=row.created_at)
     found = log.matching(wanted).order_by("-id")[:_HISTORY]
     bodies = [(entry, json.loads(bytes(entry.body))) for entry in found]
     return [

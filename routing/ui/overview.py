@@ -18,7 +18,7 @@ from audit.log.kinds import Group
 from audit.log.read import Filter, Line
 from audit.ui.filters import Select
 from audit.ui.request import principal_of
-from audit.ui.standing import standing
+from audit.ui.standing import Standing
 from audit.ui.words import ago, count, rough, share
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
@@ -90,6 +90,7 @@ class _View:
     tenant: str
     now: datetime
     waiting: Sequence[ChangeRequest] = ()
+    log: Standing | None = None
 
     @property
     def calls(self) -> QuerySet[Call]:
@@ -105,7 +106,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     tenants = [d.name for d in documents(principal, found) if d.kind == "Tenant"]
     asked = request.GET.get("tenant", "")
     shell: Any = request.console  # type: ignore[attr-defined]  # the middleware puts it there
-    view = _View(principal, found, asked if asked in tenants else "", mandate_now(), shell.waiting)
+    tenant = asked if asked in tenants else ""
+    view = _View(principal, found, tenant, mandate_now(), shell.waiting, shell.log)
     sums = totals(view.calls)
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
@@ -158,7 +160,7 @@ def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
             )
         ]
     if log_access.may_read(view.principal):
-        log = _log(view.now)
+        log = _log(view)
         needs = [log, *needs[:3]] if log.tone == "bad" else [*needs[:3], log]
     return needs[:4]
 
@@ -266,7 +268,7 @@ def _flagged(view: _View) -> list[Need]:
     return [Need("Single-operator mode", text, "person", "warn", url, "Open the organisation")]
 
 
-def _log(now: datetime) -> Need:
+def _log(view: _View) -> Need:
     state = log_read.state()
     url = reverse("log")
     if state.signed_at is None:
@@ -287,13 +289,13 @@ def _log(now: datetime) -> Need:
             url,
             "State of the log",
         )
-    return _verified(state, now, url)
+    return _verified(state, view, url)
 
 
-def _verified(state: log_read.LogState, now: datetime, url: str) -> Need:
+def _verified(state: log_read.LogState, view: _View, url: str) -> Need:
     """How the log stands by its own checks."""
     text = f"{count(state.size)} entries in the tree, {count(state.waiting)} waiting; none outside."
-    found = standing(now)
+    found, now = view.log, view.now
     if found is None:
         return Need("Log not verified yet", text, "shield", "warn", url, "State of the log")
     if found.wrong:
@@ -357,15 +359,11 @@ def _changes(view: _View) -> list[Change]:
     tenants = view.principal.tenants_with(*log_access.READERS)
     if view.tenant:
         tenants = frozenset({view.tenant}) if tenants is None else tenants & {view.tenant}
-    lines: list[Line] = []
-    for group in ("policy", "stops", "identity"):
-        lines += log_read.page(
-            Filter(tenants=tenants, group=Group(group)), limit=4 * _CHANGES_SHOWN
-        ).lines
-    told = (line for line in lines if not line.kind.name.startswith("token."))
-    newest = sorted(told, key=lambda line: line.id, reverse=True)[:_CHANGES_SHOWN]
+    groups = (Group.POLICY, Group.STOPS, Group.IDENTITY)
+    found = log_read.page(Filter(tenants=tenants, groups=groups), limit=4 * _CHANGES_SHOWN)
+    told = [line for line in found.lines if not line.kind.name.startswith("token.")]
     known = names()
-    return [_change(line, known) for line in newest]
+    return [_change(line, known) for line in told[:_CHANGES_SHOWN]]
 
 
 def _change(line: Line, known: Mapping[str, str]) -> Change:
