@@ -198,7 +198,7 @@ def test_a_failed_sign_in_is_an_entry_without_what_was_typed(console: Console) -
     assert b"guess" not in bytes(body)
 
 
-@pytest.mark.parametrize("path", ["signup/", "email/", "password/reset/", "reauthenticate/"])
+@pytest.mark.parametrize("path", ["signup/", "email/", "password/reset/"])
 def test_pages_of_allauth_that_the_console_does_not_have(console: Console, path: str) -> None:
     with console.signed_in("tariq") as tariq:
         assert tariq.get(f"/account/{path}").status_code == 404
