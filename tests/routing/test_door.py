@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 from psycopg import OperationalError
 
-from policies.engine.decision import Candidate, PriceRef
+from policies.engine.decision import Candidate, Checks, PriceRef
 from routing.attempts import Door, Ended
 from routing.calls import answers, commands
-from routing.case import Case, Dropped
+from routing.case import Case, Dropped, Replanned
 from routing.providers.base import Piece, ProviderError
 from routing.running import Pulse, Watched
 from routing.tried import Tried
@@ -160,6 +160,25 @@ async def test_no_model_is_called_where_the_start_was_refused(
     with contextlib.suppress(raised):
         await given.attempt(candidate())
     assert story == ["commit"]
+    assert given.last is None
+
+
+async def test_what_must_be_checked_now_is_not_started_by_who_walks_unchecked(
+    story: list[str],
+) -> None:
+    COMMITS[:] = [answers.Stale(2, 1), answers.Started()]
+    given = door(story)
+
+    async def reload() -> None:
+        story.append("reload")
+
+    case = cast("Any", given._case)
+    case.worker.snapshots = SimpleNamespace(reload=reload)
+    case.decide_again = lambda _: setattr(case, "checks", Checks(tiers=()))
+    case.the_same = lambda found: found
+    with contextlib.suppress(Replanned):
+        await given.attempt(candidate())
+    assert story == ["commit", "reload"]
     assert given.last is None
 
 

@@ -1,80 +1,68 @@
-"""Token probabilities that we ask for ourselves: told to us by every upstream that has them, hidden from who did not ask."""
+"""Token probabilities that we ask for ourselves: measured over HTTP, plain and streamed, and seen by nobody who did not ask."""
 
-import base64
 import json
-from typing import Any
 
 import pytest
 
+from routing.dialects import Event, dialect
 from routing.providers import logprobs
 from routing.providers.registry import Providers
-from tests.routing.providers.asking import DIALECTS, answer, request, streamed, target
+from routing.validation.confidence import by_logprob
+from routing.validation.said import read
+from tests.routing.providers.asking import Streamed, answer, request, streamed, target
 from tests.routing.upstream.process import Upstream
 
-SAY = '[[sandbox say="Good morning, Ada." chunks=2]]'
-ASKED: dict[str, dict[str, Any]] = {
-    "openai.chat": {"logprobs": True},
-    "openai.responses": {"include": [logprobs.INCLUDED]},
-}
+SURE = "Which line? [[sandbox say='Motor claim' confidence=0.9 chunks=2]]"
+MEASURING = ("openai", "openai-compatible", "sandbox")
 
 
-def told(name: str, body: bytes) -> bool:
-    """Whether the caller is shown any."""
-    return b'"logprob":' in body.replace(b'": ', b'":')
-
-
-@pytest.mark.parametrize("name", DIALECTS)
-@pytest.mark.parametrize("kind", ["openai", "openai-compatible", "sandbox"])
+@pytest.mark.parametrize("kind", MEASURING)
+@pytest.mark.parametrize("name", ["openai.chat", "anthropic.messages"])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_they_are_measured_and_hidden(
-    providers: Providers, upstream: Upstream, *, kind: str, name: str, stream: bool
+async def test_an_answer_is_measured_and_its_caller_sees_nothing_of_it(
+    providers: Providers, upstream: Upstream, kind: str, name: str, *, stream: bool
 ) -> None:
-    asked = request(name, f"hello {SAY}", stream=stream)
     at = target(kind, upstream.url, logprobs=True)
+    asked = request(name, SURE, stream=stream)
     if stream:
-        found = await streamed(providers, asked, at)
-        measured = tuple(value for piece in found.pieces for value in piece.logprobs)
-        seen = found.data
+        flow = await streamed(providers, asked, at)
+        body, found = flow.data, tuple(v for piece in flow.pieces for v in piece.logprobs)
     else:
         plain = await answer(providers, asked, at)
-        measured, seen = plain.logprobs, plain.body
-    assert len(measured) == 5
-    assert max(measured) < 0
-    assert b"Good" in seen
-    assert not told(name, seen)
-    if kind == "openai":
-        [arrival] = upstream.arrivals(at.call.hex)
-        sent = json.loads(base64.b64decode(arrival["body"]))
-        native = "openai.responses" if name == "openai.responses" else "openai.chat"
-        assert ASKED[native].items() <= sent.items()
+        body, found = plain.body, plain.logprobs
+    assert len(found) == 2
+    assert 0.85 < float(by_logprob(found)) < 0.95
+    assert b'"logprob":' not in body
+    assert read(dialect(name), body, stream=stream).text == "Motor claim"
 
 
-@pytest.mark.parametrize("name", list(ASKED))
+@pytest.mark.parametrize("kind", MEASURING)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_who_asked_is_shown_them(
-    providers: Providers, upstream: Upstream, name: str, *, stream: bool
+async def test_a_caller_who_asked_sees_them_whether_we_measure_or_not(
+    providers: Providers, upstream: Upstream, kind: str, *, stream: bool
 ) -> None:
-    asked = request(name, f"hello {SAY}", stream=stream, **ASKED[name])
-    at = target("openai", upstream.url, logprobs=True)
-    if stream:
-        found = await streamed(providers, asked, at)
-        assert sum(len(piece.logprobs) for piece in found.pieces) == 5
-        assert told(name, found.data)
-    else:
-        plain = await answer(providers, asked, at)
-        assert len(plain.logprobs) == 5
-        assert told(name, plain.body)
+    for measured in (False, True):
+        at = target(kind, upstream.url, logprobs=measured)
+        asked = request("openai.chat", SURE, stream=stream, logprobs=True)
+        found = await (streamed(providers, asked, at) if stream else answer(providers, asked, at))
+        body = found.data if isinstance(found, Streamed) else found.body
+        assert b'"logprob":' in body
 
 
-def test_nothing_else_of_a_response_is_changed() -> None:
-    token = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
-    part = {"type": "output_text", "text": "a", "annotations": [], "logprobs": [token]}
-    tools = [{"type": "function", "name": "f", "parameters": {"logprobs": ["kept"]}}]
-    response = {"output": [{"type": "message", "content": [part]}], "tools": tools}
-    found = json.loads(logprobs.hidden(json.dumps(response).encode()))
-    assert found == response | {
-        "output": [{"type": "message", "content": [part | {"logprobs": []}]}]
-    }
-    assert logprobs.of_answer(json.dumps(response).encode()) == (-0.5,)
-    asked = json.loads(logprobs.asking(b'{"input":"a","include":["reasoning.encrypted_content"]}'))
-    assert asked["include"] == ["reasoning.encrypted_content", logprobs.INCLUDED]
+async def test_a_vendor_without_them_is_not_measured(
+    providers: Providers, upstream: Upstream
+) -> None:
+    at = target("anthropic", upstream.url, logprobs=True)
+    assert (await answer(providers, request("openai.chat", SURE), at)).logprobs == ()
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    assert logprobs.of_choice({"content": [{"logprob": -1}, {"logprob": "x"}, 5, {}]}) == (-1.0,)
+    assert logprobs.of_choice({"content": None}) == logprobs.of_choice(None) == ()
+    broken = [Event("", b'{"logprobs" broken'), Event("", b"[DONE]")]
+    assert logprobs.of_events(broken, hide=True) == (broken, ())
+
+
+def test_asking_changes_nothing_else() -> None:
+    body = b'{"model":"m","logprobs":false,"x":[1,2.5]}'
+    assert json.loads(logprobs.asking(body)) == {"model": "m", "logprobs": True, "x": [1, 2.5]}
