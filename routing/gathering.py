@@ -44,6 +44,8 @@ class Options:
     run: str = ""
     run_ref: str = ""
     idempotency_key: str = ""
+    user_ref: str = ""
+    """The user of the call that it goes on from, as the commitment: who names none goes on for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
     _check_special(request)
     _check_classes(snapshot, ask.options.data_classes)
     call, now = desk.new_id(), desk.clock()
-    ref = commit_user(desk.key_store, caller.tenant, user) if user else ""
+    ref = commit_user(desk.key_store, caller.tenant, user) if user else ask.options.user_ref
     subject = (
         subject_of_user(caller.tenant, ref) if ref else subject_of_team(caller.tenant, caller.team)
     )
@@ -111,7 +113,7 @@ async def gather(desk: Desk, ask: Ask, snapshot: Snapshot) -> Draft:
             tenant=caller.tenant,
             team=caller.team,
             key=fact.KeyFacts(id=caller.key_id, labels=dict(caller.labels)),
-            user=fact.UserFacts(known=bool(user), ref=ref),
+            user=fact.UserFacts(known=bool(ref), ref=ref),
             route=request.route,
             request=_request_facts(ask),
             run=run,

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from audit.log.entry import Entry, build
-from audit.vault.keys import CallKeys, Erased
+from audit.vault.keys import CallKeys, Erased, commit_user, subject_of_user
 from audit.vault.keys import Sealed as VaultRow
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import Conflict, InvalidRequest, MandateError, NotFound
@@ -101,7 +101,25 @@ async def go_on(
         whole = await asyncio.to_thread(continued, request, before, outcome.body)
     else:
         whole = continued(request, before, outcome.body)
-    return whole, replace(options, run_ref="" if options.run else earlier.row.run or "")
+    run_ref = "" if options.run else earlier.row.run or ""
+    user_ref = _same_user(desk, earlier.row, request)
+    return whole, replace(options, run_ref=run_ref, user_ref=user_ref)
+
+
+def _same_user(desk: Desk, row: commands.Kept, request: CallRequest) -> str:
+    """The earlier call's user, or "" where it had none. Raises InvalidRequest for another one.
+
+    INVARIANT: what was said for one user is sealed under that user's key, also as a copy: one key erases all of it.
+    """
+    ref = row.user_ref.removeprefix(subject_of_user(row.tenant, ""))
+    if ref == row.user_ref:
+        return ""
+    named = request.outline.user
+    if named and commit_user(desk.key_store, row.tenant, named) != ref:
+        raise InvalidRequest(
+            f'"{request.previous}" was said for another user; name the same one, or none'
+        )
+    return ref
 
 
 async def _answer_of(desk: Desk, found: Response) -> Outcome:

@@ -231,9 +231,16 @@ def test_what_is_erased_is_gone(mandate: Installation) -> None:
         model="one", input="Once. [[sandbox tokens=5]]", safety_identifier=who
     )
     subject = mandate.call(call_named(mine.id))["user_ref"]
+    # what goes on from it is that user's too, though nobody was named
+    more = client.responses.create(
+        model="one", previous_response_id=mine.id, input="More. [[sandbox tokens=5]]"
+    )
+    assert mandate.call(call_named(more.id))["user_ref"] == subject
+    assert mandate.facts_of(call_named(more.id))["user"]["known"] is True
     assert KeyStore(mandate.home / "keys" / "store").destroy(subject)
-    with pytest.raises(openai.NotFoundError):
-        client.responses.retrieve(mine.id)
+    for name in (mine.id, more.id):
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(name)
 
 
 def test_without_a_key_nobody_is_told_anything(mandate: Installation) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from audit.vault.keys import CallKeys, month_of
+from audit.vault.keys import CallKeys, commit_user, month_of, subject_of_user
 from audit.vault.store import KeyStore
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.errors import Conflict, InvalidRequest, MandateError, NotFound
@@ -69,8 +69,9 @@ class Office:
 
     async def admitted(self, dialect_name: str = "openai.responses", **fields: Any) -> str:
         """A call that waits for a worker; the name of its response."""
-        stream, run = fields.get("stream", False), fields.pop("run", None)
-        admission = self.world.admission(dialect=dialect_name, stream=stream, run=run)
+        row = {name: fields.pop(name) for name in ("run", "user_ref") if name in fields}
+        stream = fields.get("stream", False)
+        admission = self.world.admission(dialect=dialect_name, stream=stream, **row)
         call = admission.asked.call
         request = self.sealed(call, "request", exchange.encode_request(parsed(**fields)))
         await commands.admit(self.world.db, replace(admission, request=request))
@@ -259,6 +260,24 @@ async def test_the_next_call_has_it_all_and_the_same_run(office: Office) -> None
     name = await office.answered(run="r-1")
     assert await gone_on(office, name) == (["hello", "Grüße", "go"], "", "r-1")
     assert await gone_on(office, name, "mine") == (["hello", "Grüße", "go"], "mine", "")
+
+
+async def test_what_was_said_for_a_user_goes_on_under_that_users_key(office: Office) -> None:
+    tenant = office.world.tenant
+    ref = commit_user(office.store, tenant, "ada")
+    name = await office.answered(user_ref=subject_of_user(tenant, ref))
+    for named in ({}, {"user": "ada"}, {"safety_identifier": "ada"}):
+        request = parsed(previous_response_id=name, input="go", **named)
+        _, options = await responses.go_on(office.desk, office.caller, request, Options())
+        assert options.user_ref == ref
+    theirs = parsed(previous_response_id=name, input="go", user="mallory")
+    with pytest.raises(InvalidRequest, match="was said for another user; name the same one"):
+        await responses.go_on(office.desk, office.caller, theirs, Options())
+    # of nobody in particular: anybody may go on
+    nobody = await office.answered()
+    request = parsed(previous_response_id=nobody, input="go", user="mallory")
+    _, options = await responses.go_on(office.desk, office.caller, request, Options())
+    assert options.user_ref == ""
 
 
 async def test_nobody_goes_on_from_what_has_no_answer(office: Office) -> None:
