@@ -136,9 +136,8 @@ class Console:
         except Unauthenticated:
             principal = None
         if principal is not None and not shown and _must_enrol(request, principal):
-            principal = (
-                None  # a session without the second factor that its roles need opens nothing
-            )
+            # a session without the second factor that its roles need opens nothing
+            principal = None
         request.principal = principal  # type: ignore[attr-defined]  # Django types no attributes of our own
         request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]  # Django types no attributes of our own
         response = self._get_response(request)

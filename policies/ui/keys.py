@@ -35,6 +35,11 @@ class KeyRow:
     by: str
     may_change: bool
 
+    @property
+    def waits(self) -> bool:
+        """Whether it may still be used for the first time."""
+        return self.key.last_used_at is None and self.state in {"stands", "ends soon"}
+
 
 class KeyForm(forms.Form):
     """A new key: whose, what for, which routes, how long."""

@@ -75,6 +75,11 @@ def test_tariq_makes_a_key_by_keyboard_and_sees_it_once(
     page.click("summary:has-text('Claude Code')")
     assert page.is_visible("#s-claude-code")
     assert not page.is_visible("#s-openai")
+    assert page.locator("text=Waiting for your first call").count() == 1
+    used = "UPDATE policies_api_key SET last_used_at = now() WHERE id = %s RETURNING id"
+    assert len(console.rows(used, key.split("_")[1])) == 1
+    page.wait_for_selector("#first >> text=Seen", timeout=20_000)
+    assert page.inner_text("#fresh") == key
     with console.bearer(key) as script:
         assert script.get("/calls/").status_code == 403
     page.goto(f"/keys/{key.split('_')[1]}/")
