@@ -29,6 +29,4 @@ def join(request: HttpRequest, shown: str) -> HttpResponse:
                 messages.success(request, "Welcome. Sign in with the password you have chosen.")
                 return redirect("account_login")
     context = {"invitation": invitation, "name": name, "error": error, "shown": shown}
-    response = render(request, "policies/join.html", context, status=422 if error else 200)
-    response["referrer-policy"] = "no-referrer"
-    return response
+    return render(request, "policies/join.html", context, status=422 if error else 200)

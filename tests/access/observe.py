@@ -9,7 +9,7 @@ from typing import Any
 from controlplane import env
 from tests.policies.databases import installation
 
-SECONDS = 400
+SECONDS = 900
 
 
 def observed(home: Path) -> dict[str, Any]:

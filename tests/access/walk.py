@@ -59,8 +59,11 @@ class Walk:
         return client
 
     def outcomes(self, row: Row) -> str:
-        """The letters of a row, column by column."""
-        return "".join(self._outcome(row, asker) for asker in table.ASKERS)
+        """The letters of a row, column by column. What no method answers, none answers for any session."""
+        first = self._outcome(row, table.ASKERS[0])
+        known = {asker: first for asker in self._world.users if first == NO_METHOD}
+        left = {a: self._outcome(row, a) for a in table.ASKERS[1:] if a not in known}
+        return "".join({table.ASKERS[0]: first, **known, **left}[a] for a in table.ASKERS)
 
     def _outcome(self, row: Row, asker: str) -> str:
         path = self._filled(row.address)
