@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
+from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.principal import Principal
 from policies.decisions.models import Decision
 from policies.engine.facts import Facts, decode
@@ -20,7 +21,10 @@ def recent(principal: Principal, most: int) -> Iterator[tuple[UUID, Facts]]:
         rows = rows.filter(tenant__in=sorted({*tenants, *(t for t, _ in principal.teams)}))
     found = 0
     for row in rows[:_LOOKED_AT]:
-        facts = decode(bytes(row.facts))
+        try:
+            facts = decode(bytes(row.facts))
+        except InvalidRequest:
+            continue  # of an engine that wrote them otherwise
         # INVARIANT: a tenant's calls are for who reads the tenant, else each team sees its own
         own = (facts.tenant, facts.team) in principal.teams
         mine = own and principal.holds("developer", facts.tenant)

@@ -28,7 +28,7 @@ from policies.documents.problems import InvalidDocuments, Problem
 from policies.engine.schema import PLACES, type_text
 from policies.forms.controls import Control, Known, controls, walk
 from policies.forms.form import Filled, NoForm, blank, control_of, opened, posted, problems_of
-from policies.forms.rows import operated
+from policies.forms.rows import added, operated
 from policies.forms.shapes import normal
 from policies.forms.words import KIND_SENTENCES
 from policies.ui.documents import NO_TENANT, document_url
@@ -55,6 +55,7 @@ class Page:
     tab: str = FORM
     title: str = ""
     focus: bool = False
+    added: str = ""
     flat: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -127,7 +128,7 @@ def _post(page: Page) -> HttpResponse:
     else:
         flat = {key: [normal(v) for v in values] for key, values in page.request.POST.lists()}
         if told not in (FORM, AS_YAML, "save"):
-            page.text, page.flat = text, operated(flat, told)
+            page.text, page.flat, page.added = text, operated(flat, told), added(flat, told)
             return _render(page)
         page.filled = posted(page.kind, text, flat)
         page.text, page.flat = page.filled.text, flat
@@ -278,6 +279,7 @@ def _render(page: Page, status: int = 200) -> HttpResponse:
         "controls": tree,
         "problems": _told(page, tree),
         "focus": page.focus,
+        "focus_id": _first_in(tree, page.added),
         "change": page.change,
         "drafts": [] if page.change else _drafts(page),
         "title": page.title,
@@ -285,6 +287,18 @@ def _render(page: Page, status: int = 200) -> HttpResponse:
         "variables": _variables(tree),
     }
     return render(page.request, "policies/forms/edit.html", context, status=status)
+
+
+def _first_in(tree: Sequence[Control], name: str) -> str:
+    """The first control of a row or group that was just added: there one goes on typing."""
+    if not name:
+        return ""
+    for outer in walk(tree):
+        for row in outer.rows:
+            if row.name == name and (outer.shape == "map" or outer.mode == "rates"):
+                return row.control.id
+    inside = [c for c in walk(tree) if c.name == name or c.name.startswith(f"{name}.")]
+    return next((c.id for c in inside if c.shape not in ("group", "rows", "map")), "")
 
 
 def _take_out(page: Page) -> str:

@@ -95,6 +95,9 @@ def test_buttons_change_rows_and_save_nothing(world: World) -> None:
     assert form_of(shown)["spec.obligations.@on"] == ["1"]
     added = tariq._client.post(address, form_of(shown) | {"do": "add:metadata.labels"})
     assert form_of(added)["metadata.labels.0.@"] == ["new"]
+    # one goes on typing in what was just added, and nowhere else
+    assert added.content.decode().count(" autofocus") == 1
+    assert 'id="c-metadata-labels-0-key" autofocus' in added.content.decode()
     assert Edit.objects.get(change=row).source == rule(world.tenant)
 
 
