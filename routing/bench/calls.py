@@ -51,19 +51,19 @@ def run(sizes: Sizes, say: Callable[[str], None]) -> dict[str, object]:
     """The figures of one run. Raises Mismatch."""
     say("starting an installation, an upstream and a bare proxy")
     with running(LATENCY_MS) as site:
-        _pass(_mandate(site, calls=200))
+        load_pass(mandate(site, calls=200))
         say(f"closed loop, 64 callers, {sizes.calls} calls")
-        closed = _measured(site, _mandate(site, calls=sizes.calls))
+        closed = _measured(site, mandate(site, calls=sizes.calls))
         before = site.proxy_cpu_s()
-        bare = _pass(_straight(site.proxy_port, calls=sizes.calls))
+        bare = load_pass(_straight(site.proxy_port, calls=sizes.calls))
         proxy_cpu = site.proxy_cpu_s() - before
         say(f"open loop, 50 calls/s, {sizes.paced} calls")
-        direct = _pass(_straight(site.upstream_port, calls=sizes.paced, rate=50.0))
-        paced = _pass(_mandate(site, calls=sizes.paced, rate=50.0))
+        direct = load_pass(_straight(site.upstream_port, calls=sizes.paced, rate=50.0))
+        paced = load_pass(mandate(site, calls=sizes.paced, rate=50.0))
         say(f"streams, 16 callers, {sizes.streams} of 40 chunks")
         stream = {"callers": 16, "stream": True, "directive": STREAM_DIRECTIVE}
-        straight = _pass(_straight(site.upstream_port, calls=64, **stream))
-        streams = _measured(site, _mandate(site, calls=sizes.streams, **stream))
+        straight = load_pass(_straight(site.upstream_port, calls=64, **stream))
+        streams = _measured(site, mandate(site, calls=sizes.streams, **stream))
         _check(site, 200 + sizes.calls + sizes.paced + sizes.streams)
         return {
             "calls": closed.told.calls,
@@ -92,7 +92,8 @@ class _Measured:
         return {kind: round(used / self.told.calls * 1000, 2) for kind, used in ranked}
 
 
-def _mandate(site: Site, **how: object) -> Ask:
+def mandate(site: Site, **how: object) -> Ask:
+    """A load on the installation."""
     given = {
         "url": f"http://127.0.0.1:{site.port}/v1/chat/completions",
         "key": site.key,
@@ -108,11 +109,11 @@ def _straight(port: int, **how: object) -> Ask:
 
 def _measured(site: Site, ask: Ask) -> _Measured:
     before = site.usage()
-    told = _pass(ask)
+    told = load_pass(ask)
     return _Measured(told, site.usage().since(before))
 
 
-def _pass(ask: Ask) -> Told:
+def load_pass(ask: Ask) -> Told:
     """One load, in a process of its own."""
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "routing.bench.load", msgspec.json.encode(ask).decode()],

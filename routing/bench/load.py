@@ -93,7 +93,7 @@ async def run(ask: Ask) -> Told:
     """Do it."""
     connector = aiohttp.TCPConnector(limit=0)
     headers = {"Authorization": f"Bearer {ask.key}"}
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=150)
     async with aiohttp.ClientSession(
         connector=connector, headers=headers, timeout=timeout
     ) as session:

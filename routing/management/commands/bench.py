@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from routing.bench import calls
+from routing.bench import calls, inflight
 
 
 class Command(BaseCommand):
@@ -18,18 +18,23 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", choices=["calls"])
+        parser.add_argument("name", choices=["calls", "inflight"])
         parser.add_argument("--json", action="store_true", help="one JSON object on one line")
         parser.add_argument("--quick", action="store_true", help="a tenth of the calls, to try it")
 
-    def handle(self, *, json: bool, quick: bool, **_options: Any) -> None:
-        sizes = calls.Sizes(400, 100, 32) if quick else calls.Sizes()
+    def handle(self, *, name: str, json: bool, quick: bool, **_options: Any) -> None:
         with _alone():
             try:
-                figures = calls.run(sizes, self.stderr.write)
+                figures = self._run(name, quick=quick)
             except calls.Mismatch as error:
                 raise CommandError(str(error)) from error
         self.stdout.write(_line(figures) if json else _table(figures))
+
+    def _run(self, name: str, *, quick: bool) -> dict[str, object]:
+        if name == "inflight":
+            held = inflight.Sizes(120, 100) if quick else inflight.Sizes()
+            return inflight.run(held, self.stderr.write)
+        return calls.run(calls.Sizes(400, 100, 32) if quick else calls.Sizes(), self.stderr.write)
 
 
 def _line(figures: dict[str, object]) -> str:
