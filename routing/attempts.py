@@ -197,7 +197,7 @@ class Door:
         except ProviderError as error:
             tried.error_class, tried.status = error.error_class, error.status
             tried.late = error.error_class == "timeout" and self._out_of_time()
-            tried.slept = case.worker.pulse.slept_since(began)
+            tried.slept = case.worker.wakefulness.slept_since(began)
             tried.retry_after_seconds = error.retry_after_seconds
             tried.maybe_processed = error.maybe_processed
             tried.body = error.body or b""

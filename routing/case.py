@@ -33,7 +33,7 @@ from routing.limits.concurrency import Concurrency
 from routing.limits.rates import RateLimits
 from routing.providers.registry import Providers
 from routing.relay import Sender
-from routing.running import Pulse, Running
+from routing.running import Running, Wakefulness
 
 THREAD_FROM = 256 * 1024
 
@@ -55,7 +55,7 @@ class Worker:
     clock: Clock
     lease: Lease
     running: Running = field(default_factory=Running)
-    pulse: Pulse = field(default_factory=Pulse)
+    wakefulness: Wakefulness = field(default_factory=Wakefulness)
 
 
 class Dropped(Exception):

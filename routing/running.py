@@ -79,7 +79,7 @@ class Cut(Exception):
         return str(self)
 
 
-class Pulse:
+class Wakefulness:
     """Whether this process itself slept: stopped, swapped out, starved. Its timers then ran out while nobody worked.
 
     Times are those of the loop's clock.

@@ -79,7 +79,7 @@ class CallLoop:
         await self._renew()
         self._ready.set()
         keepers = [
-            asyncio.create_task(self._worker.pulse.run()),
+            asyncio.create_task(self._worker.wakefulness.run()),
             asyncio.create_task(self._every(RENEW_SECONDS, self._renew)),
             asyncio.create_task(self._every(SWEEP_SECONDS, self._sweep)),
             asyncio.create_task(self._every(WATCH_SECONDS, self._watch)),

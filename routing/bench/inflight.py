@@ -8,7 +8,7 @@ flight in one process, or where any call has no answer.
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,12 +20,13 @@ from routing.bench.site import Site, running
 from routing.bench.usage import Usage
 
 LOOK_SECONDS = 1.0
-_BY_PROCESS = """
+TENANT = "bench"
+BY_PROCESS = """
 SELECT l.pid, count(*) FROM routing_attempt a JOIN routing_call c ON c.id = a.call
   JOIN routing_worker_lease l ON l.worker = c.worker AND l.lost_at IS NULL AND l.kind = 'calls'
- WHERE c.tenant = 'bench' AND c.finished_at IS NULL AND a.state = 'started' GROUP BY l.pid
+ WHERE c.tenant = %s AND c.finished_at IS NULL AND a.state = 'started' GROUP BY l.pid
 """
-_COMPLETED = "SELECT count(*) FROM routing_call WHERE tenant = 'bench' AND state = 'completed'"
+_COMPLETED = "SELECT count(*) FROM routing_call WHERE tenant = %s AND state = 'completed'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,21 @@ def run(sizes: Sizes, say: Callable[[str], None]) -> dict[str, object]:
         told, peak = _watched(site, mandate(site, calls=sizes.calls, callers=sizes.calls))
         used = site.usage().since(before)
         with psycopg.connect(site.services()["database_url"], autocommit=True) as db:
-            completed = int(db.execute(_COMPLETED).fetchall()[0][0])
-    figures = _figures(told, peak, used)
+            completed = int(db.execute(_COMPLETED, [TENANT]).fetchall()[0][0])
+    return verdict(sizes, told, peak, completed) | _used(used)
+
+
+def verdict(sizes: Sizes, told: Told, peak: Peak, completed: int) -> dict[str, object]:
+    """The figures of the calls. Raises Mismatch where they are not what was asked."""
+    figures: dict[str, object] = {
+        "calls": told.calls,
+        "errors": told.errors,
+        "in_flight_one_process": peak.in_process,
+        "in_flight_upstream": peak.at_upstream,
+        "calls_processes": peak.processes,
+        "seconds": round(told.seconds, 1),
+        "rss_mib": round(peak.memory_mib),
+    }
     if peak.in_process < sizes.wanted or told.errors or completed != sizes.calls:
         raise Mismatch(
             f"{sizes.wanted} in flight in one process and {sizes.calls} answers were wanted, "
@@ -66,20 +80,10 @@ def run(sizes: Sizes, say: Callable[[str], None]) -> dict[str, object]:
     return figures
 
 
-def _figures(told: Told, peak: Peak, used: dict[str, float]) -> dict[str, object]:
-    return {
-        "calls": told.calls,
-        "errors": told.errors,
-        "in_flight_one_process": peak.in_process,
-        "in_flight_upstream": peak.at_upstream,
-        "calls_processes": peak.processes,
-        "seconds": round(told.seconds, 1),
-        "cpu_s": round(sum(used.values()), 1),
-        "cpu_by_process": {
-            kind: round(spent, 1) for kind, spent in sorted(used.items(), key=lambda i: -i[1])
-        },
-        "rss_mib": round(peak.memory_mib),
-    }
+def _used(cpu_s: dict[str, float]) -> dict[str, object]:
+    ranked = sorted(cpu_s.items(), key=lambda item: -item[1])
+    by_process = {kind: round(spent, 1) for kind, spent in ranked}
+    return {"cpu_s": round(sum(cpu_s.values()), 1), "cpu_by_process": by_process}
 
 
 def _watched(site: Site, ask: Ask) -> tuple[Told, Peak]:
@@ -91,13 +95,14 @@ def _watched(site: Site, ask: Ask) -> tuple[Told, Peak]:
     ):
         load: Future[Told] = pool.submit(load_pass, ask)
         while not load.done():
-            rows = db.execute(_BY_PROCESS).fetchall()
-            _see(peak, [count for _pid, count in rows], _open_upstream(site), site.usage())
+            rows = db.execute(BY_PROCESS, [TENANT]).fetchall()
+            see(peak, [count for _pid, count in rows], _open_upstream(site), site.usage())
             time.sleep(LOOK_SECONDS)
         return load.result(), peak
 
 
-def _see(peak: Peak, counts: list[int], open_upstream: int, usage: Usage) -> None:
+def see(peak: Peak, counts: Sequence[int], open_upstream: int, usage: Usage) -> None:
+    """Keep the most that was seen; `counts` has one number for each calls process."""
     peak.in_process = max([peak.in_process, *counts])
     peak.processes = max(peak.processes, len(counts))
     peak.at_upstream = max(peak.at_upstream, open_upstream)

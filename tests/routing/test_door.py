@@ -16,7 +16,7 @@ from routing.attempts import Door, Ended
 from routing.calls import answers, commands
 from routing.case import Case, Dropped, Replanned
 from routing.providers.base import Piece, ProviderError
-from routing.running import Pulse, Watched
+from routing.running import Wakefulness, Watched
 from routing.tried import Tried
 
 CALL = UUID(int=7)
@@ -88,7 +88,7 @@ def door(
     *,
     fails: bool = False,
     deadline: float = 1e12,
-    pulse: Pulse | None = None,
+    wakefulness: Wakefulness | None = None,
     plain: Plain | None = None,
 ) -> Door:
     plain, model = plain or Plain(), Model(story, fails)
@@ -96,7 +96,7 @@ def door(
         db=None,
         clock=lambda: datetime(2026, 11, 1, tzinfo=UTC),
         concurrency=plain,
-        pulse=pulse or Pulse(),
+        wakefulness=wakefulness or Wakefulness(),
         breakers=plain,
         providers=SimpleNamespace(provider=lambda _: model),
     )
@@ -215,9 +215,9 @@ async def test_a_counted_charge_is_at_most_what_was_reserved(story: list[str]) -
 
 async def test_a_failure_is_told_of_the_model(story: list[str]) -> None:
     COMMITS[:] = [answers.Started()]
-    plain, pulse = Plain(), Pulse()
-    pulse.beat(asyncio.get_running_loop().time())
-    tried = await door(story, fails=True, plain=plain, pulse=pulse).attempt(candidate())
+    plain, wakefulness = Plain(), Wakefulness()
+    wakefulness.beat(asyncio.get_running_loop().time())
+    tried = await door(story, fails=True, plain=plain, wakefulness=wakefulness).attempt(candidate())
     assert (tried.error_class, tried.slept) == ("server_error", False)
     assert plain.recorded == [False]
 
@@ -228,20 +228,20 @@ async def test_what_failed_while_this_worker_slept_is_not_told_of_the_model(
 ) -> None:
     """Its own timers ran out: noticed by a beat since it woke, or by none for long."""
     COMMITS[:] = [answers.Started()]
-    plain, pulse, now = Plain(), Pulse(), asyncio.get_running_loop().time()
-    pulse.beat(now - 60)
+    plain, wakefulness, now = Plain(), Wakefulness(), asyncio.get_running_loop().time()
+    wakefulness.beat(now - 60)
     if noticed:
-        pulse.beat(now + 1)
-    tried = await door(story, fails=True, plain=plain, pulse=pulse).attempt(candidate())
+        wakefulness.beat(now + 1)
+    tried = await door(story, fails=True, plain=plain, wakefulness=wakefulness).attempt(candidate())
     assert (tried.error_class, tried.slept) == ("server_error", True)
     assert plain.recorded == []
 
 
 async def test_a_sleep_before_an_attempt_says_nothing_about_it(story: list[str]) -> None:
     COMMITS[:] = [answers.Started()]
-    plain, pulse, now = Plain(), Pulse(), asyncio.get_running_loop().time()
-    pulse.beat(now - 60)
-    pulse.beat(now - 1)
-    tried = await door(story, fails=True, plain=plain, pulse=pulse).attempt(candidate())
+    plain, wakefulness, now = Plain(), Wakefulness(), asyncio.get_running_loop().time()
+    wakefulness.beat(now - 60)
+    wakefulness.beat(now - 1)
+    tried = await door(story, fails=True, plain=plain, wakefulness=wakefulness).attempt(candidate())
     assert not tried.slept
     assert plain.recorded == [False]
