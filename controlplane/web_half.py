@@ -9,7 +9,7 @@ import redis.asyncio
 from django.conf import settings
 
 from audit.vault.store import KeyStore
-from controlplane import bell, garbage
+from controlplane import bell, garbage, tracing
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
@@ -55,6 +55,7 @@ class WebHalf:
         await asyncio.wait({self.reading}, timeout=LAST_READ_SECONDS)
         await self.redis.aclose()
         await self.db.close(timeout=1)
+        await asyncio.to_thread(tracing.end)
 
 
 async def open_web() -> WebHalf:
@@ -86,4 +87,8 @@ async def open_web() -> WebHalf:
     reading = asyncio.create_task(keep(web), name="keep")
     playground.opened(web)
     garbage.settle()
-    return WebHalf(app=wire.build(web), web=web, db=db, redis=client, reading=reading)
+    app: App = wire.build(web)
+    recorder = tracing.begin("web")
+    if recorder is not None:
+        app = recorder.around(app)
+    return WebHalf(app=app, web=web, db=db, redis=client, reading=reading)

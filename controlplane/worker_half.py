@@ -12,7 +12,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from audit.vault.store import KeyStore
-from controlplane import bell, garbage
+from controlplane import bell, garbage, tracing
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
 from policies.bundles.snapshot import Snapshots
@@ -41,6 +41,7 @@ async def build() -> Worker:
     await _wait_for_postgres(db)
     client = bell.client()
     ids = IdSource()
+    tracing.begin("calls")
     garbage.settle()
     return Worker(
         db=db,
@@ -80,6 +81,7 @@ async def retire(held: Worker) -> None:
     await held.concurrency.close()
     await held.redis.aclose()
     await held.db.close(timeout=1)
+    await asyncio.to_thread(tracing.end)
 
 
 class Life:

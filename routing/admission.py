@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from audit.log.entry import Entry, build
 from audit.vault.keys import CallKeys, month_of
+from controlplane.kernel import tracing
 from controlplane.kernel.errors import (
     BudgetExhausted,
     Conflict,
@@ -28,6 +29,7 @@ from controlplane.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
+from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot
 from policies.engine import facts as fact
 from policies.engine.decide import decide
@@ -67,6 +69,7 @@ async def admit(desk: Desk, ask: Ask) -> Ticket:
     """Let the call in. Raises Forbidden, BudgetExhausted, RateLimited, Conflict, NotFound, Unauthenticated, Unavailable."""
     snapshot = await _in_force(desk, ask)
     case = _Case(desk, ask, snapshot, await gather(desk, ask, snapshot))
+    tracing.named(case.draft.call)
     ticket = None
     try:
         ticket = await _let_in(case)
@@ -158,6 +161,7 @@ class _Case:
         seconds = self.ask.options.deadline_seconds
         return await self.desk.rates.take(self.draft.call, self.limits, tokens, seconds)
 
+    @traced("decide", lambda self: self.draft.call)
     async def _decide(self) -> None:
         """Decide, and once more without the models that have no place for something in this request."""
         self._decide_once()
@@ -186,6 +190,7 @@ class _Case:
         )
         self.decision = decide(self.snapshot.bundle, self.facts)
 
+    @traced("admit", lambda self, *_: self.draft.call)
     async def _admit(self, first: Candidate, lost_retries: int) -> AdmitAnswer:
         data = {"model": first.model, "reserved": str(first.amount_nano)}
         moment = self.moment or self.draft.at
@@ -198,6 +203,7 @@ class _Case:
         )
         return await commands.admit(self.desk.db, admission)
 
+    @traced("deny", lambda self: self.draft.call)
     async def _deny(self) -> DenyAnswer:
         denial = self.decision.denial
         code, rules = "budget_exhausted", self.exhausted

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
+from controlplane.kernel.tracing import traced
 from policies.engine import pricing
 from policies.engine.decision import Candidate, Plan
 from routing.admission import reservation_for
@@ -34,6 +35,11 @@ DEADLINE_SLACK_SECONDS = 0.05
 
 class Ended(Exception):
     """The call is to end without another attempt; the message is its code: `cancelled`, `deadline_exceeded`, `stopped`."""
+
+
+def _told(_door: "Door", tried: Tried) -> dict[str, str | int | bool]:
+    """What a span says of an attempt."""
+    return {"model": tried.candidate.model, "status": tried.status, "error": tried.error_class}
 
 
 class Door:
@@ -110,6 +116,7 @@ class Door:
         self.unstarted = why
         return Tried(candidate, 0, self._case.worker.clock(), error_class=why, status=status)
 
+    @traced("start", lambda self, *_: self._case.row.call)
     async def _start(self, candidate: Candidate) -> Tried | None:
         """Commit the start; None where no money is left. Decides again as often as the policy moves meanwhile."""
         case = self._case
@@ -186,6 +193,7 @@ class Door:
                 return None
         return await reservation_for(case.worker.windows, candidate, moment)
 
+    @traced("provider", lambda self, _tried: self._case.row.call, _told)
     async def _call(self, tried: Tried) -> None:
         """Call the model; what happened is written into `tried`. Raises Ended when cut."""
         case, watched, candidate = self._case, self._watched, tried.candidate
@@ -289,6 +297,7 @@ class Door:
         ]
         return found.spec
 
+    @traced("settle", lambda self: self._case.row.call)
     async def _settle_last(self) -> None:
         """Settle the attempt before this one, alone."""
         if self.last is None:

@@ -14,6 +14,7 @@ from audit.vault.keys import CallKeys
 from audit.vault.keys import Sealed as VaultRow
 from audit.vault.store import KeyStore
 from controlplane.kernel.clock import Clock
+from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
@@ -149,6 +150,7 @@ def entry_of(worker: Worker, row: Peeked, kind: str, data: dict[str, object]) ->
     )
 
 
+@traced("open", lambda _worker, row: row.call)
 async def open_case(worker: Worker, row: Peeked) -> Case:
     """Unseal the request and decide again from the recorded facts. Raises audit.vault's Erased and Tampered."""
     facts = fact.decode(row.facts)

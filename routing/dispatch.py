@@ -13,6 +13,8 @@ import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
+from controlplane.kernel.tracing import traced
+
 log = structlog.get_logger(__name__)
 
 TASK = "routing.execute"
@@ -65,6 +67,7 @@ class Dispatcher:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._redis = client
 
+    @traced("dispatch", lambda _self, call: call)
     async def ring(self, call: UUID) -> bool:
         """Whether the message was sent. False is no loss: every worker asks PostgreSQL for waiting calls each second."""
         try:

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import Forbidden, InvalidRequest, MandateError, UpstreamFailed
+from controlplane.kernel.tracing import traced
 from policies.engine.decision import Plan
 from policies.engine.rates import rate_claims
 from policies.engine.weigh import Weighed
@@ -65,6 +66,7 @@ class End:
         return self.chosen if self.weighed is not None else self.last
 
 
+@traced("run", lambda _worker, call: call)
 async def run_call(worker: Worker, call: UUID) -> None:
     """Carry a call that waits for a worker to its end. Returns without a word where it is another's."""
     row = await commands.peek(worker.db, call)
@@ -154,6 +156,7 @@ def _ended_by(door: Door) -> End:
     return End("failed", last.error_class, last) if last.error_class else End("completed", "", last)
 
 
+@traced("finish", lambda case, *_: case.row.call)
 async def _finish(case: Case, door: Door, end: End) -> bool:
     """One commit: the last attempt, what was decided again, the answer in the vault, the call. Then the caller hears.
 

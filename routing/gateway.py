@@ -22,6 +22,7 @@ from audit.log.entry import build
 from controlplane.kernel.clock import Clock
 from controlplane.kernel.errors import DeadlineExceeded, MandateError, Unavailable
 from controlplane.kernel.ids import call_name
+from controlplane.kernel.tracing import traced
 from policies.identity.authentication import USED_SECONDS, Keys
 from routing import admission, answers, responses
 from routing.admission import Ticket
@@ -126,6 +127,7 @@ async def follow(web: Web, ticket: Ticket, client: Client) -> None:
         await _relay(web, _Line(ticket, box, client, dialect(responses.DIALECT)))
 
 
+@traced("relay", lambda _web, line: line.ticket.call)
 async def _relay(web: Web, line: _Line) -> None:
     """Raises MandateError, with the headers that every answer carries."""
     try:
