@@ -1,7 +1,7 @@
-"""One web process on a socket that the supervisor holds: `python -m controlplane.web --fd N`.
+"""One web process, on a socket that the supervisor holds (`python -m controlplane.web --fd N`) or its own (`--listen HOST:PORT`).
 
 The supervisor keeps the listening socket, so a web process that dies loses only its own connections: new ones wait in
-the socket's queue until its successor takes them.
+the socket's queue until its successor takes them. In a container the platform does that work.
 """
 
 import argparse
@@ -43,11 +43,20 @@ def config() -> uvicorn.Config:
     )
 
 
+def own(place: str) -> socket.socket:
+    """A listening socket of our own. Raises OSError where the place is taken, ValueError where it is none."""
+    host, _, port = place.rpartition(":")
+    return socket.create_server((host, int(port)), backlog=4096)
+
+
 def main() -> int:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="controlplane.web")
-    parser.add_argument("--fd", type=int, required=True, help="the listening socket to inherit")
-    listening = socket.socket(fileno=parser.parse_args().fd)
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--fd", type=int, help="the listening socket to inherit")
+    place.add_argument("--listen", metavar="HOST:PORT", help="where to listen by itself")
+    chosen = parser.parse_args()
+    listening = socket.socket(fileno=chosen.fd) if chosen.listen is None else own(chosen.listen)
     server = Server(config())
     server.run(sockets=[listening])
     return 0 if server.started else 3
