@@ -9,8 +9,7 @@ away costs a call nothing: spans wait in a bounded queue, then are dropped.
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -170,6 +169,24 @@ class Sender:
             answer.read()
 
 
+class _Step:
+    """A span that is under way, and the step at hand meanwhile."""
+
+    def __init__(self, span: Span, end: Callable[[Span], None]) -> None:
+        self._span, self._end = span, end
+
+    def __enter__(self) -> Span:
+        self._token = _at_hand.set(self._span)
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _at_hand.reset(self._token)
+        if kind is not None:
+            self._span.failed = True
+            self._span.facts["error.type"] = kind.__name__
+        self._end(self._span)
+
+
 class Otel:
     """The recorder of one process. `share` of all calls are recorded, the same ones in every process."""
 
@@ -180,22 +197,11 @@ class Otel:
     def _recorded(self, call: UUID) -> bool:
         return root_of(call) < self._bound
 
-    @contextmanager
-    def span(self, name: str, call: UUID) -> Iterator[Span]:
+    def span(self, name: str, call: UUID) -> "_Step":
         """A step; below the step that it is part of, else below the call's root, which may be another process's."""
         above = _at_hand.get()
         parent = above.id if above is not None and above.call == call else root_of(call)
-        span = Span(name, call, secrets.randbits(64) or 1, parent, time.time_ns())
-        token = _at_hand.set(span)
-        try:
-            yield span
-        except BaseException as error:
-            span.failed = True
-            span.facts["error.type"] = type(error).__name__
-            raise
-        finally:
-            _at_hand.reset(token)
-            self._end(span)
+        return _Step(Span(name, call, secrets.randbits(64) or 1, parent, time.time_ns()), self._end)
 
     def named(self, call: UUID) -> None:
         """What was done up to here was the call's ingress."""
