@@ -65,6 +65,16 @@ app.conf.update(
             "options": {"expires": 5},
         },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
+        "reviews-overdue": {
+            "task": "routing.act_on_overdue",
+            "schedule": 5.0,
+            "options": {"expires": 5},
+        },
+        "reviews-sample": {
+            "task": "routing.sample_reviews",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "expire-idempotency": {
             "task": "routing.expire_idempotency",
             "schedule": crontab(minute="23"),

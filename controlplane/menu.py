@@ -14,6 +14,15 @@ LOG_ROLES = ("auditor", "approver", "admin")
 MONEY_ROLES = ("finance", "admin", "auditor", "developer")
 KEY_ROLES = ("admin", "developer", "auditor")
 STOP_ROLES = ("admin", "approver", "auditor")
+REVIEW_ROLES = ("reviewer", "admin", "auditor")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What waits for this member, and whether any of it is late: the numbers of the menu, by page."""
+
+    number: int = 0
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
         "",
         (
             ("Overview", "overview", "overview", ()),
+            ("Review queue", "hand", "reviews", REVIEW_ROLES),
             ("Calls", "calls", "calls", ()),
             ("Playground", "play", "playground", TRY_ROLES),
         ),
@@ -93,8 +103,11 @@ def held_anywhere(principal: Principal, roles: tuple[str, ...]) -> bool:
     return not roles or principal.tenants_with(*roles) != frozenset()
 
 
-def menu_for(principal: Principal, path: str, work: Mapping[str, int]) -> tuple[Group, ...]:
-    """The groups with at least one line; the line whose address begins the path is marked. `work` has the numbers."""
+def menu_for(principal: Principal, path: str, work: Mapping[str, Work]) -> tuple[Group, ...]:
+    """The groups with at least one line; the line whose address begins the path is marked.
+
+    Where something waits the line stands there for whoever it waits for: a reviewer by address may hold no role.
+    """
     groups = []
     for name, lines in _MENU:
         items = tuple(
@@ -103,11 +116,11 @@ def menu_for(principal: Principal, path: str, work: Mapping[str, int]) -> tuple[
                 icon=icon,
                 url=reverse(page),
                 here=_is_here(reverse(page), path),
-                number=work.get(page, 0),
-                urgent=page == "stops",
+                number=work.get(page, Work()).number,
+                urgent=work.get(page, Work()).urgent,
             )
             for title, icon, page, roles in lines
-            if held_anywhere(principal, roles)
+            if held_anywhere(principal, roles) or work.get(page, Work()).number
         )
         if items:
             groups.append(Group(name, items))

@@ -29,7 +29,15 @@ from controlplane.kernel.errors import (
     Unavailable,
 )
 from controlplane.kernel.principal import Principal
-from controlplane.menu import LOG_ROLES, STOP_ROLES, Shell, held_anywhere, menu_for, roles_in_words
+from controlplane.menu import (
+    LOG_ROLES,
+    STOP_ROLES,
+    Shell,
+    Work,
+    held_anywhere,
+    menu_for,
+    roles_in_words,
+)
 from controlplane.problems import CONTENT_TYPE, problem
 from policies.bundles.principals import principal_for, principal_of_key
 from policies.bundles.published import Published, one_reading, published
@@ -37,8 +45,11 @@ from policies.changes.waiting import waiting
 from policies.identity.authentication import member_of_token
 from policies.identity.credentials import KEY_PREFIX
 from policies.identity.models import User
+from policies.order.lock import mandate_now
 from policies.stops.read import active
 from policies.stops.visible import visible
+from routing.reports.reviews import waiting as held_calls
+from routing.reviews.access import decides
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -226,19 +237,28 @@ def _by_credential(shown: str, found: Published) -> Principal:
 def _shell(request: HttpRequest, found: Published, principal: Principal | None) -> Shell:
     if principal is None:
         return Shell(organisation=found.organisation_name)
-    stops = (
-        active().filter(visible(principal)).count() if held_anywhere(principal, STOP_ROLES) else 0
-    )
     changes = tuple(waiting(principal, found)) if principal.roles else ()
     return Shell(
         organisation=found.organisation_name,
         roles=roles_in_words(principal),
-        menu=menu_for(principal, request.path, {"stops": stops, "changes": len(changes)}),
+        menu=menu_for(principal, request.path, _work(principal, found, len(changes))),
         revision=found.revision,
         log=standing(timezone.now()) if held_anywhere(principal, LOG_ROLES) else None,
         query=request.GET.get("q", ""),
         waiting=changes,
     )
+
+
+def _work(principal: Principal, found: Published, changes: int) -> dict[str, Work]:
+    """What the menu counts."""
+    stops = (
+        active().filter(visible(principal)).count() if held_anywhere(principal, STOP_ROLES) else 0
+    )
+    work = {"stops": Work(stops, urgent=True), "changes": Work(changes)}
+    if decides(principal, found):
+        cases = held_calls(principal, found, mandate_now())
+        work["reviews"] = Work(cases.open, urgent=cases.overdue > 0)
+    return work
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

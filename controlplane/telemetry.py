@@ -22,6 +22,8 @@ _GAUGES = (
     ("mandate_sequencer_age_seconds", "How long ago the sequencer was last seen."),
     ("mandate_sweep_age_seconds", "How long ago anybody last looked for calls nobody carries."),
     ("mandate_calls_workers", "Calls workers whose lease stands."),
+    ("mandate_reviews_open", "Review cases that wait for a person."),
+    ("mandate_reviews_overdue", "Open review cases whose due time has passed."),
 )
 _GAUGE_ROWS = """
 SELECT (SELECT size FROM audit_tree_state WHERE log = 1),
@@ -30,7 +32,9 @@ SELECT (SELECT size FROM audit_tree_state WHERE log = 1),
   (SELECT extract(epoch FROM clock_timestamp() - max(signed_at))::float8 FROM audit_checkpoint),
   (SELECT extract(epoch FROM clock_timestamp() - max(seen_at))::float8 FROM audit_sequencer),
   (SELECT extract(epoch FROM clock_timestamp() - max(swept_at))::float8 FROM routing_swept WHERE swept_at > '-infinity'),
-  (SELECT count(*) FROM routing_worker_lease WHERE kind = 'calls' AND lost_at IS NULL AND expires_at > clock_timestamp())
+  (SELECT count(*) FROM routing_worker_lease WHERE kind = 'calls' AND lost_at IS NULL AND expires_at > clock_timestamp()),
+  (SELECT count(*) FROM routing_review_case WHERE closed_at IS NULL),
+  (SELECT count(*) FROM routing_review_case WHERE closed_at IS NULL AND due_at <= mandate_now())
 """
 _VERIFIED = """
 SELECT scope, extract(epoch FROM clock_timestamp() - checked_at)::float8,

@@ -33,7 +33,7 @@ from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot
 from policies.engine import facts as fact
 from policies.engine.decide import decide
-from policies.engine.decision import Candidate, Decision
+from policies.engine.decision import Candidate, Decision, Hold
 from policies.engine.rates import RateClaim, rate_claims
 from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
@@ -44,6 +44,8 @@ from routing.ledger import headroom
 from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
 from routing.limits.rates import Refused
+from routing.reviews.holding import admit_held
+from routing.reviews.opening import opening
 
 STALE_TRIES = 20
 HEADROOM_TRIES = 4
@@ -51,7 +53,10 @@ HEADROOM_TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An admitted call as the waiting request needs it. `duplicate`: it came before; only wait for it."""
+    """An admitted call as the waiting request needs it. `duplicate`: it came before; only wait for it.
+
+    `held`: a person decides about it before any model runs.
+    """
 
     call: UUID
     frames_key: bytes = field(repr=False)
@@ -62,6 +67,7 @@ class Ticket:
     key: str
     duplicate: bool = False
     limits: tuple[RateClaim, ...] = ()
+    held: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -144,12 +150,13 @@ class _Case:
     async def step(self) -> AdmitAnswer | DenyAnswer:
         """Decide under the snapshot at hand and ask PostgreSQL to admit or to deny."""
         await self._decide()
-        # until a call can be held before its models, one that must be is turned away: nothing opens
-        if self.decision.plan is None or self.decision.hold or self.exhausted:
+        if self.decision.plan is None or self.exhausted:
             return await self._deny()
         self.slowed = await self._slowed(self.decision.plan.steps[0])
         if self.slowed:
             return await self._deny()
+        if self.decision.hold is not None:
+            return await self._hold(self.decision.hold)
         retry = self.decision.plan.retry
         lost = retry.attempts - 1 if "worker_lost" in retry.on else 0
         return await self._admit(self.decision.plan.steps[0], lost)
@@ -203,6 +210,22 @@ class _Case:
         )
         return await commands.admit(self.desk.db, admission)
 
+    @traced("admit", lambda self: self.draft.call)
+    async def _hold(self, hold: Hold) -> AdmitAnswer:
+        """Admitted, and held before any model; its case opens in the same commit."""
+        asked = self._asked(0)
+        rules = [f"{rule.tenant}/{rule.name}".lstrip("/") for rule in hold.rules]
+        admission = steps.Admission(
+            asked=asked,
+            decision=self._decided(),
+            entry=self._entry("call.admitted", {"held": True}),
+            request=self.draft.sealed,
+        )
+        # INVARIANT: entries of one commit are ordered by id
+        held = self._entry("call.held", {"queue": hold.queue, "rules": rules}, self.desk.new_id())
+        case = opening(self.snapshot.bundle, hold, "request", asked, self.desk.new_id())
+        return await admit_held(self.desk.db, admission, held, case)
+
     @traced("deny", lambda self: self.draft.call)
     async def _deny(self) -> DenyAnswer:
         denial = self.decision.denial
@@ -211,9 +234,6 @@ class _Case:
             code, rules = denial.code, denial.rules
         elif self.slowed:
             code, rules = RateLimited.code, (self.slowed.limit,)
-        elif not self.exhausted and self.decision.hold:
-            code = "held_for_review"
-            rules = tuple(rule.name for rule in self.decision.hold.rules)
         entry = self._entry("call.denied", {"code": code, "rules": list(rules)})
         asked, decided = self._asked(0), self._decided()
         step = steps.Denial(asked=asked, decision=decided, entry=entry, code=code)
@@ -244,7 +264,7 @@ class _Case:
         facts = fact.encode(self.facts)
         return steps.Decided(1, self.decision.effect, self.decision.digest, facts)
 
-    def _entry(self, kind: str, data: Mapping[str, object]) -> Entry:
+    def _entry(self, kind: str, data: Mapping[str, object], entry: UUID | None = None) -> Entry:
         caller = self.ask.caller
         common = {
             "revision": self.snapshot.revision,
@@ -254,7 +274,7 @@ class _Case:
         }
         return build(
             kind,
-            id=self.draft.entry,
+            id=entry or self.draft.entry,
             at=self.draft.at,
             actor=f"key:{caller.key_id}",
             tenant=caller.tenant,
@@ -313,6 +333,7 @@ class _Case:
             tenant=self.ask.caller.tenant,
             key=self.ask.caller.key_id,
             limits=self.limits,
+            held=self.decision.hold is not None,
             headers=self._headers(),
         )
 

@@ -14,6 +14,7 @@ from controlplane.kernel.errors import (
     Conflict,
     DeadlineExceeded,
     Forbidden,
+    HeldForReview,
     MandateError,
     NotFound,
     Unavailable,
@@ -80,14 +81,19 @@ def failure(state: str, code: str, call: UUID) -> MandateError:
     """The error for a call that ended as `state` with `code` and has no answer of its own."""
     made, message = _FAILURES.get((state, code)) or _FAILURES.get((state, "")) or _UNKNOWN
     # an exhausted budget has a code that the SDKs' users already check
-    told = {} if made is BudgetExhausted else {"code": code}
+    told = {} if made in (BudgetExhausted, HeldForReview) else {"code": code}
+    if made is HeldForReview:
+        told = {"poll": f"/api/v1/calls/call_{call.hex}/"}
     return made(message.format(call=f"call_{call.hex}", code=code), call=call, **told)
 
 
 _STOPPED = (Forbidden, "an administrator stopped this while it ran")
 _UNKNOWN = (Unavailable, "the call has no answer yet; try again")
 _FAILURES: Mapping[tuple[str, str], tuple[type[MandateError], str]] = {
-    ("held", ""): (Conflict, "held for review; poll GET /api/v1/calls/{call}/"),
+    ("held", ""): (
+        HeldForReview,
+        "a person decides about this call first; ask GET /api/v1/calls/{call}/ with this key, or send its Idempotency-Key again",
+    ),
     ("denied", ""): (Forbidden, "this call was denied; GET /api/v1/calls/{call}/ says why"),
     ("cancelled", ""): (Conflict, "this call was cancelled"),
     ("cancelled", "stopped"): _STOPPED,
@@ -105,10 +111,8 @@ _FAILURES: Mapping[tuple[str, str], tuple[type[MandateError], str]] = {
         UpstreamFailed,
         "no answer passed the checks of this route, so none is shown; GET /api/v1/calls/{call}/ says why",
     ),
-    ("failed", "held_for_review"): (
-        Conflict,
-        "a person must see this answer first; GET /api/v1/calls/{call}/ says why",
-    ),
+    ("failed", "review_rejected"): (Forbidden, "a reviewer turned this call down"),
+    ("failed", "review_overdue"): (Forbidden, "nobody decided about this call in time"),
     ("failed", "worker_lost"): (
         UpstreamFailed,
         "the worker of this call was lost; the model may have been billed",

@@ -67,6 +67,10 @@ class Denied(Exception):
     """Decided again at a start, the call is denied."""
 
 
+class Held(Exception):
+    """Decided again at a start, a person must look first."""
+
+
 class Replanned(Exception):
     """Decided again at a start, the plan is another one: begin it."""
 
@@ -96,13 +100,18 @@ class Case:
         """What an answer must pass before the caller sees it; None: it is passed on as it comes."""
         return self.decision.plan.checks if self.decision.plan else None
 
+    @property
+    def must_hold(self) -> bool:
+        """Whether a person must look before any model runs, and none has let this call go on yet."""
+        return self.decision.hold is not None and not self.row.released
+
     def entry(self, kind: str, data: dict[str, object]) -> Entry:
         """An entry of this call, by this worker, under the policy at hand."""
         policy: dict[str, object] = {"revision": self.revision, "epoch": self.epoch}
         return entry_of(self.worker, self.row, kind, policy | data)
 
     def decide_again(self, snapshot: Snapshot) -> None:
-        """With the recorded facts plus the current stops, as a second record. Raises Denied.
+        """With the recorded facts plus the current stops, as a second record. Raises Denied, Held.
 
         Labels and tools come from the request itself: the record has only those that the rules of its own revision read.
         """
@@ -117,8 +126,10 @@ class Case:
         self.decided = steps.Decided(
             self.decision_no + 1, self.decision.effect, self.decision.digest, facts
         )
-        if self.decision.plan is None or self.decision.hold:
+        if self.decision.plan is None:
             raise Denied
+        if self.must_hold:
+            raise Held
 
     def started(self, no: int) -> None:
         """Attempt `no` is committed as started, and with it what was decided again."""

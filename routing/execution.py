@@ -12,6 +12,7 @@ Dying anywhere in it loses nothing but time: the sweep takes it from the lease a
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from typing import assert_never
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from audit.vault.keys import Erased
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import Forbidden, InvalidRequest, MandateError, UpstreamFailed
 from controlplane.kernel.tracing import traced
-from policies.engine.decision import Plan
+from policies.engine.decision import Hold, Plan
 from policies.engine.rates import rate_claims
 from policies.engine.weigh import Weighed
 from routing import checked
@@ -30,9 +31,12 @@ from routing.answers import Money, complete, failure
 from routing.attempts import Door, Ended
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import Peeked
-from routing.case import Case, Denied, Dropped, Replanned, Worker, entry_of, open_case
+from routing.calls.endings import FinishAnswer
+from routing.case import Case, Denied, Dropped, Held, Replanned, Worker, entry_of, open_case
 from routing.dialects.registry import changes, dialect
 from routing.relay import Outcome, pack_outcome
+from routing.reviews.holding import hold_call
+from routing.reviews.opening import opening
 from routing.running import Watched
 from routing.strategies import ordered
 from routing.tried import Tried
@@ -51,7 +55,7 @@ class End:
     """How a call ends: its state, the code of its row, and its last attempt where one is to be settled with it.
 
     `chosen` is the attempt whose answer it is about, the last one where the plan checks nothing; `weighed` how it was
-    weighed. A call that is held has `weighed.hold`.
+    weighed. `hold` says which queue a held call goes to, and why.
     """
 
     state: str
@@ -59,6 +63,7 @@ class End:
     last: Tried | None = None
     weighed: Weighed | None = None
     chosen: Tried | None = None
+    hold: Hold | None = None
 
     @property
     def answered(self) -> Tried | None:
@@ -92,7 +97,7 @@ async def _carry(case: Case, door: Door) -> None:
     for _ in range(MOST_PLANS):
         if await _finish(case, door, await _walk(case, door)):
             return
-        with contextlib.suppress(Denied):
+        with contextlib.suppress(Denied, Held):
             case.decide_again(await case.worker.snapshots.reload())
     log.error("call.undecided", call=case.row.call.hex)
 
@@ -101,6 +106,8 @@ async def _walk(case: Case, door: Door) -> End:
     """Walk the plan, and a new one where the policy moved before a start."""
     for _ in range(MOST_PLANS):
         plan = case.decision.plan
+        if case.must_hold:
+            return End("held", "escalated", door.last, hold=case.decision.hold)
         try:
             if plan is not None and plan.checks is not None:
                 return await _walk_checked(case, door, plan)
@@ -109,10 +116,10 @@ async def _walk(case: Case, door: Door) -> End:
                 return _nothing_left(case, door)
             await ordered.run(replace(plan, steps=steps_left), door.attempt, door.begun)
             return _ended_by(door)
-        except Replanned:
+        except (Replanned, Held):
             continue
         except Denied:
-            return End("failed", "policy_changed", door.last)
+            break
         except Ended as ended:
             code = str(ended)
             return End("cancelled" if code == "cancelled" else "failed", code, door.last)
@@ -131,8 +138,7 @@ async def _walk_checked(case: Case, door: Door, plan: Plan) -> End:
         case "accept":
             return End("completed", "", last, weighed, chosen)
         case "escalate":
-            # until a call can be held here, what a person must see first is shown to nobody
-            return End("failed", "held_for_review", last, weighed, chosen)
+            return End("held", "escalated", last, weighed, chosen, weighed.hold)
         case "next" | "repair" | "reject":
             return End("failed", "not_accepted", last, weighed, chosen)
         case _:
@@ -164,34 +170,21 @@ async def _finish(case: Case, door: Door, end: End) -> bool:
     """
     door.flow.close()
     outcome = _outcome(case, door, end)
-    sealed = case.keys.seal("answer", pack_outcome(outcome))
     last = _settlement(case, door, end)
     model = end.answered.candidate.model if end.answered else ""
-    data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
-    if end.weighed is not None:
-        data |= {"weighed": end.weighed.digest.hex()}
-    if case.decided is not None:
-        data["decision"] = case.decided.digest.hex()
-    if case.decision.denial is not None:
-        data["rules"] = list(case.decision.denial.rules)
     finish = steps.Finish(
         call=case.row.call,
         worker=case.worker.lease.worker,
         state=end.state,
         code=end.code,
         attempt=last,
-        entry=case.entry(f"call.{end.state}", data),
-        answer=steps.Sealed(
-            "answer", sealed.tenant_key, sealed.subject_key, sealed.nonce, sealed.ciphertext
-        ),
+        entry=case.entry(f"call.{end.state}", _told(case, end)),
+        answer=_sealed(case, door, end, outcome),
         decision=case.decided,
         revision=case.revision,
         stop_epoch=case.epoch,
     )
-    remaining = case.deadline - asyncio.get_running_loop().time()
-    answer = await commands.finish_call(
-        case.worker.db, finish, patience_seconds=max(PATIENCE_SECONDS, remaining)
-    )
+    answer = await _commit(case, end, finish)
     match answer:
         case answers.Finished(cost_nano, left_nano):
             money = Money(cost_nano, case.bundle.organisation.spec["currency"], left_nano)
@@ -211,6 +204,50 @@ async def _give_back(case: Case, door: Door) -> None:
     claims = rate_claims(case.bundle, case.facts)
     if claims:
         await case.worker.rates.give_back(case.row.call, claims, door.tokens)
+
+
+def _told(case: Case, end: End) -> dict[str, object]:
+    """What the entry of the end says."""
+    model = end.answered.candidate.model if end.answered else ""
+    data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
+    if end.weighed is not None:
+        data |= {"weighed": end.weighed.digest.hex()}
+    if case.decided is not None:
+        data["decision"] = case.decided.digest.hex()
+    if case.decision.denial is not None:
+        data["rules"] = list(case.decision.denial.rules)
+    if end.hold is not None:
+        data |= {"queue": end.hold.queue, "rules": [rule.name for rule in end.hold.rules]}
+    return data
+
+
+async def _commit(case: Case, end: End, finish: steps.Finish) -> FinishAnswer:
+    """End the call, or hand it to a person with its case."""
+    db, remaining = case.worker.db, case.deadline - asyncio.get_running_loop().time()
+    patience = max(PATIENCE_SECONDS, remaining)
+    if end.hold is None:
+        return await commands.finish_call(db, finish, patience_seconds=patience)
+    stage = end.weighed.stage if end.weighed is not None else "request"
+    case_opened = opening(case.bundle, end.hold, stage, case.row, case.worker.new_id())
+    return await hold_call(db, finish, case_opened, patience_seconds=patience)
+
+
+def _sealed(case: Case, door: Door, end: End, outcome: Outcome) -> steps.Sealed | None:
+    """What the vault keeps: the answer as the caller gets it, or the draft that a person has yet to give out.
+
+    INVARIANT: a held answer is never sealed as `answer`, which is what callers are told from.
+    """
+    field = "answer"
+    if end.hold is not None:
+        if end.weighed is None:
+            return None
+        as_if = "completed" if end.chosen is not None else "failed"
+        field, outcome = (
+            "draft",
+            _outcome(case, door, replaced(end, state=as_if, code="not_accepted")),
+        )
+    row = case.keys.seal(field, pack_outcome(outcome))
+    return steps.Sealed(field, row.tenant_key, row.subject_key, row.nonce, row.ciphertext)
 
 
 def _settlement(case: Case, door: Door, end: End) -> steps.Settlement | None:

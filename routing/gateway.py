@@ -96,9 +96,14 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
     """Carry one call from its request to the last byte of its answer. Raises MandateError where there is no answer."""
     try:
         ticket = await admission.admit(web.desk, ask)
+        if ticket.held:
+            # a person may take days: its slots are free meanwhile
+            await web.desk.rates.give_back(ticket.call, ticket.limits, 0)
         if ask.request.background and not ask.request.stream:
             await _begin(web, ask, ticket, client)
             return
+        if ticket.held:
+            raise _held(ticket)
         with web.replies.expect(ticket.call, ticket.frames_key) as box:
             client.when_gone(box)
             if not ticket.duplicate:
@@ -111,7 +116,7 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
 
 async def _begin(web: Web, ask: Ask, ticket: Ticket, client: Client) -> None:
     """A call in the background: rung for, and told as it stands; its caller asks again."""
-    if not ticket.duplicate:
+    if not ticket.duplicate and not ticket.held:
         await web.dispatcher.ring(ticket.call)
     told = await responses.read(web.desk, ask.caller, call_name(ticket.call, "resp_"))
     headers = {"content-type": told.content_type, "content-length": str(len(told.body))}
@@ -125,6 +130,13 @@ async def follow(web: Web, ticket: Ticket, client: Client) -> None:
         client.when_gone(box)
         box.tell(Frame("stored", 0, b""))
         await _relay(web, _Line(ticket, box, client, dialect(responses.DIALECT)))
+
+
+def _held(ticket: Ticket) -> MandateError:
+    """What a caller who waits gets at once: where to ask again."""
+    error = answers.failure("held", "", ticket.call)
+    error.details["headers"] = ticket.headers
+    return error
 
 
 @traced("relay", lambda _web, line: line.ticket.call)

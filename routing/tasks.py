@@ -12,6 +12,7 @@ from controlplane.kernel.ids import IdSource
 from routing import carrier
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
+from routing.reviews import clock
 from routing.sweep import Sweeper
 
 
@@ -31,6 +32,18 @@ def reconcile() -> int:
 def expire_idempotency() -> int:
     """Forget Idempotency-Keys older than a day; how many."""
     return asyncio.run(_with_pool(idempotency_expire))
+
+
+@shared_task(name="routing.act_on_overdue", ignore_result=True)
+def act_on_overdue() -> int:
+    """Do with overdue review cases what their queues say; how many."""
+    return clock.act_on_overdue()
+
+
+@shared_task(name="routing.sample_reviews", ignore_result=True)
+def sample_reviews() -> int:
+    """Open cases for the share of delivered calls that queues want to see; how many."""
+    return clock.sample()
 
 
 async def _with_pool(work: Callable[[Database], Awaitable[int]]) -> int:

@@ -38,7 +38,7 @@ def open_part(store: KeyStore, cursor: Cursor, call: UUID, field: str, no: int) 
     if part is None:
         return None
     keys = CallKeys.recall(store, part.call, part.tenant_key, part.subject_key)
-    return _open(store, keys, part)
+    return open_sealed(store, keys, part)
 
 
 def open_parts(store: KeyStore, parts: Iterable[Sealed]) -> bytes | None:
@@ -48,11 +48,12 @@ def open_parts(store: KeyStore, parts: Iterable[Sealed]) -> bytes | None:
         if part.no != no:
             raise Tampered(f"part {no} of {part.field} of call {part.call} is missing")
         keys = CallKeys.recall(store, part.call, part.tenant_key, part.subject_key)
-        opened.append(_open(store, keys, part))
+        opened.append(open_sealed(store, keys, part))
     return b"".join(opened) if opened else None
 
 
-def _open(store: KeyStore, keys: CallKeys, part: Sealed) -> bytes:
+def open_sealed(store: KeyStore, keys: CallKeys, part: Sealed) -> bytes:
+    """Return what one part holds, which may stand for itself (a draft). Raises Erased and Tampered."""
     try:
         return keys.unseal(part)
     except Tampered:

@@ -1,7 +1,6 @@
 """UseCase, Permission, Exception, PolicyTest, EscalationRule, ReviewQueue: what is allowed, for what, and who looks at it."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 
 from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
 from policies.documents.groups import Either, Group, ListOf, TeamRef
@@ -180,9 +179,3 @@ class ReviewQueue(Kind):
         """Escalation needs somewhere to go."""
         if spec.get("onOverdue") == "escalate" and not spec.get("escalateTo"):
             yield "escalateTo", "onOverdue escalate needs escalateTo"
-
-    @classmethod
-    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Looking at answers that were delivered."""
-        if Decimal(spec.get("sample", {}).get("percent", "0")):
-            yield "sample.percent", "reviewing a sample of delivered answers"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.api import reports, views
+from routing.api import reports, reviews, views
 
 urlpatterns = [
     path("calls/", views.Calls.as_view(), name="api-calls"),
@@ -13,4 +13,13 @@ urlpatterns = [
     path("decide/", views.Decide.as_view(), name="api-decide"),
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),
+    path("reviews/", reviews.Reviews.as_view(), name="api-reviews"),
+    path("reviews/<uuid:review>/", reviews.OneReview.as_view(), name="api-review"),
+    path("reviews/<uuid:review>/content/", reviews.Content.as_view(), name="api-review-content"),
+    path("reviews/<uuid:review>/claim/", reviews.Claim.as_view(), name="api-review-claim"),
+    path("reviews/<uuid:review>/release/", reviews.Release.as_view(), name="api-review-release"),
+    path("reviews/<uuid:review>/approve/", reviews.Approve.as_view(), name="api-review-approve"),
+    path("reviews/<uuid:review>/edit/", reviews.Edit.as_view(), name="api-review-edit"),
+    path("reviews/<uuid:review>/redact/", reviews.Redact.as_view(), name="api-review-redact"),
+    path("reviews/<uuid:review>/reject/", reviews.Reject.as_view(), name="api-review-reject"),
 ]

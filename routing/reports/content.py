@@ -21,8 +21,11 @@ from controlplane.kernel.principal import Principal
 from policies.order.ids import new_id
 from routing.calls.access import require_open
 from routing.calls.models import Call
+from routing.dialects.registry import dialect
 from routing.exchange import decode_request
 from routing.relay import unpack_outcome
+from routing.reviews import drafts
+from routing.reviews.steps import OVERDUE, REJECTED
 
 FIELDS = (("request", "Prompt"), ("answer", "Answer"))
 
@@ -65,8 +68,11 @@ def open_call(principal: Principal, call: Call, reason: str) -> list[Opened]:
 
 
 def own_answer(call: Call) -> object | None:
-    """The answer of an ended call as its caller got it, for the API key of its own team; None where there is none."""
-    if call.state != "completed":
+    """The answer of an ended call in its caller's dialect, for the API key of its own team; None where there is none.
+
+    What a person turned down carries the refusal, with the reason. A stream is told as the plain answer that it came to.
+    """
+    if call.state != "completed" and call.code not in (REJECTED, OVERDUE):
         return None
     try:
         with connection.cursor() as cursor:
@@ -75,7 +81,7 @@ def own_answer(call: Call) -> object | None:
         return None
     if found is None:
         return None
-    text = _body("answer", found).decode("utf-8", "replace")
+    text = _plain(call, found).decode("utf-8", "replace")
     try:
         parsed: object = json.loads(text)
     except ValueError:
@@ -91,6 +97,14 @@ def weighed_text(call: UUID, no: int) -> str | None:
     except (Erased, Tampered):
         return None
     return None if found is None else found.decode("utf-8", "replace")
+
+
+def _plain(call: Call, found: bytes) -> bytes:
+    try:
+        outcome = unpack_outcome(found)
+    except (msgspec.MsgspecError, ValueError):
+        return found
+    return drafts.plain(dialect(call.dialect), outcome, call.route, call.id)
 
 
 def _open(call: Call, field: str, name: str) -> Opened:

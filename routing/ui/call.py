@@ -34,6 +34,7 @@ from routing.reports.considered import NO_MATCH, CandidateLine, RuleLine, candid
 from routing.reports.content import open_call, weighed_text
 from routing.reports.ending import cancel_for
 from routing.reports.why import Stage, Why, why
+from routing.ui.reviews import case_of
 
 _TONES = {
     "permit": ("ok", "check"),
@@ -167,8 +168,7 @@ def _id(name: str) -> UUID:
 
 
 def _page(request: HttpRequest, principal: Principal, name: str, **more: object) -> HttpResponse:
-    found = _get(principal, name)
-    told = why(found, published().currency)
+    told = why(found := _get(principal, name), published().currency)
     context = {
         "call": found,
         "name": call_name(found.id),
@@ -177,6 +177,7 @@ def _page(request: HttpRequest, principal: Principal, name: str, **more: object)
         "may_cancel": found.finished_at is None and access.may_cancel(principal, found),
         "may_see_content": access.may_open(principal, found),
         "may_read_log": log_access.may_read(principal),
+        "review": case_of(principal, found.id),
         **more,
     }
     return render(request, "routing/call.html", context)

@@ -36,6 +36,7 @@ from routing.reports.spend import Totals, daily, merged, month_start, since, tot
 from routing.ui.budgets import row_of
 from routing.ui.calls import first_call, scope_in_words
 from routing.ui.charts import spend_chart
+from routing.ui.needs import Need, held_calls
 
 _CHANGES_SHOWN = 5
 _VALIDATION_SOON_DAYS = 30
@@ -46,18 +47,6 @@ _ICONS = {
     "money": "budget",
     "log": "shield",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing that needs a person, with its one next step."""
-
-    title: str
-    text: str
-    icon: str
-    tone: str
-    url: str = ""
-    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +132,7 @@ def _budgets(view: _View) -> list[Balance]:
 def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
+        *held_calls(view.principal, view.found, view.tenant, view.now),
         *_approvals(view),
         *_stops(view),
         *_unknown(view),
@@ -154,7 +144,7 @@ def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
         needs = [
             Need(
                 "Nothing waits for you",
-                "No stop is on, no validation ends soon, no budget is exhausted.",
+                "No call is held for you, no stop is on, no validation ends soon, no budget is exhausted.",
                 "check-circle",
                 "ok",
             )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.ui import budgets, call, calls, models, overview, playground, report, search
+from routing.ui import budgets, call, calls, models, overview, playground, report, reviews, search
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -12,6 +12,12 @@ urlpatterns = [
     path("calls/<str:name>/content/", call.content, name="call-content"),
     path("calls/<str:name>/receipt/", call.receipt, name="call-receipt"),
     path("calls/<str:name>/cancel/", call.cancel, name="call-cancel"),
+    path("reviews/", reviews.reviews, name="reviews"),
+    path("reviews/next/", reviews.take_next, name="review-next"),
+    path("reviews/<uuid:review>/", reviews.review, name="review"),
+    path("reviews/<uuid:review>/claim/", reviews.claim, name="review-claim"),
+    path("reviews/<uuid:review>/release/", reviews.release, name="review-release"),
+    path("reviews/<uuid:review>/decide/", reviews.decide, name="review-decide"),
     path("budgets/", budgets.budgets, name="budgets"),
     path("reports/spend/", report.spend, name="report-spend"),
     path("search/", search.search, name="search"),

@@ -3,7 +3,10 @@
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
+
+from django.conf import settings
 
 from audit.log.models import Entry
 from controlplane.kernel.ids import call_name
@@ -15,7 +18,7 @@ from policies.changes.commands import NewChange
 from policies.changes.models import APPROVAL, ChangeRequest
 from policies.documents.parse import parse_text
 from policies.identity import commands, members
-from policies.identity.models import User
+from policies.identity.models import ApiKey, User
 from policies.management.cli import operator
 from policies.order.lock import control
 from policies.stops.commands import NewStop, set_stop
@@ -23,8 +26,10 @@ from policies.stops.models import Stop
 from tests.access import guests
 from tests.access.table import ASKERS, PLACES
 from tests.browser.calls import Wanted, make_calls
+from tests.routing.reviews.held import Desk
 
 HERE, THERE, TEAM = "aquila", "borealis", "desk"
+_AT_THE_DESK = {"queue": f"{HERE}-desk", "queue_tenant": HERE, "team": TEAM}
 TENANT_OF = {"organisation": "", "here": HERE, "there": THERE}
 _SHARED = """\
 apiVersion: mandate/v1
@@ -72,6 +77,11 @@ apiVersion: mandate/v1
 kind: Budget
 metadata: {{name: {tenant}-month, tenant: {tenant}}}
 spec: {{scope: {{tenant: {tenant}}}, owner: finn@acme.example, period: month, limit: "100.00"}}
+---
+apiVersion: mandate/v1
+kind: ReviewQueue
+metadata: {{name: {tenant}-desk, tenant: {tenant}}}
+spec: {{reviewers: ["role:reviewer"]}}
 ---
 apiVersion: mandate/v1
 kind: Route
@@ -124,6 +134,12 @@ def make_objects(tess: Principal, made: World) -> None:
         {"tenant": HERE, "team": TEAM, "call": call_name(call), "entry": str(entry)}
     )
     made.objects["waiting"] = _waiting_calls(made.keys["key"])
+    desk = _desk(made.keys["key"])
+    made.objects["free"] = lambda: str(desk.hold(**_AT_THE_DESK).id)
+    for _ in range(2):  # who takes the next one gets these, which are due first
+        made.objects["free"]()
+    kept = str(desk.hold(**_AT_THE_DESK, due=timedelta(days=1)).id)
+    made.objects |= _constants({"review": kept})
     made.objects["stop"] = lambda: _stop(tess)
     made.objects |= guests.makers(tess, HERE, TEAM)
     made.objects |= _changes(tess)
@@ -169,6 +185,12 @@ def _waiting_calls(key: str) -> Callable[[], str]:
         return call_name(left.pop())
 
     return one
+
+
+def _desk(key: str) -> Desk:
+    """Where calls of that key are held."""
+    row = ApiKey.objects.get(pk=key.split("_")[1])
+    return Desk(settings.DATABASE_URL, settings.MANDATE_KEYS_DIR, HERE, row.pk, bytes(row.hash))
 
 
 def _constants(values: Mapping[str, str]) -> dict[str, Callable[[], str]]:

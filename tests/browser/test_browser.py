@@ -53,6 +53,10 @@ PAGES = (
     ("tariq", "/api/v1/docs/"),
     ("tariq", "/settings/"),
     ("tariq", "/account/password/change/"),
+    ("rui", "/reviews/"),
+    ("rui", "/reviews/{review-held-first}/"),
+    ("rui", "/reviews/{review-held-mine}/"),
+    ("ada", "/reviews/{review-held-late}/"),
     ("tariq", "/log/"),
     ("tariq", "/calls/{retail}/"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
-    "responses", "short", "checked", "slow",
+    "responses", "short", "checked", "slow", "reviews",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -184,6 +184,7 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "slow.rules", [_SLOW])
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
+    _put(folder, "reviews.rules", list(_reviews()))
 
 
 def _put(folder: Path, name: str, documents: list[str]) -> None:
@@ -246,6 +247,47 @@ def _unpriced() -> Iterator[str]:
         yield _model(name, "j-openai", "small", prices, "unpriced")
         yield route("unpriced", name, f"{{type: single, model: {name}}}")
     yield route("unpriced", "spare", "{type: fallback, models: [later, j-gpt]}")
+
+
+_QUEUE = """\
+apiVersion: mandate/v1
+kind: ReviewQueue
+metadata: {{name: {name}, tenant: j-reviews}}
+spec: {spec}
+"""
+_ESCALATION = """\
+apiVersion: mandate/v1
+kind: EscalationRule
+metadata: {{name: {name}, tenant: j-reviews}}
+spec: {{stage: {stage}, when: '{when}', queue: {queue}}}
+"""
+_REVIEWER = """\
+apiVersion: mandate/v1
+kind: RoleGrant
+metadata: {name: rui-in-reviews, tenant: j-reviews}
+spec: {member: rui@acme.example, roles: [reviewer]}
+"""
+
+
+def _reviews() -> Iterator[str]:
+    """Routes whose calls a person sees: before any model (`first`), or the answer (`payout`, `two`, `late`)."""
+    yield _REVIEWER
+    yield _QUEUE.format(name="desk", spec="{reviewers: ['role:reviewer']}")
+    yield _QUEUE.format(name="pair", spec="{reviewers: ['role:reviewer'], approvals: 2}")
+    yield _ESCALATION.format(
+        name="look-first", stage="request", when='route.name == "first"', queue="desk"
+    )
+    yield _ESCALATION.format(
+        name="large-payout",
+        stage="response",
+        when='route.name == "payout" && output.text.contains("14200")',
+        queue="desk",
+    )
+    yield _ESCALATION.format(
+        name="two-look", stage="response", when='route.name == "two"', queue="pair"
+    )
+    for name in ("first", "payout", "two"):
+        yield route("reviews", name, "{type: single, model: j-gpt}")
 
 
 def _tenant(name: str) -> list[str]:

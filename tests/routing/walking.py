@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from audit.vault.keys import CallKeys
+from audit.vault.keys import Sealed as VaultRow
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
@@ -29,7 +30,8 @@ from routing.case import Case, Worker
 from routing.dialects import dialect
 from routing.exchange import CallRequest
 from routing.providers.sandbox import SandboxProvider
-from routing.relay import Outcome
+from routing.relay import Outcome, unpack_outcome
+from routing.reviews.steps import Opening
 from routing.running import Running, Watched
 from tests.policies.engine.small import call as small_call
 
@@ -78,11 +80,24 @@ class Walked:
     finish: steps.Finish | None
     keys: CallKeys
     starts: list[steps.Start] = field(default_factory=list)
+    opening: Opening | None = None
 
     @property
     def outcome(self) -> Outcome:
         assert self.line.outcome is not None
         return self.line.outcome
+
+    @property
+    def draft(self) -> Outcome:
+        """What waits for a person."""
+        assert self.finish is not None
+        assert self.finish.answer is not None
+        assert self.finish.answer.field == "draft"
+        row = self.finish.answer
+        sealed = VaultRow(
+            CALL, row.field, row.no, row.tenant_key, row.subject_key, row.nonce, row.ciphertext
+        )
+        return unpack_outcome(self.keys.unseal(sealed))
 
     @property
     def seen(self) -> bytes:
@@ -142,7 +157,7 @@ def _case(bundle: Bundle, facts: Facts, asked: CallRequest, line: Line) -> Case:
         pulse=SimpleNamespace(slept_since=lambda _: False),
     )  # fmt: skip
     row = SimpleNamespace(
-        call=CALL, tenant="a", route="r", key="k1", dialect=asked.dialect, stream=asked.stream,
+        call=CALL, tenant="a", team="t", released=False, route="r", key="k1", dialect=asked.dialect, stream=asked.stream,
         reserved_at=None, tried=(), made=(),
     )  # fmt: skip
     keys = CallKeys.derive(cast("Any", Store()), "a", "2026-11", "subject/a/team/t", CALL)
@@ -180,7 +195,13 @@ def _played(found: Walked) -> Any:
         found.finish = step
         return answers.Finished(0, None)
 
+    async def hold(_db: object, step: steps.Finish, case: Opening, **_: object) -> object:
+        found.story.append(f"hold {case.stage} {case.queue}")
+        found.finish, found.opening = step, case
+        return answers.Finished(0, None)
+
     with (
+        patch.object(execution, "hold_call", hold),
         patch.object(commands, "start_attempt", start),
         patch.object(commands, "settle_attempt", settle),
         patch.object(commands, "record_weighing", weigh),

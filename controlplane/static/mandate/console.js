@@ -26,11 +26,23 @@
     }
   });
 
+  document.addEventListener("change", (event) => {
+    if (event.target.closest("[data-go]")) event.target.form.requestSubmit();
+  });
+
   document.addEventListener("keydown", (event) => {
     const written = event.target.closest && event.target.closest("[data-submit]");
     if (written && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       written.form.requestSubmit(written.form.querySelector("button.button-primary, button"));
+    }
+    const list = document.querySelector("[data-keys]");
+    const typing = event.target.closest && event.target.closest("input, textarea, select, [contenteditable]");
+    if (list && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && (event.key === "j" || event.key === "k")) {
+      const lines = [...list.querySelectorAll("a")];
+      const at = lines.findIndex((line) => line === document.activeElement || (line.getAttribute("aria-current") && !list.contains(document.activeElement)));
+      const next = lines[Math.min(lines.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)))];
+      if (next) { event.preventDefault(); next.focus(); next.scrollIntoView({ block: "nearest" }); }
     }
     if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
       const field = document.getElementById("search");

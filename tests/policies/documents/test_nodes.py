@@ -180,7 +180,7 @@ def test_every_reference_must_lead_somewhere(kind: str, spec: str, to: str, path
 NOT_YET = [
     ("EscalationRule", "{^stage: tool, when: 'true', queue: q}", 'the stage "tool"'),
     ("EscalationRule", "{^stage: failure, when: 'true', queue: q}", 'the stage "failure"'),
-    ("ReviewQueue", "{reviewers: ['role:reviewer'], sample: {^percent: 2}}", "reviewing a sample of delivered answers"),
+
     ("Validator", "{^type: x}", 'the validator type "x"'),
     ("Validator", "{type: cel, when: 'true', ^config: {a: 1}}", '"config"'),
     ("RateLimit", "{concurrent: 1, scope: {^model: m}}", "a rate limit of a model"),

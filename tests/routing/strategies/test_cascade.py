@@ -94,7 +94,8 @@ async def test_a_tier_that_fails_goes_to_the_next_and_the_last_to_a_person() -> 
     assert found.story[:5] == ["start s1", "failed", "start s2", "failed", "start l"]
     assert text_of(found) == "Travel"
     every = await walked(of, small, "[[sandbox model=l fail=overloaded]]")
-    assert every.story[-2:] == ["weigh failure escalate", "finish failed held_for_review"]
+    assert every.story[-2:] == ["weigh failure escalate", "hold failure desk"]
+    assert every.draft.status == 502
 
 
 async def test_a_refused_request_ends_the_call() -> None:
@@ -230,8 +231,13 @@ async def test_a_large_payout_is_not_shown() -> None:
     small = await walked(of, say("s1", '{"payout": 900.5}'))
     assert text_of(small) == '{"payout": 900.5}'
     large = await walked(of, say("s1", '{"payout": 20000}'))
-    assert large.story == ["start s1", "weigh response escalate", "finish failed held_for_review"]
+    assert large.story == ["start s1", "weigh response escalate", "hold response desk"]
     assert b"20000" not in large.seen
+    assert (large.outcome.status, large.outcome.headers["x-should-retry"]) == (409, "false")
+    assert json.loads(large.outcome.body)["error"]["code"] == "held_for_review"
+    assert (large.draft.status, b"20000" in large.draft.body) == (200, True)
+    assert large.opening is not None
+    assert [rule.name for rule in large.opening.rules] == ["large-payout"]
 
 
 async def test_what_was_weighed_lies_sealed_and_its_record_is_content_free() -> None:

@@ -1,0 +1,147 @@
+"""Who sees a case, and who may decide it: the reviewers of its queue, for the tenant of its call."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.kernel.errors import Forbidden, NotFound
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import Governed, Published
+from policies.identity.access import sees_tenant
+from policies.identity.models import ApiKey
+from policies.order.lock import mandate_now
+from routing.reviews.models import ReviewCase
+
+READERS = ("admin", "auditor")
+"""Who sees that a case is there, and how it went, without being its reviewer."""
+FALLBACK = ("role:reviewer",)
+"""Who reviews the cases of a queue that was deleted since."""
+
+
+def visible(principal: Principal, found: Published) -> QuerySet[ReviewCase]:
+    """The cases one may decide, and those of the tenants in which one reads all."""
+    return ReviewCase.objects.filter(_mine(principal, found) | _in(principal, *READERS))
+
+
+def mine(principal: Principal, found: Published) -> QuerySet[ReviewCase]:
+    """The cases one may decide."""
+    return ReviewCase.objects.filter(_mine(principal, found))
+
+
+def get(principal: Principal, found: Published, review: UUID) -> ReviewCase:
+    """One case. Raises NotFound, also for one of another tenant."""
+    case = visible(principal, found).filter(pk=review).first()
+    if case is None:
+        raise NotFound(f'there is no review case "{review}"')
+    return case
+
+
+def may_review(principal: Principal, found: Published, case: ReviewCase) -> bool:
+    """Whether this person may decide this case: a reviewer of its queue there, and not who asked."""
+    return _is_reviewer(principal, found, case) and not _asked(principal, case)
+
+
+def require_review(principal: Principal, found: Published, case: ReviewCase) -> None:
+    """Raises Forbidden unless this person may decide this case."""
+    if not _is_reviewer(principal, found, case):
+        raise Forbidden(
+            f'cases of "{case.queue}" are decided by its reviewers; {principal.name} is none of them'
+        )
+    if _asked(principal, case):
+        raise Forbidden("nobody reviews what they asked themselves: this call's key is yours")
+
+
+def has(principal: Principal, case: ReviewCase) -> bool:
+    """Whether this person has the case right now: claimed, and the claim has not lapsed."""
+    until = case.claimed_until
+    return case.claimed_by == principal.actor and until is not None and until > mandate_now()
+
+
+def require_claim(principal: Principal, case: ReviewCase) -> None:
+    """Raises Forbidden unless this person has the case."""
+    if not has(principal, case):
+        raise Forbidden("claim this case first: its content is for who has it")
+
+
+def decides(principal: Principal, found: Published) -> bool:
+    """Whether this person is a reviewer of any queue."""
+    return bool(_queues(principal, found))
+
+
+def _is_reviewer(principal: Principal, found: Published, case: ReviewCase) -> bool:
+    queue = next(
+        (
+            d
+            for d in found.of("ReviewQueue")
+            if (d.tenant, d.name) == (case.queue_tenant, case.queue)
+        ),
+        None,
+    )
+    named = queue.spec["reviewers"] if queue else FALLBACK
+    return principal.kind == "member" and any(_fits(principal, one, case.tenant) for one in named)
+
+
+def _fits(principal: Principal, reviewer: str, tenant: str) -> bool:
+    """INVARIANT: neither a role nor an address reaches into a tenant where the person has no part."""
+    kind, _, role = reviewer.partition(":")
+    if kind == "role":
+        return principal.holds(role, tenant)
+    return reviewer.lower() == principal.id.lower() and sees_tenant(principal, tenant)
+
+
+def _asked(principal: Principal, case: ReviewCase) -> bool:
+    return ApiKey.objects.filter(pk=case.key, created_by=principal.actor).exists()
+
+
+def _mine(principal: Principal, found: Published) -> Q:
+    condition, known = Q(pk__in=[]), Q(pk__in=[])
+    if principal.kind != "member":
+        return condition
+    for queue in found.of("ReviewQueue"):
+        here = Q(queue=queue.name, queue_tenant=queue.tenant)
+        known |= here
+        condition |= here & _tenants(principal, queue.spec["reviewers"])
+    return condition | (~known & _tenants(principal, FALLBACK))
+
+
+def _queues(principal: Principal, found: Published) -> list[Governed]:
+    if principal.kind != "member":
+        return []
+    return [
+        queue
+        for queue in found.of("ReviewQueue")
+        if any(place is None or place for place in _places(principal, queue.spec["reviewers"]))
+    ]
+
+
+def _tenants(principal: Principal, reviewers: tuple[str, ...] | list[str]) -> Q:
+    condition = Q(pk__in=[])
+    for place in _places(principal, reviewers):
+        if place is None:
+            return ~Q(pk__in=[])
+        condition |= Q(tenant__in=place)
+    return condition
+
+
+def _places(
+    principal: Principal, reviewers: tuple[str, ...] | list[str]
+) -> Iterator[frozenset[str] | None]:
+    """The tenants in which each entry of a queue's reviewers lets this person decide; None: all."""
+    for reviewer in reviewers:
+        kind, _, role = reviewer.partition(":")
+        if kind == "role":
+            yield principal.tenants_with(role)
+        elif reviewer.lower() == principal.id.lower():
+            yield _seen(principal)
+
+
+def _seen(principal: Principal) -> frozenset[str] | None:
+    if principal.roles.get(""):
+        return None
+    return frozenset({*principal.roles, *(tenant for tenant, _ in principal.teams)} - {""})
+
+
+def _in(principal: Principal, *roles: str) -> Q:
+    tenants = principal.tenants_with(*roles)
+    return ~Q(pk__in=[]) if tenants is None else Q(tenant__in=tenants)
