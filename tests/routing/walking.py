@@ -6,7 +6,6 @@ Every step that would be a commit is a line of `story`; nothing is retried and n
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -129,7 +128,7 @@ def request(
 
 
 async def walk(
-    bundle: Bundle, asked: CallRequest, *, attempts: Sequence[Any] = (), **changes: Any
+    bundle: Bundle, asked: CallRequest, *, released: bool = False, **changes: Any
 ) -> Walked:
     """Carry the call to its end."""
     facts = small_call(
@@ -137,6 +136,7 @@ async def walk(
     )
     line, story = Line(), list[str]()
     case = _case(bundle, facts, asked, line)
+    cast("Any", case.row).released = released
     watched = Watched(CALL, "a", "k1", "r", asked.stream)
     found = Walked(story, line, [], None, case.keys)
     with _played(found):

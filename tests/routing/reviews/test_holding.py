@@ -1,0 +1,105 @@
+"""A call that a rule wants a person to see before any model: at admission, and by the worker that has it released or not."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from audit.vault.store import KeyStore
+from controlplane.kernel.clock import system_clock
+from policies.bundles.snapshot import Snapshot
+from policies.identity.authentication import Caller
+from routing import admission, answers
+from routing.calls.pool import ask, ask_all
+from routing.dialects.registry import dialect
+from routing.exchange import CallRequest
+from routing.gathering import Ask, Desk, Options
+from routing.ledger.balances import Windows
+from routing.reviews.steps import Decide
+from tests.policies.engine.cascades import DESK, escalation
+from tests.policies.engine.small import EVERYONE, bundle, model, route
+from tests.routing.reviews.asking import Taking, claim, decide, deciding
+from tests.routing.walking import request, text_of, walk
+from tests.routing.world import KEY_HASH, World
+
+RULE = escalation("look-first", 'route.name == "r"', stage="request")
+CASE = (
+    "SELECT id, stage, queue, queue_tenant, tenant, team, key, route, rules, approvals, due_at - opened_at "
+    "FROM routing_review_case WHERE call = %s::uuid"
+)
+
+
+@pytest.fixture
+def desk(world: World, tmp_path: Path) -> Desk:
+    found = Snapshot(
+        world.revision, world.epoch, bundle(EVERYONE, DESK, model("m"), route("r", "m"), RULE), ()
+    )
+
+    async def current() -> Snapshot:
+        return found
+
+    return Desk(
+        db=world.db,
+        snapshots=cast("Any", SimpleNamespace(current=current, reload=current)),
+        key_store=KeyStore(tmp_path / "store"),
+        windows=Windows(world.db),
+        breakers=cast("Any", SimpleNamespace(known_open=lambda: ())),
+        new_id=world.ids.new,
+        clock=system_clock,
+        web=UUID(int=1),
+    )
+
+
+def asked(world: World) -> Ask:
+    raw = json.dumps({"model": "r", "messages": [{"role": "user", "content": "secret words"}]})
+    sent: CallRequest = dialect("openai.chat").parse_request(raw.encode(), {}, "")
+    return Ask(Caller(world.key, KEY_HASH, "a", "t", {}), sent, Options(data_classes=("public",)))
+
+
+async def test_it_is_admitted_and_held_in_one_commit_with_no_money(
+    world: World, desk: Desk
+) -> None:
+    ticket = await admission.admit(desk, asked(world))
+    assert (ticket.held, ticket.duplicate) == (True, False)
+    assert await world.state(ticket.call) == "held"
+    assert await world.kinds(ticket.call) == ["call.admitted", "call.held"]
+    query = "SELECT count(*) FROM routing_attempt WHERE call = %s::uuid"
+    assert await ask(world.db, query, (ticket.call,)) == (0,)
+    (row,) = await ask_all(world.db, CASE, (ticket.call,))
+    assert row[1:8] == ("request", "desk", "", "a", "t", world.key, "r")
+    assert [(rule["kind"], rule["name"]) for rule in row[8]] == [("EscalationRule", "look-first")]
+    assert row[9:] == (1, timedelta(minutes=60))
+    told = answers.failure("held", "", ticket.call)
+    assert (told.status, told.code) == (409, "held_for_review")
+    assert told.details["poll"] == f"/api/v1/calls/call_{ticket.call.hex}/"
+
+
+async def test_released_it_waits_for_a_worker_with_its_recorded_decision(
+    world: World, desk: Desk
+) -> None:
+    ticket = await admission.admit(desk, asked(world))
+    (row,) = await ask_all(world.db, CASE, (ticket.call,))
+    entry = world.entry("review.claimed", ticket.call)
+    await claim(world.db, Taking(row[0], ticket.call, "member:rui", entry))
+    verdict = Decide(
+        review=row[0], call=ticket.call, version=0, actor="member:rui", verdict="approved"
+    )
+    assert await decide(world.db, deciding(world, verdict)) == "closed"
+    assert await world.state(ticket.call) == "running"
+
+
+async def test_a_worker_runs_it_only_once_a_person_has_let_it() -> None:
+    of = bundle(EVERYONE, DESK, model("s1"), route("r", "s1"), RULE)
+    sent = request("x [[sandbox say='Good morning']]")
+    held = await walk(of, sent)
+    assert held.story == ["hold request desk"]
+    assert held.finish is not None
+    assert held.finish.answer is None
+    assert (held.outcome.status, held.starts) == (409, [])
+    ran = await walk(of, sent, released=True)
+    assert ran.story == ["start s1", "finish completed"]
+    assert text_of(ran) == "Good morning"
