@@ -33,6 +33,16 @@ CASE = (
 )
 
 
+class Free:
+    """No rate limit."""
+
+    async def take(self, *_: object) -> None:
+        return None
+
+    async def undo(self, *_: object) -> None:
+        return None
+
+
 @pytest.fixture
 def desk(world: World, tmp_path: Path) -> Desk:
     found = Snapshot(
@@ -48,6 +58,7 @@ def desk(world: World, tmp_path: Path) -> Desk:
         key_store=KeyStore(tmp_path / "store"),
         windows=Windows(world.db),
         breakers=cast("Any", SimpleNamespace(known_open=lambda: ())),
+        rates=cast("Any", Free()),
         new_id=world.ids.new,
         clock=system_clock,
         web=UUID(int=1),
