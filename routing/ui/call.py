@@ -120,8 +120,7 @@ def again(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def content(request: HttpRequest, name: str) -> HttpResponse:
     """`/calls/call_…/content/`: asks for a reason, then opens prompt and answer; each view is an entry."""
-    principal = principal_of(request)
-    found = _get(principal, name)
+    found = _get(principal := principal_of(request), name)
     access.require_open(principal, found)
     reason = request.POST.get("reason", "").strip()[:200]
     context: dict[str, Any] = {"call": found, "name": call_name(found.id), "reason": reason}
