@@ -88,16 +88,16 @@ def test_held_before_any_model_it_runs_once_a_person_lets_it(mandate: Installati
 
 def test_the_callers_own_client_prints_the_edited_text(mandate: Installation) -> None:
     again = {"extra_headers": {"Idempotency-Key": "payout-4471"}}
-    call = held(mandate, "payout", "we pay 14200", **again)
-    assert mandate.tables_with("14200") == []
+    call = held(mandate, "payout", "we pay 14200 to Elbrus", **again)
+    assert mandate.tables_with("Elbrus") == []
     with rui(mandate) as client:
         review = claimed(mandate, client, call)
         content = client.post(f"/reviews/{review}/content/").json()
-        assert content["draft"]["text"] == "we pay 14200"
+        assert content["draft"]["text"] == "we pay 14200 to Elbrus"
         body = {"text": "we pay 9800", "reason": "only the parquet"}
         assert client.post(f"/reviews/{review}/edit/", json=body).json()["outcome"] == "edited"
     answer = mandate.openai(KEY).chat.completions.create(
-        model="payout", messages=ask("we pay 14200"), **again
+        model="payout", messages=ask("we pay 14200 to Elbrus"), **again
     )
     assert answer.choices[0].message.content == "we pay 9800"
     assert polled(mandate, call)["answer"]["choices"][0]["message"]["content"] == "we pay 9800"
