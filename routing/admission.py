@@ -210,7 +210,7 @@ class _Case:
         )
         return await commands.admit(self.desk.db, admission)
 
-    @traced("admit", lambda self: self.draft.call)
+    @traced("admit", lambda self, *_: self.draft.call)
     async def _hold(self, hold: Hold) -> AdmitAnswer:
         """Admitted, and held before any model; its case opens in the same commit."""
         asked = self._asked(0)
