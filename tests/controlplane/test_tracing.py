@@ -331,7 +331,7 @@ def test_what_cannot_be_used_is_said(
 @pytest.mark.slow
 def test_web_and_worker_meet_in_one_trace_that_holds_no_content() -> None:
     with collector() as (kept, address), folder() as parent:
-        extra = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
+        extra = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "MANDATE_DEMO_HISTORY": "0"}
         machine = Machine(home=parent / "home", port=free_port(), extra=extra)
         with running(machine) as it:
             it.wait_for("Ready after", 240)

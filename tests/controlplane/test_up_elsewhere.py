@@ -40,7 +40,7 @@ def redis_url() -> Iterator[str]:
 def machine_on(
     addresses: elsewhere.Addresses, redis_url: str, home: Path, *, demo: bool
 ) -> Machine:
-    extra = {**addresses.environment(), "REDIS_URL": redis_url}
+    extra = {**addresses.environment(), "REDIS_URL": redis_url, "MANDATE_DEMO_HISTORY": "0"}
     given = Machine(home=home, port=free_port(), extra=extra)
     return Machine(home, given.port, command=DEMO, extra=extra) if demo else given
 
