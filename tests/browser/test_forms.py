@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from policies.documents.kinds import KINDS
 from policies.documents.parse import parse_text
 from policies.forms.shapes import NEW, ROW
-from tests.browser.test_browser import LOOKS, Lookers, _violations
+from tests.browser.test_browser import LOOKS, Lookers, violations
 from tests.browser.world import Console
 from tests.policies.documents.test_kinds import SPECS, whole
 from tests.policies.forms.test_controls import Browser as Posting
@@ -105,7 +105,7 @@ def test_every_form_is_accessible_and_fits(lookers: Lookers, kind: str, look: st
     page.fill("#text", example(kind))
     press(page, ".tabs >> text=Form")
     assert page.input_value("[name='metadata.name']") == f"new-{kind.lower()}"
-    assert _violations(page) == []
+    assert violations(page) == []
     assert (
         page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         == 0
@@ -127,7 +127,7 @@ def test_a_wrong_condition_shows_its_error_while_typing(lookers: Lookers) -> Non
         '&& team.name != ["data-science"]',
         "             ^",
     ]
-    assert _violations(page) == []
+    assert violations(page) == []
     page.fill("[name='spec.when']", 'team.name == "claims"')
     expect(told).to_contain_text("it comes to true")
     page.fill("[id='c-spec-when-team-name']", "sales")
