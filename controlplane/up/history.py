@@ -32,7 +32,7 @@ from routing.calls.pool import Database, open_pool
 from routing.case import Worker
 from routing.demo import plan, story, world
 from routing.demo.clock import Simulated
-from routing.demo.history import Calm, Event, Past, Progress, live, undisturbed
+from routing.demo.history import Calm, Past, Progress, live, undisturbed
 from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.concurrency import Concurrency
@@ -120,19 +120,22 @@ async def _live(past: Past, stopped: Callable[[], bool]) -> int:
     since = _since(now)
     past.clock.begin(since)
     simulate(past.clock.now)
-    asked = [one for one in plan.calls(now, zone) if one.at > since]
-    events = [event for event in _story(now) if event.at > since]
+    told = _story()
+    asked = [
+        one for one in (*plan.calls(now, zone), *told.calls(now, zone)) if since < one.at < now
+    ]
+    events = [event for event in told.events(now, zone) if since < event.at < now]
     made = await live(past, asked, events, Progress(say, stopped))
     until = DONE if made == len(asked) else to_text(past.clock.now())
     remember(env.home(), **{HISTORY: until})
     return made
 
 
-def _story(now: datetime) -> list[Event]:
+def _story() -> story.Story:
     rule = next(
         d for d in world.documents("http://127.0.0.1:9", frozenset()) if d.identity == story.RULE
     )
-    return list(story.Story(rule).events(now, world.ZONE))
+    return story.Story(rule)
 
 
 def _since(now: datetime) -> datetime:

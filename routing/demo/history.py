@@ -102,8 +102,8 @@ async def live(past: Past, asked: Sequence[Asked], events: Sequence[Event], told
             break
         if isinstance(one, Event):
             past.clock.jump(one.at)
-            await asyncio.to_thread(_then, past.clock, one.do)
             told.say(f"{one.at:%a %d %b, %H:%M}: {one.what}")
+            await asyncio.to_thread(_then, past.clock, one.do)
             await past.desk.snapshots.reload()
             await past.worker.snapshots.reload()
             continue

@@ -1,7 +1,7 @@
 """The one story of the demo: what people did in these two weeks, through the same commands as the console."""
 
 from collections.abc import Iterator
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,10 @@ from policies.documents.document import Document
 from policies.documents.parse import parse_text
 from policies.identity.models import User
 from routing.demo.history import Event
-from routing.demo.plan import last_tuesday
+from routing.demo.plan import Asked, last_tuesday
+from routing.reviews import commands as reviews
+from routing.reviews.models import ReviewCase
+from routing.validation.edits import problems
 
 RULE = ("Permission", "", "eu-data-stays-in-eu")
 TITLE = "Personal data of EU tenants stays in the EU"
@@ -29,8 +32,20 @@ def before(document: Document) -> Document:
     return parse_text(document.source.replace(_NOW, _BEFORE), document.file)[0]
 
 
+_CLAIM = "A warehouse roof came down under snow; the policyholder asks for the whole damage. "
+_BAKERY = "A fire in a bakery's kitchen; oven, counter and stock are lost. "
+_ROOF = """{"line": "household", "payout": 48200.0}"""
+_ROOF_EDITED = """{"line": "household", "payout": 45000.0}"""
+_OVEN = """{"line": "household", "payout": 15400.0}"""
+EDITED_BECAUSE = "The deductible of 3,200 was not taken off"
+_WAITING = timedelta(minutes=8)
+
+
 class Story:
-    """Tuesday's change: Ada writes it, Cleo approves it, and models outside the EU are dropped from then on."""
+    """Tuesday's change: Ada writes it, Cleo approves it, and models outside the EU are dropped from then on.
+
+    On Wednesday a large payout is held, and Rui edits it. One more is waiting for whoever looks now.
+    """
 
     def __init__(self, rule: Document) -> None:
         self._rule = rule
@@ -43,6 +58,22 @@ class Story:
         approved = datetime.combine(tuesday, time(11, 2), tzinfo=zone)
         yield Event(drafted, "Ada asks for the residency rule to be hard", self._draft)
         yield Event(approved, "Cleo approves it, and it is published", self._approve)
+        edited = _wednesday(now, zone, time(9, 41))
+        yield Event(edited, "Rui edits a large payout that was held", self._edit)
+
+    def calls(self, now: datetime, zone: ZoneInfo) -> Iterator[Asked]:
+        """The two payouts that are held: Wednesday's, and one a few minutes ago."""
+        yield _payout(_wednesday(now, zone, time(9, 20)), _CLAIM, _ROOF)
+        yield _payout(now - _WAITING, _BAKERY, _OVEN)
+
+    def _edit(self) -> None:
+        rui = _person("rui@acme.example")
+        case = ReviewCase.objects.filter(closed_at=None, stage="response").order_by("pk").first()
+        if case is None:
+            raise Conflict("no payout is held")
+        reviews.claim(rui, case.pk)
+        reviews.look(rui, case.pk)
+        reviews.edit(rui, case.pk, _ROOF_EDITED, EDITED_BECAUSE, problems)
 
     def _draft(self) -> None:
         ada = _person("ada@acme.example")
@@ -58,3 +89,17 @@ class Story:
 
 def _person(email: str) -> Principal:
     return principal_for(User.objects.get(email=email), published())
+
+
+def _wednesday(now: datetime, zone: ZoneInfo, at: time) -> datetime:
+    """The day after the change, which may be today."""
+    return datetime.combine(last_tuesday(now, zone) + timedelta(days=1), at, tzinfo=zone)
+
+
+def _payout(at: datetime, claim: str, answer: str) -> Asked:
+    body = {
+        "model": "payouts",
+        "messages": [{"role": "user", "content": f"{claim}[[sandbox say='{answer}']]"}],
+        "user": "person-7",
+    }
+    return Asked(at, "insurance/claims", body, {})

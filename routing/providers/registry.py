@@ -95,8 +95,8 @@ class Simulations(Providers):
 
     def __init__(self, secrets: Secrets, sleep: Callable[[float], Awaitable[None]]) -> None:
         super().__init__(secrets)
-        self._sandbox = SandboxProvider(sleep)
+        self._within["sandbox"] = SandboxProvider(sleep)
 
-    def provider(self, target: Target) -> Provider:  # noqa: ARG002 - the base's signature
-        """The sandbox, whatever the target's type."""
-        return self._sandbox
+    def provider(self, target: Target) -> Provider:
+        """The sandbox for every account; rules are nobody's account."""
+        return self._within.get(target.provider_type) or self._within["sandbox"]
