@@ -19,6 +19,8 @@ from tests.faults.load import AT_LEAST, KEY, Fired
 from tests.journeys import installation, world
 from tests.journeys.installation import Installation, Operator, Upstream
 
+HERE = Path(__file__).parent
+
 
 @pytest.fixture(scope="package")
 def broken() -> Iterator[Installation]:
@@ -100,8 +102,13 @@ def told(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
     return tell
 
 
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """A fault that hits at an unlucky moment may end otherwise than a test can foresee: it is tried once more, and says so."""
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A fault that hits at an unlucky moment may end otherwise than a test can foresee: it is tried once more, and says so.
+
+    pytest asks this for every test of a run, wherever it lies: only faults are tried twice.
+    """
+    if not item.path.is_relative_to(HERE):
+        return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     if any(report.failed for report in reports):

@@ -27,7 +27,7 @@ ROUTE = """\
 apiVersion: mandate/v1
 kind: Provider
 metadata: {{name: sky, tenant: {tenant}}}
-spec: {{type: openai-compatible, baseUrl: "http://127.0.0.1:9/v1"}}
+spec: {{type: openai-compatible, baseUrl: "https://models.example/v1"}}
 ---
 apiVersion: mandate/v1
 kind: Model
