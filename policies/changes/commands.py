@@ -30,6 +30,7 @@ from policies.changes.models import (
 from policies.changes.read import conflict_words, conflicts, edits_of
 from policies.changes.texts import UNREADABLE, Slot, digest_of, named, one, slots
 from policies.documents.document import Identity
+from policies.documents.fields import NEVER_LITERAL
 from policies.order.entries import append_entry
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
@@ -302,6 +303,7 @@ def _edit(
 
 
 def _put(row: ChangeRequest, found: Sequence[Slot], principal: Principal) -> list[Edit]:
+    _refuse_secrets(found)
     identities = [slot.identity for slot in found]
     before = some_at(row.base, [i for i in identities if not row.tenant or i[1] == row.tenant])
     written = []
@@ -311,6 +313,14 @@ def _put(row: ChangeRequest, found: Sequence[Slot], principal: Principal) -> lis
         edit = Edit(source=slot.text, problems=problems, before=before.get(identity))
         written.append(_write(row, identity, principal, edit))
     return written
+
+
+def _refuse_secrets(found: Sequence[Slot]) -> None:
+    # INVARIANT: no secret outside the vault: a draft keeps every other wrong text
+    for problem in (p for slot in found for p in slot.problems if NEVER_LITERAL in p.message):
+        raise InvalidRequest(
+            f"line {problem.line}, {problem.path}: a literal secret is not saved: write its name instead"
+        )
 
 
 def _free(row: ChangeRequest, identity: Identity) -> Identity:

@@ -28,6 +28,10 @@ _KINDS: Final = {
 }
 
 
+NEVER_LITERAL: Final = "a secret itself never stands in a document"
+"""The words of every such problem: a text that has it is stored nowhere, not even in a draft."""
+
+
 class Field:
     """One value. `required` has no safe default; otherwise `default` (None: absent) is what an absent value means."""
 
@@ -262,7 +266,7 @@ class Secret(Words):
             r"secret:[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value, re.ASCII
         ):
             return value
-        to.wrong(node, path, f"must be {self.words}; a secret itself never stands in a document")
+        to.wrong(node, path, f"must be {self.words}; {NEVER_LITERAL}")
         return None
 
 

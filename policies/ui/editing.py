@@ -23,6 +23,7 @@ from policies.changes.commands import NewChange, draft, put_text
 from policies.changes.models import OPEN, ChangeRequest
 from policies.checking.client import check_sources
 from policies.documents.document import Identity
+from policies.documents.fields import NEVER_LITERAL
 from policies.documents.kinds import KINDS
 from policies.documents.problems import InvalidDocuments, Problem
 from policies.engine.schema import PLACES, type_text
@@ -35,7 +36,6 @@ from policies.ui.documents import NO_TENANT, document_url
 from policies.ui.people import sentence
 
 FORM, AS_YAML = "form", "yaml"
-_SECRET = "a secret itself never stands in a document"  # noqa: S105  # the words of an error
 _DRAFTS = 30
 
 
@@ -170,7 +170,7 @@ def _save(page: Page) -> HttpResponse:
     page.problems, page.focus = problems, True
     try:
         identity = page.identity or _named(page, problems)
-        if any(_SECRET in problem.message for problem in problems):
+        if any(NEVER_LITERAL in problem.message for problem in problems):
             raise InvalidRequest("a literal secret is not saved: write its name instead")
         change = _target(page, identity)
         put_text(page.principal, change.id, identity, page.text)

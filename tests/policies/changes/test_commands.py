@@ -323,3 +323,17 @@ def test_a_scheduled_change_that_no_longer_fits_goes_back_to_its_checks(world: W
         {"schema": True, "base": False},
         moved,
     )
+
+
+def test_a_literal_secret_is_stored_nowhere(world: World) -> None:
+    row = draft(world.ada)
+    before = len(entries(row.subject))
+    text = (
+        "apiVersion: mandate/v1\nkind: Provider\nmetadata: {name: leaky}\n"
+        "spec: {type: openai, credential: sk-live-canary-4711}\n"
+    )
+    with pytest.raises(InvalidRequest, match=r"line 4, spec\.credential: a literal secret is not"):
+        commands.put_texts(world.ada, row.pk, text)
+    with pytest.raises(InvalidRequest, match="write its name instead"):
+        commands.put_text(world.ada, row.pk, ("Provider", "", "leaky"), text)
+    assert (row.edits.count(), len(entries(row.subject))) == (0, before)
