@@ -18,8 +18,9 @@ def sees(principal: Principal, document: Governed) -> bool:
         return document.tenant in own
     if document.kind == "RoleGrant":
         return False
-    scope = document.spec.get("scope")
-    named = scope.get("tenant") if isinstance(scope, dict) else None
+    # a budget's scope, or the call that a PolicyTest supposes
+    about = document.spec.get("scope") or document.spec.get("given")
+    named = about.get("tenant") if isinstance(about, dict) else None
     return named is None or named in own
 
 

@@ -206,6 +206,7 @@ def test_pages_of_allauth_that_the_console_does_not_have(console: Console, path:
 
 MENU = (
     ("Overview", "ada cleo finn rui mallory"),
+    ("Review queue", "ada cleo rui"),
     ("Calls", "ada cleo finn rui mallory"),
     ("Playground", "ada cleo mallory"),
     ("Change requests", "ada cleo finn rui mallory"),
