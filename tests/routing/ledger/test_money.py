@@ -81,12 +81,13 @@ async def test_a_soft_budget_counts_and_never_refuses(world: World) -> None:
 
 
 async def test_50_callers_for_the_last_seven_places_fill_them_exactly(world: World) -> None:
-    narrow, wide = await world.window(70, rank=0), await world.window(10_000, rank=5)
-    answers = await asyncio.gather(*(admit(world, 10, narrow, wide) for _ in range(50)))
-    assert sum(isinstance(answer, Admitted) for answer in answers) == 7
-    assert sum(isinstance(answer, NoHeadroom) for answer in answers) == 43
-    assert await world.money(narrow.id) == (0, 70, 0)
-    assert await world.money(wide.id) == (0, 70, 0)
+    for _ in range(6):  # a busy machine may let one round pass without a race
+        narrow, wide = await world.window(70, rank=0), await world.window(10_000, rank=5)
+        answers = await asyncio.gather(*(admit(world, 10, narrow, wide) for _ in range(50)))
+        assert sum(isinstance(answer, Admitted) for answer in answers) == 7
+        assert sum(isinstance(answer, NoHeadroom) for answer in answers) == 43
+        assert await world.money(narrow.id) == (0, 70, 0)
+        assert await world.money(wide.id) == (0, 70, 0)
 
 
 async def test_a_lowered_limit_takes_nothing_back_and_grants_nothing(world: World) -> None:
