@@ -199,7 +199,7 @@ class Up:
             with urllib.request.urlopen(f"{self.place.console}/readyz", timeout=5) as answer:  # noqa: S310 - our own address
                 self._missing = _not_ok(json.load(answer))
         except urllib.error.HTTPError as unready:
-            self._missing = _not_ok(json.load(unready))
+            self._missing = _unready(unready)
         except (OSError, ValueError) as away:
             self._missing = f"web ({type(away).__name__})"
         return not self._missing
@@ -216,6 +216,14 @@ def _fresh_folder(folder: Path) -> None:
     """Figures of processes that are gone are nobody's."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
+
+
+def _unready(answer: urllib.error.HTTPError) -> str:
+    """What is missing; an answer that is no report (web cannot read its database yet) is told by its status."""
+    try:
+        return _not_ok(json.load(answer))
+    except ValueError:
+        return f"web (status {answer.code})"
 
 
 def _not_ok(said: dict[str, Any]) -> str:
