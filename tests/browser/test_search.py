@@ -21,10 +21,9 @@ def test_one_word_finds_documents_calls_keys_and_people(console: Console) -> Non
         found = _hits(ada.get("/search/", params={"q": "triage"}).text)
         people = _hits(ada.get("/search/", params={"q": "mallory@"}).text)
         keys = _hits(ada.get("/search/", params={"q": "demo"}).text)
-    assert found["Documents"][:2] == [
-        "Route insurance / claims-triage",
-        "UseCase insurance / claims-triage",
-    ]
+    assert {"Route insurance / claims-triage", "UseCase insurance / claims-triage"} <= set(
+        found["Documents"]
+    )
     ((triaged,),) = console.rows("SELECT count(*) FROM routing_call WHERE route = 'claims-triage'")
     assert found["Calls"] == ["claims-triage"] * min(triaged, 8)
     assert people["People"] == ["Mallory"]

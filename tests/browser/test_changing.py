@@ -1,0 +1,130 @@
+"""In Chromium: Tariq writes a change, Cleo approves it, the same question is decided differently; she cannot approve her own."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.test_browser import LOOKS, Looker, violations
+from tests.browser.world import Console
+from tests.four_eyes import done, four_eyes
+
+pytestmark = pytest.mark.browser
+FORBID = """\
+apiVersion: mandate/v1
+kind: Permission
+metadata: {name: triage-rests, tenant: insurance, owner: cleo@acme.example}
+spec:
+  effect: forbid
+  on: call
+  when: 'route.name == "claims-triage"'
+  message: '"triage rests today"'
+"""
+
+
+@pytest.fixture(scope="module")
+def two(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """The console in four-eyes mode."""
+    folder = tmp_path_factory.mktemp("four-eyes")
+    with four_eyes(console.manage, lambda role: console.bearer(console.tokens[role]), folder):
+        yield console
+
+
+def decided(console: Console) -> str:
+    """What a call of the claims team would get: the same question each time."""
+    with console.bearer(console.tokens["developer"]) as tariq:
+        wanted = {"tenant": "insurance", "team": "claims", "route": "claims-triage"}
+        return str(done(tariq.post("/decide/", json=wanted))["effect"])
+
+
+def test_tariq_writes_and_cleo_approves(two: Console, browser: Browser) -> None:
+    tariq, cleo = Looker(two, browser, "tariq"), Looker(two, browser, "cleo")
+    assert decided(two) == "permit"
+    page = tariq.page
+    page.goto("/change-requests/")
+    page.click("text=New change request")
+    page.fill("#id_title", "Let triage rest")
+    page.fill("#id_documents", FORBID)
+    page.click("text=Make the draft")
+    assert page.locator("h1").inner_text() == "Let triage rest"
+    assert "Forbids a call (hard) when route.name" in page.locator("main").inner_text()
+    page.click("text=Hand in")
+    assert page.locator(".page-head .badge").inner_text() == "waits for approval"
+    assert page.locator("text=Tariq does not hold it here").count() == 1
+    assert page.locator("button:has-text('Approve')").count() == 0
+    assert decided(two) == "permit"
+    address = page.url
+    cleo.page.goto("/")
+    assert cleo.page.locator("h2:has-text('change request waits for you')").count() == 1
+    cleo.page.goto(address)
+    cleo.page.fill("#id_why", "Agreed")
+    cleo.page.click("button:has-text('Approve')")
+    assert "is in force." in cleo.page.locator("#messages").inner_text()
+    assert decided(two) == "deny"
+    assert tariq.said + cleo.said == []
+    for looker in (tariq, cleo):
+        looker.context.close()
+
+
+def test_cleo_is_not_offered_her_own(two: Console, browser: Browser) -> None:
+    cleo = Looker(two, browser, "cleo")
+    page = cleo.page
+    page.goto("/change-requests/new/?kind=Permission&tenant=-&name=secrets-go-nowhere")
+    text = page.input_value("#id_documents")
+    page.fill(
+        "#id_documents", text.replace("metadata: {", "metadata: {description: said again, ", 1)
+    )
+    page.click("text=Make the draft")
+    page.click("text=Hand in")
+    assert page.locator("text=You wrote or last edited this").count() == 1
+    assert page.locator("button:has-text('Approve')").count() == 0
+    page.click("summary:has-text('Withdraw')")
+    page.click("text=Withdraw it")
+    assert page.locator(".page-head .badge").inner_text() == "withdrawn"
+    cleo.context.close()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_change_request_in_every_look(two: Console, browser: Browser, look: str) -> None:
+    broken = FORBID.replace("effect: forbid", "effect: never").replace("triage-rests", "broken")
+    wide = FORBID.replace("triage-rests", f"wide-{look}").replace("today", "today " * 40)
+    with two.bearer(two.tokens["developer"]) as tariq:
+        made = done(
+            tariq.post(
+                "/change-requests/",
+                json={
+                    "title": f"Looked at: {look}",
+                    "tenant": "insurance",
+                    "reason": "To be seen",
+                    "documents": f"{wide}---\n{broken}",
+                    "submit": True,
+                },
+            ),
+            201,
+        )
+    looker = Looker(two, browser, "tariq", look)
+    one = f"/change-requests/{made['id']}/"
+    for path in (
+        one,
+        f"{one}edits/",
+        f"{one}edits/Permission/insurance/broken/",
+        "/change-requests/",
+        "/change-requests/new/",
+        "/revisions/",
+        "/revisions/2/",
+        "/documents/Tenant/-/insurance/",
+    ):
+        answer = looker.page.goto(path, wait_until="networkidle")
+        assert answer is not None
+        assert answer.status == 200
+        assert violations(looker.page) == [], path
+        sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert looker.page.evaluate(sideways) == 0, path
+    link = looker.page.locator("a[href*='/versions/']").first.get_attribute("href")
+    assert link is not None
+    looker.page.goto(link, wait_until="networkidle")
+    assert violations(looker.page) == []
+    assert looker.said == []
+    looker.context.close()
+    with two.bearer(two.tokens["developer"]) as tariq:
+        done(tariq.post(f"{one}withdraw/", json={}))
