@@ -60,6 +60,10 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "output.tokens": "140",
     "attempts": "1",
     "error.class": "",
+    "input.text": "A windscreen broke; 2 panes",
+    "input.json": "null",
+    "found": "panes=2",
+    "lookups": "",
 }
 
 
