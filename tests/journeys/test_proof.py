@@ -9,7 +9,7 @@ def test_every_call_has_exactly_one_terminal_entry(mandate: Installation) -> Non
     odd = mandate.rows(
         """SELECT c.id, c.state, count(e.id) AS ends FROM routing_call c
              LEFT JOIN audit_entry e ON e.call = c.id AND e.kind = ANY(%s)
-            WHERE c.tenant LIKE 'j-%%' GROUP BY c.id, c.state HAVING count(e.id) <> 1""",
+            WHERE c.tenant LIKE 'j-%%' GROUP BY c.id, c.state HAVING count(e.id) <> (c.state <> 'held')::int""",
         list(TERMINAL),
     )
     assert odd == []
