@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser import world
 from tests.browser.test_browser import LOOKS, Looker, violations
 from tests.browser.world import Console
 from tests.four_eyes import done, four_eyes
@@ -23,11 +24,13 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def two(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """The console in four-eyes mode."""
-    folder = tmp_path_factory.mktemp("four-eyes")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console of its own in four-eyes mode: what is published here stays."""
+    running = world.start(tmp_path_factory.mktemp("changing"))
+    console, folder = running.console, tmp_path_factory.mktemp("four-eyes")
     with four_eyes(console.manage, lambda role: console.bearer(console.tokens[role]), folder):
         yield console
+    running.stop()
 
 
 def decided(console: Console) -> str:
