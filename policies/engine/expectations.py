@@ -47,10 +47,11 @@ def given(bundle: Bundle, test: Governed, now: str) -> Facts:
 
 def broken(bundle: Bundle, test: Governed, now: str) -> list[str]:
     """What the decision misses of what a test expects; empty where it passes. Lists mean "contains", `modelsNever` "none of"."""
-    return list(_misses(test, decide(bundle, given(bundle, test, now))))
+    return list(misses(test, decide(bundle, given(bundle, test, now))))
 
 
-def _misses(test: Governed, decision: Decision) -> Iterator[str]:
+def misses(test: Governed, decision: Decision) -> Iterator[str]:
+    """The same of a decision that was made."""
     expect = test.spec["expect"]
     if expect["effect"] and decision.effect != expect["effect"]:
         why = f": {decision.denial.message}" if decision.denial else ""
