@@ -1,26 +1,29 @@
 """Run mutants: `python -m tests.mutants [NAME…]`, where a NAME selects patches whose file name holds it.
 
-1. copy the tree (tracked files and new ones) to a temporary folder
+1. copy the tree (tracked files and new ones) to a temporary folder, once for each of two hands
 2. the tests that patches name must pass there as it is
-3. apply one patch, run its test alone: it must fail by an assertion of its own, not by an error; take the patch back
+3. each hand applies one patch and runs its test alone, which must fail by an assertion of its own, not by an error
 
 A patch is a unified diff under header lines `# invariant: N` and `# test: path::name`.
 """
 
 import argparse
 import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).resolve().parent
 SECONDS = 300
+HANDS = 2
 _HEADER = re.compile(r"^# (invariant|test): (.+)$", re.MULTILINE)
 _ASSERTION = re.compile(r"^E\s+(AssertionError|assert )|: AssertionError$", re.MULTILINE)
 
@@ -113,6 +116,23 @@ def verdict(tree: Path, mutant: Mutant) -> str:
     return f"was not caught by an assertion (exit code {code}):\n{output[-2000:]}"
 
 
+def verdicts(trees: Sequence[Path], mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, str]]:
+    """Each mutant with its verdict, in order; a tree is in one hand at a time."""
+    free: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    for tree in trees:
+        free.put(tree)
+
+    def judge(mutant: Mutant) -> str:
+        tree = free.get()
+        try:
+            return verdict(tree, mutant)
+        finally:
+            free.put(tree)
+
+    with ThreadPoolExecutor(len(trees)) as hands:
+        yield from zip(mutants, hands.map(judge, mutants), strict=True)
+
+
 def say(line: str) -> None:
     """One line of progress."""
     sys.stdout.write(f"{line}\n")
@@ -125,16 +145,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", help="parts of file names; all without any")
     mutants = select(parser.parse_args(arguments).names)
     with tempfile.TemporaryDirectory(prefix="mandate-mutants-") as folder:
-        tree = Path(folder) / "main"
-        copy_tree(tree)
-        code, output = run_tests(tree, sorted({mutant.test for mutant in mutants}))
+        trees = [Path(folder) / str(number) / "main" for number in range(HANDS)]
+        for tree in trees:
+            copy_tree(tree)
+        code, output = run_tests(trees[0], sorted({mutant.test for mutant in mutants}))
         if code:
             say(f"the tests fail without a mutant (exit code {code}):\n{output[-4000:]}")
             say(f"0 passed, {len(mutants)} failed")
             return 1
         failed = 0
-        for mutant in mutants:
-            wrong = verdict(tree, mutant)
+        for mutant, wrong in verdicts(trees, mutants):
             failed += bool(wrong)
             say(
                 f"{'FAILED' if wrong else 'caught'} {mutant.name} (invariant {mutant.invariant}) {wrong}",
