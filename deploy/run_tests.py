@@ -2,16 +2,30 @@
 
 The browser comes from whatever works: $CHROMIUM, the system's, Playwright's own, or apt as root. Without any, the rest
 runs, and then the run fails and names the command that helps.
+
+1. two runs of pytest side by side, each with services of its own: what needs a whole installation, and the rooms
+2. alone, since they kill and time things: faults, and installations on strange machines
+3. the names of what failed, and the sum
+
+With arguments: one run of pytest with these.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+WHOLE = ("tests/browser", "tests/journeys")
+ALONE = "faults or machines"
+_COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|deselected|warnings?)")
 HELP = "apt-get install chromium   (as root), or: .venv/bin/python -m playwright install chromium"
 
 
@@ -85,15 +99,77 @@ def browser() -> str | None:
     return found
 
 
+@dataclass
+class Part:
+    """One run of pytest: its name before each line it prints, and what it came to."""
+
+    name: str
+    arguments: list[str]
+    code: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Run it, and show each line as it comes."""
+        command = [sys.executable, "-m", "pytest", *self.arguments]
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            for line in process.stdout or ():
+                self.lines.append(line)
+                sys.stdout.write(f"{self.name:<6} {line}")
+                sys.stdout.flush()
+        self.code = process.returncode
+
+    def counts(self) -> Counter[str]:
+        """How many passed, failed and so on, by the last line."""
+        last = self.lines[-1] if self.lines else ""
+        return Counter({what.removesuffix("s"): int(n) for n, what in _COUNTS.findall(last)})
+
+    def failed(self) -> list[str]:
+        """The lines of its summary."""
+        return [line for line in self.lines if line.startswith(("FAILED ", "ERROR "))]
+
+
+def parts(without: str) -> tuple[Part, Part, Part]:
+    """The three runs; `without` is what else to leave out of each."""
+    together = f"not ({ALONE}){without}"
+    ignored = [f"--ignore={folder}" for folder in WHOLE]
+    return (
+        Part("whole", [*WHOLE, "-m", together]),
+        Part("rooms", [*ignored, "-m", together]),
+        Part("alone", ["-m", f"({ALONE}){without}"]),
+    )
+
+
+def run_all(without: str) -> int:
+    """Every part; 0 when all passed. The sum is the last line."""
+    began = time.monotonic()
+    whole, rooms, alone = parts(without)
+    with ThreadPoolExecutor(2) as hands:
+        list(hands.map(Part.run, (whole, rooms)))
+    alone.run()
+    found = (whole, rooms, alone)
+    counts = sum((part.counts() for part in found), Counter[str]())
+    del counts["deselected"]
+    for part in found:
+        sys.stdout.writelines(part.failed())
+    told = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+    sys.stdout.write(f"{told or 'nothing ran'} in {time.monotonic() - began:.2f}s\n")
+    sys.stdout.flush()
+    return next((part.code for part in found if part.code), 0)
+
+
 def main(arguments: list[str]) -> int:
     """Run pytest; without a browser all but its tests, and fail."""
     found = browser()
-    command = [sys.executable, "-m", "pytest", *arguments]
-    if found is None:
-        command += ["-m", "not browser"]
-    else:
+    if found is not None:
         os.environ["CHROMIUM"] = found
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    without = "" if found else " and not browser"
+    if arguments:
+        command = [sys.executable, "-m", "pytest", *arguments]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    else:
+        code = run_all(without)
     if found is None:
         _say(f"the browser tests did not run, so this run fails: no Chromium. Install one: {HELP}")
         return code or 1

@@ -27,6 +27,14 @@ _REAL_CONNECT_EX = socket.socket.connect_ex
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes a browser is marked so, before `-m` selects."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
 class NetworkBlocked(AssertionError):
     """A test tried to leave this machine."""
 

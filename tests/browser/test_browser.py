@@ -10,8 +10,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.browser.world import Console
 
-pytestmark = pytest.mark.browser
-
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LOOKS = {

@@ -10,7 +10,6 @@ from tests.browser.test_browser import LOOKS, Looker, violations
 from tests.browser.world import Console
 from tests.four_eyes import done, four_eyes
 
-pytestmark = pytest.mark.browser
 FORBID = """\
 apiVersion: mandate/v1
 kind: Permission

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Page
 from tests.browser.test_browser import LOOKS, MOST_BYTES, Lookers, violations
 from tests.browser.world import Console
 
-pytestmark = pytest.mark.browser
 PAGES = (
     ("tariq", "/keys/"),
     ("finn", "/keys/"),

@@ -28,7 +28,6 @@ def _open_cases(console: Console) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-@pytest.mark.browser
 def test_rui_edits_a_held_answer_on_a_phone(console: Console, phone: Looker) -> None:
     review = console.calls["review-held"]
     ((call, _, _),) = console.rows(CASE, review)
@@ -59,7 +58,6 @@ def test_rui_edits_a_held_answer_on_a_phone(console: Console, phone: Looker) -> 
     )
 
 
-@pytest.mark.browser
 def test_j_k_and_enter_walk_the_queue(console: Console, browser: Browser) -> None:
     looker = Looker(console, browser, "rui")
     page, cases = looker.page, _open_cases(console)

@@ -38,7 +38,7 @@ class Machine:
             "python",
             f"""
 case "$*" in
-  *pytest*) echo "CHROMIUM=$CHROMIUM" >>"{self.folder}/called"; exit 0;;
+  *pytest*) echo "CHROMIUM=$CHROMIUM" >>"{self.folder}/called"; echo "2 passed in 0.10s"; exit 0;;
   *"playwright install"*) [ -n "{fetches}" ] && cp "{self.folder}/spare" "{fetches}"; exit 0;;
   *) [ -n "{has}{fetches}" ] && echo "{has}{fetches}"; exit 0;;
 esac
@@ -77,11 +77,19 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
-def pytest_ran_with(machine: Machine) -> tuple[str, str]:
-    """pytest's command line, and the browser it was given."""
+PARTS = [
+    "python -m pytest --ignore=tests/browser --ignore=tests/journeys -m not (faults or machines)",
+    "python -m pytest -m (faults or machines)",
+    "python -m pytest tests/browser tests/journeys -m not (faults or machines)",
+]
+
+
+def pytest_ran_with(machine: Machine) -> str:
+    """The browser that each of the three runs was given."""
     called = machine.called()
-    at = next(number for number, line in enumerate(called) if "-m pytest" in line)
-    return called[at], called[at + 1].removeprefix("CHROMIUM=")
+    assert sorted(line for line in called if "-m pytest" in line) == PARTS
+    (given,) = {line for line in called if line.startswith("CHROMIUM=")}
+    return given.removeprefix("CHROMIUM=")
 
 
 def test_the_configured_one_comes_first(machine: Machine) -> None:
@@ -89,7 +97,7 @@ def test_the_configured_one_comes_first(machine: Machine) -> None:
     mine = machine.put("mine", WORKS)
     told = machine.run(chromium=str(mine))
     assert told.returncode == 0
-    assert pytest_ran_with(machine) == ("python -m pytest", str(mine))
+    assert pytest_ran_with(machine) == str(mine)
     assert not [line for line in machine.called() if line.startswith("chromium")]
 
 
@@ -99,21 +107,21 @@ def test_the_configured_one_comes_first(machine: Machine) -> None:
 def test_one_on_the_path_under_any_of_its_names(machine: Machine, name: str) -> None:
     found = machine.put(name, WORKS)
     assert machine.run().returncode == 0
-    assert pytest_ran_with(machine) == ("python -m pytest", str(found))
+    assert pytest_ran_with(machine) == str(found)
 
 
 def test_one_that_does_not_start_is_passed_over(machine: Machine) -> None:
     machine.put("chromium", BROKEN)
     found = machine.put("google-chrome", WORKS)
     assert machine.run(chromium=str(machine.folder / "nowhere")).returncode == 0
-    assert pytest_ran_with(machine)[1] == str(found)
+    assert pytest_ran_with(machine) == str(found)
 
 
 def test_the_one_that_playwright_has(machine: Machine) -> None:
     found = machine.put("of-playwright", WORKS)
     machine.python(has=str(found))
     assert machine.run().returncode == 0
-    assert pytest_ran_with(machine)[1] == str(found)
+    assert pytest_ran_with(machine) == str(found)
     assert not [line for line in machine.called() if "install" in line]
 
 
@@ -125,7 +133,7 @@ def test_root_gets_one_with_apt(machine: Machine) -> None:
     assert "installing chromium with apt-get" in told.stderr
     apt = [line for line in machine.called() if line.startswith("apt-get")]
     assert apt == ["apt-get update -qq", "apt-get install -y -qq chromium"]
-    assert pytest_ran_with(machine)[1] == str(new)
+    assert pytest_ran_with(machine) == str(new)
     assert not [line for line in machine.called() if "playwright install" in line]
 
 
@@ -137,7 +145,7 @@ def test_an_ordinary_user_does_not_try_apt_and_lets_playwright_fetch(machine: Ma
     assert told.returncode == 0
     assert "asking Playwright" in told.stderr
     assert not [line for line in machine.called() if line.startswith("apt-get")]
-    assert pytest_ran_with(machine)[1] == str(fetched)
+    assert pytest_ran_with(machine) == str(fetched)
 
 
 def test_root_whose_apt_fails_lets_playwright_fetch(machine: Machine) -> None:
@@ -145,17 +153,51 @@ def test_root_whose_apt_fails_lets_playwright_fetch(machine: Machine) -> None:
     fetched = machine.folder / "fetched"
     machine.python(fetches=str(fetched))
     assert machine.run(root=True).returncode == 0
-    assert pytest_ran_with(machine)[1] == str(fetched)
+    assert pytest_ran_with(machine) == str(fetched)
 
 
 def test_without_any_the_rest_runs_then_it_fails_and_names_the_command(machine: Machine) -> None:
     told = machine.run()
     assert told.returncode == 1
-    assert pytest_ran_with(machine)[0] == "python -m pytest -m not browser"
+    ran = sorted(line for line in machine.called() if "-m pytest" in line)
+    assert ran == [f"{part} and not browser" for part in PARTS]
     assert told.stderr.splitlines()[-1] == (
         "mandate: the browser tests did not run, so this run fails: no Chromium. Install one: "
         "apt-get install chromium   (as root), or: .venv/bin/python -m playwright install chromium"
     )
+
+
+def test_the_sum_of_the_parts_is_the_last_line(machine: Machine) -> None:
+    machine.put("chromium", WORKS)
+    lines = machine.run().stdout.splitlines()
+    assert sorted(lines[:-1]) == [
+        f"{name:<6} 2 passed in 0.10s" for name in ("alone", "rooms", "whole")
+    ]
+    assert lines[-1].startswith("6 passed in ")
+
+
+def test_what_failed_in_a_part_is_told_at_the_end(machine: Machine) -> None:
+    machine.put("chromium", WORKS)
+    machine.put(
+        "python",
+        """
+case "$*" in
+  *--ignore*) echo "FAILED tests/a.py::b - no"; echo "1 failed, 3 passed in 0.10s"; exit 1;;
+  *pytest*) echo "2 passed, 7 deselected in 0.10s"; exit 0;;
+esac
+""",
+    )
+    told = machine.run()
+    assert told.returncode == 1
+    first, last = told.stdout.splitlines()[-2:]
+    assert first == "FAILED tests/a.py::b - no"
+    assert last.startswith("1 failed, 7 passed in ")
+
+
+def test_a_part_in_which_nothing_ran_fails(machine: Machine) -> None:
+    machine.put("chromium", WORKS)
+    machine.put("python", 'case "$*" in *"-m (faults"*) exit 5;; esac')
+    assert machine.run().returncode == 5
 
 
 def test_a_failing_run_stays_failed(machine: Machine) -> None:
