@@ -18,26 +18,35 @@ MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 
 def parse_folder(folder: Path) -> list[Document]:
     """Every document of the `*.yaml` and `*.yml` files below a folder, hidden ones left out. Raises InvalidDocuments."""
-    if not folder.is_dir():
-        raise InvalidDocuments([Problem(str(folder), 1, 1, "", "is not a folder")])
-    files = sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix in (".yaml", ".yml")
-        and p.is_file()
-        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-    )
     documents: list[Document] = []
     problems: list[Problem] = []
-    for path in files:
+    for path, content in yaml_files(folder):
         try:
-            documents += parse_text(_content(path), str(path))
+            documents += parse_text(content, str(path))
         except InvalidDocuments as error:
             problems += error.problems
-    if problems:
-        raise InvalidDocuments(problems + twice(documents))
-    raise_if(twice(documents))
+    raise_if([*problems, *twice(documents)])
     return documents
+
+
+def yaml_files(folder: Path) -> list[tuple[Path, str]]:
+    """The `*.yaml` and `*.yml` files below a folder with their texts, hidden ones left out. Raises InvalidDocuments."""
+    if not folder.is_dir():
+        raise InvalidDocuments([Problem(str(folder), 1, 1, "", "is not a folder")])
+    found: list[tuple[Path, str]] = []
+    problems: list[Problem] = []
+    for path in sorted(p for p in folder.rglob("*") if _is_document(p, folder)):
+        try:
+            found.append((path, _content(path)))
+        except InvalidDocuments as error:
+            problems += error.problems
+    raise_if(problems)
+    return found
+
+
+def _is_document(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix in (".yaml", ".yml") and path.is_file() and not hidden
 
 
 def _content(path: Path) -> str:

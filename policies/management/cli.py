@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
-from controlplane.kernel.errors import MandateError
+from controlplane.kernel.errors import MandateError, Unauthenticated, Unavailable
 from controlplane.kernel.principal import ORGANISATION, ROLES, Principal
 from policies.documents.problems import InvalidDocuments, Problem
+
+UNREACHABLE = 3
+"""The exit code where nothing could be asked: no database, no server, no valid token."""
 
 
 def operator() -> Principal:
@@ -39,7 +43,14 @@ class Command(BaseCommand):
                 f"{count} problem{'s' if count != 1 else ''}; nothing was published"
             ) from error
         except MandateError as error:
-            raise CommandError(error.message) from error
+            unreachable = isinstance(error, Unavailable | Unauthenticated)
+            raise CommandError(
+                error.message, returncode=UNREACHABLE if unreachable else 1
+            ) from error
+        except OperationalError as error:
+            raise CommandError(
+                f"the database could not be reached: {error}", returncode=UNREACHABLE
+            ) from error
 
     def say_json(self, facts: Mapping[str, object]) -> None:
         """One object on one line."""

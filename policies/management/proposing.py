@@ -6,7 +6,6 @@ saying for whom (`--as`): else one person at one shell would be two. `--as` only
 approve.
 """
 
-import os
 from argparse import _SubParsersAction
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,23 +15,22 @@ from uuid import UUID
 from django.core.management.base import CommandParser
 
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import InvalidRequest, NotFound
+from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
-from policies.bundles.diff import difference, lay_over
 from policies.bundles.principals import principal_for
 from policies.bundles.published import published
-from policies.bundles.read import Published, published_documents
+from policies.bundles.read import published_documents
 from policies.changes import access, publishing
-from policies.changes.commands import NewChange
 from policies.changes.models import OPEN, ChangeRequest
 from policies.changes.read import edits_of, missing_words, standing
-from policies.changes.texts import digest_of
-from policies.documents.document import Identity
-from policies.documents.parse import parse_folder
+from policies.documents.problems import InvalidDocuments
+from policies.folders.applying import Said, hand_in
+from policies.folders.folder import read_folder
+from policies.folders.planning import Wanted, lay
+from policies.folders.repository import repository_of
 from policies.identity.authentication import member_of_token
 from policies.identity.models import User
-
-TOKEN = "MANDATE_TOKEN"  # noqa: S105 - the name of a variable
+from policies.management.targets import TOKEN, token_of
 
 
 def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
@@ -67,46 +65,18 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
 
 def propose(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest | None:
     """What DIR changes, handed in; the same again finds the one that is open. None where nothing would change."""
-    author = _author(options["as"])
-    base, put = published_documents(), parse_folder(options["dir"])
-    gone = pruned(base, options)
-    found = difference(base.documents, lay_over(base.documents, put, gone))
-    if not found:
-        return None
-    wanted = [*found.created, *found.changed]
-    digest = digest_of(
-        [*((d.identity, d.source) for d in wanted), *((i, None) for i in found.deleted)], None
-    )
-    tenant = str(options.get("tenant", ""))
-    same = ChangeRequest.objects.filter(
-        state__in=OPEN,
-        tenant=tenant,
-        base=base.revision,
-        digest=digest,
-        author=author or operator.actor,
-    ).first()
-    if same is not None:
-        return same
-    change = NewChange(
-        title=options["title"],
-        reason=options["reason"],
-        tenant=tenant,
-        origin="git",
-        author=author,
-    )
-    return publishing.propose(operator, change, [d.source for d in wanted], found.deleted)
-
-
-def pruned(base: Published, options: Mapping[str, Any]) -> list[Identity]:
-    """With `--prune`: what earlier applies brought and DIR no longer has. The Organisation is never among it."""
-    if not options["prune"]:
-        return []
-    kept = {d.identity for d in parse_folder(options["dir"])}
-    return sorted(
-        identity
-        for identity, row in base.rows.items()
-        if row.origin == "git" and identity[0] != "Organisation" and identity not in kept
-    )
+    said = Said(title=options["title"], reason=options["reason"], author=_author(options["as"]))
+    folder: Path = options["dir"]
+    local = read_folder(folder, repository_of(folder), None)
+    try:
+        laid = lay(
+            operator,
+            local.folder,
+            Wanted(tenant=options["tenant"], prune=options["prune"]),
+        )
+    except InvalidDocuments as error:
+        raise local.placed(error) from error
+    return hand_in(operator, laid, said) if laid.difference else None
 
 
 def requests(operator: Principal, state: str) -> Iterator[ChangeRequest]:
@@ -118,7 +88,7 @@ def requests(operator: Principal, state: str) -> Iterator[ChangeRequest]:
 def approve(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:
     """Approve as the member whose token is shown; without one as the operator, which four-eyes refuses."""
     row = access.get(operator, options["id"])
-    shown = _token(options["token_file"])
+    shown = token_of(options["token_file"])
     if not shown:
         return publishing.approve(operator, row.id, reason=options["reason"])
     member = principal_for(member_of_token(shown), published())
@@ -178,12 +148,3 @@ def _author(email: str) -> str:
     if found is None:
         raise NotFound(f'there is no member "{email}"')
     return f"member:{found.email}"
-
-
-def _token(file: Path | None) -> str:
-    if file is None:
-        return os.environ.get(TOKEN, "")
-    try:
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f'"{file}" cannot be read as a token: {error}') from error

@@ -40,7 +40,10 @@ def test_apply_creates_and_the_same_folder_again_changes_nothing(folder: Path, n
     assert first.said.splitlines() == [
         f"+ Permission {name}/p",
         f"+ Tenant {name}",
-        f"revision {before.revision + 1} is in force, digest {control().digest.hex()}",
+        (
+            f"revision {before.revision + 1} is in force, digest {control().digest.hex()}, "
+            "flagged: one person published alone"
+        ),
     ]
     after, log = control(), len(entries(kind="bundle.activated"))
     second = run("policy", "apply", str(folder))
@@ -178,4 +181,4 @@ def test_exit_codes_and_streams_of_the_real_command(
     refused = shell("policy", "apply", str(folder))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "Traceback" not in refused.stderr
-    assert shell("policy", "dance").returncode == 2
+    assert shell("policy", "dance").returncode == 3

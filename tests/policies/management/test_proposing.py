@@ -54,9 +54,10 @@ def test_apply_in_four_eyes_hands_in_a_change_request_and_says_so(
     row = only()
     assert (done.code, done.complained) == (0, "")
     assert done.said.splitlines() == [
-        "four-eyes mode: handed in as a change request, not published",
+        "handed in as a change request, not published",
         f"+ Permission {world.tenant}/p",
         f"change request {row.id} waits for approval: 1 more with the role approver for Permission",
+        f"/change-requests/{row.id}/",
     ]
     assert control() == before
     assert (row.author, row.origin, row.state, row.title) == (
@@ -67,7 +68,7 @@ def test_apply_in_four_eyes_hands_in_a_change_request_and_says_so(
     )
     again = run("policy", "apply", str(folder), "--json")
     assert json.loads(again.said)["id"] == str(row.id)
-    assert ChangeRequest.objects.filter(title=row.title).count() == 1
+    assert ChangeRequest.objects.filter(title=row.title, state="approval").count() == 1
     assert not Document.objects.filter(tenant=world.tenant, name="p").exists()
 
 

@@ -1,0 +1,129 @@
+"""Handing a folder in: a change request, published where approvals allow."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.kernel.principal import Principal
+from policies.bundles.publish import Edits, prepare
+from policies.bundles.published import at_revision
+from policies.bundles.read import published_documents
+from policies.bundles.rules import single_operator
+from policies.changes import publishing
+from policies.changes.commands import NewChange
+from policies.changes.models import APPROVAL, OPEN, ChangeRequest
+from policies.changes.read import edits_of, missing_words, standing
+from policies.documents.problems import InvalidDocuments
+from policies.folders.folder import Folder
+from policies.folders.planning import Laid, Wanted, lay, seen_by
+from policies.order.lock import control
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a folder's change request is called, why it is made, and (`member:…`) for whom a machine writes it."""
+
+    title: str
+    reason: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The change request; none where nothing would change. `laid` is what it brings."""
+
+    row: ChangeRequest | None
+    laid: Laid
+
+
+def apply(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> Applied:
+    """Check a folder, hand it in, and in single-operator mode approve it too, flagged.
+
+    Raises as `lay`; InvalidDocuments with every reason why it could not be published: nothing is handed in then.
+    """
+    laid = lay(principal, folder, wanted)
+    if not laid.difference:
+        return Applied(None, laid)
+    _prepare(principal, laid)
+    row = hand_in(principal, laid, said)
+    if row.state == APPROVAL and single_operator(laid.base.documents):
+        row = _approved(principal, row)
+    return Applied(row, laid)
+
+
+def hand_in(principal: Principal, laid: Laid, said: Said) -> ChangeRequest:
+    """What differs as a change request; the same again finds the one that is open."""
+    same = ChangeRequest.objects.filter(
+        state__in=OPEN,
+        tenant=laid.wanted.tenant,
+        base=laid.base.revision,
+        digest=laid.digest,
+        author=said.author or principal.actor,
+    ).first()
+    if same is not None:
+        return same
+    change = NewChange(
+        title=said.title,
+        reason=said.reason,
+        tenant=laid.wanted.tenant,
+        origin="git",
+        author=said.author,
+    )
+    sources = [d.source for d in laid.touched]
+    return publishing.propose(principal, change, sources, laid.difference.deleted)
+
+
+def facts(applied: Applied) -> Json:
+    """What became of it, for a program. `digest` is the bundle's, `content` what an approval binds, `source` the folder's."""
+    counts = applied.laid.difference.counts
+    row = applied.row
+    if row is None:
+        return {"revision": control().revision, **counts}
+    return {
+        "id": str(row.id),
+        "title": row.title,
+        "tenant": row.tenant,
+        "author": row.author,
+        "base": row.base,
+        "content": row.digest,
+        "source": applied.laid.folder.source_digest,
+        **counts,
+        "lines": applied.laid.difference.lines(),
+        **standing_of(row),
+    }
+
+
+def standing_of(row: ChangeRequest) -> Json:
+    """How far a change request is: its state, whom it waits for, and what was published."""
+    revision = row.published_revision
+    found = at_revision(revision) if revision is not None else None
+    missing = () if revision else standing(published_documents(), row, edits_of(row)).missing
+    return {
+        "state": row.state,
+        "revision": revision,
+        "digest": found.digest if found else "",
+        "flagged": row.flagged,
+        "missing": missing_words(missing),
+        "failed": [
+            {"told": check.told or check.kind, "problems": check.problems}
+            for check in row.checks.filter(ok=False).order_by("id")
+        ],
+    }
+
+
+def _prepare(principal: Principal, laid: Laid) -> None:
+    edits = Edits(actor=principal.actor, origin="git", put=laid.put, delete=laid.difference.deleted)
+    try:
+        prepare(laid.base, edits)
+    except InvalidDocuments as error:
+        raise InvalidDocuments(seen_by(laid, error.problems)) from error
+
+
+def _approved(principal: Principal, row: ChangeRequest) -> ChangeRequest:
+    """Approved by who applies it, where that person may: one person does all in single-operator mode, and it is flagged."""
+    base = published_documents()
+    roles = publishing.roles_of(principal, base, row.tenant)
+    if standing(base, row, edits_of(row)).refusal(principal, roles):
+        return row
+    return publishing.approve(principal, row.id, reason="applied from a folder")

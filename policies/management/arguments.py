@@ -1,0 +1,68 @@
+"""What the commands over a folder may be told."""
+
+from argparse import _SubParsersAction
+from pathlib import Path
+
+from django.core.management.base import CommandParser
+
+from policies.management.targets import TOKEN
+
+
+def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
+    """The seven, and what each may be told."""
+    made = {
+        "validate": "check DIR over what is published; change nothing",
+        "fmt": "write the documents of DIR in the one layout; comments stay",
+        "test": "run the PolicyTests of DIR over what is published",
+        "plan": "say what DIR would change, and what that would do",
+        "diff": "say how DIR and what is published differ, both ways",
+        "apply": "create and change the documents in DIR; leave all others",
+        "export": "write every published document to DIR as YAML",
+    }
+    parsers = {name: actions.add_parser(name, help=told) for name, told in made.items()}
+    for name, parser in parsers.items():
+        parser.add_argument("dir", type=Path)
+        parser.add_argument("--json", action="store_true", help="one object on one line")
+        if name != "fmt":
+            _add_target(parser)
+        if name not in ("fmt", "export"):
+            parser.add_argument("--values", type=Path, help="what $(name) stands for in DIR")
+            parser.add_argument("--repository", default="", help="instead of what Git says")
+            parser.add_argument("--commit", default="", help="instead of what Git says")
+    for name in ("validate", "test"):
+        parsers[name].add_argument("--junit", type=Path, help="write the results as JUnit XML")
+    for name in ("plan", "diff"):
+        parsers[name].add_argument(
+            "--exit-code", action="store_true", help="exit 2 where anything differs"
+        )
+    parsers["fmt"].add_argument(
+        "--check", action="store_true", help="write nothing; exit 2 where a file would change"
+    )
+    for name in ("plan", "apply"):
+        parsers[name].add_argument(
+            "--prune",
+            action="store_true",
+            help="delete what an earlier apply brought and DIR no longer has",
+        )
+    _add_apply(parsers["apply"])
+
+
+def _add_target(parser: CommandParser) -> None:
+    parser.add_argument("--server", default="", help="a server's address instead of the database")
+    parser.add_argument("--token", default="", help=f"better in {TOKEN}: others see arguments")
+    parser.add_argument("--token-file", type=Path, help=f"instead of {TOKEN}")
+    parser.add_argument("--tenant", default="", help="of one tenant alone")
+
+
+def _add_apply(parser: CommandParser) -> None:
+    parser.add_argument("--title", default="", help="what the change is, in one line")
+    parser.add_argument("--reason", default="")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        nargs="?",
+        const=3600.0,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait until it is published or ended",
+    )
