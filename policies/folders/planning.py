@@ -6,10 +6,14 @@ from typing import Any
 
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.principal import ORGANISATION, Principal
-from policies.bundles.diff import Difference, difference, lay_over
+from policies.analysis import differences as analysis
+from policies.analysis.analyse import analyse
+from policies.analysis.testing import run_tests
+from policies.bundles.diff import Difference, difference, lay_over, named
 from policies.bundles.publish import checked, refusals
 from policies.bundles.read import Published, file_of, published_documents
 from policies.bundles.rules import Touched, needs, organisation
+from policies.bundles.snapshot import published
 from policies.changes import access, compare
 from policies.changes.texts import digest_of
 from policies.changes.words import story
@@ -18,7 +22,6 @@ from policies.documents.parse import raise_if
 from policies.documents.problems import InvalidDocuments, Problem
 from policies.engine.bundle import Bundle
 from policies.engine.compile import compile_bundle
-from policies.engine.expectations import broken, policy_tests
 from policies.folders.folder import Folder
 from policies.order.lock import mandate_now
 
@@ -82,7 +85,7 @@ def lay(principal: Principal, folder: Folder, wanted: Wanted) -> Laid:
 def plan(principal: Principal, folder: Folder, wanted: Wanted) -> Json:
     """Everything that can be said of a folder before it is handed in. Raises as `lay`."""
     laid = lay(principal, folder, wanted)
-    bundle = compiled(laid)
+    draft, now = compiled(laid), to_text(mandate_now())
     return {
         "revision": laid.base.revision,
         "digest": laid.digest,
@@ -94,7 +97,9 @@ def plan(principal: Principal, folder: Folder, wanted: Wanted) -> Json:
         "items": list(_items(laid)),
         "refusals": [p._asdict() for p in sorted(refusals(laid.touched))],
         "needs": [{"kind": n.kind, "count": n.count, "roles": list(n.roles)} for n in _needs(laid)],
-        "tests": list(_tests(laid, bundle)),
+        **_tested(laid, draft, now),
+        "findings": list(_findings(laid, draft, now)),
+        "examples": list(_examples(laid, draft, now)),
     }
 
 
@@ -179,20 +184,68 @@ def _needs(laid: Laid) -> Sequence[Any]:
     return [need for need in needs(laid.base.documents, touched) if need.count]
 
 
-def _tests(laid: Laid, bundle: Bundle) -> Iterator[Json]:
-    """Every PolicyTest of the whole that the asker may know: each with what the decision misses."""
-    places = {(d.tenant, d.name): d for d in laid.whole if d.kind == "PolicyTest"}
-    now = to_text(mandate_now())
-    for test in policy_tests(bundle):
-        if laid.wanted.tenant not in (ORGANISATION, test.tenant):
+def _tested(laid: Laid, draft: Bundle, now: str) -> Json:
+    """Every PolicyTest of the whole that the asker may know, with what it misses; and the rules that no test decides."""
+    places = {d.identity: d for d in laid.whole if d.kind == "PolicyTest"}
+    ran = run_tests(draft, now)
+    tests = []
+    for result in ran.results:
+        if not _known(laid, [result.test]):
             continue
-        document = places[test.tenant, test.name]
+        document = places[result.test]
         line, column = document.position("spec.expect")
+        tests.append(
+            {
+                "tenant": document.tenant,
+                "name": document.name,
+                "file": document.file,
+                "line": line,
+                "column": column,
+                "misses": list(result.misses),
+            }
+        )
+    bare = [named(rule) for rule in ran.uncovered if _known(laid, [rule])]
+    return {"tests": tests, "uncovered": bare}
+
+
+def _findings(laid: Laid, draft: Bundle, now: str) -> Iterator[Json]:
+    """What is odd about what the folder brings."""
+    places = {d.identity: d for d in laid.whole}
+    brought = {d.identity for d in laid.put}
+    for found in analyse(draft, now).findings:
+        if found.about & brought and _known(laid, found.about):
+            document = places[found.document]
+            yield {
+                "sort": found.kind,
+                "document": named(found.document),
+                "message": found.message,
+                "file": document.file,
+                "line": document.first_line + max(found.line, 1) - 1,
+            }
+
+
+def _examples(laid: Laid, draft: Bundle, now: str) -> Iterator[Json]:
+    """The smallest calls that would be decided otherwise."""
+    if not laid.difference or not laid.base.revision:
+        return
+    found = analysis.compare(published().bundle, draft, now, laid.wanted.tenant)
+    for one in found.examples:
         yield {
-            "tenant": test.tenant,
-            "name": test.name,
-            "file": document.file,
-            "line": line,
-            "column": column,
-            "misses": broken(bundle, test, now),
+            "change": one.change,
+            "tenant": one.tenant,
+            "team": one.team,
+            "route": one.route,
+            "facts": [" ".join(fact) for fact in one.facts],
+            "before": _side(one.before),
+            "after": _side(one.after),
+            "count": one.count,
         }
+
+
+def _side(side: analysis.Side) -> Json:
+    return {"effect": side.effect, "models": list(side.models), "why": side.why}
+
+
+def _known(laid: Laid, about: Iterable[Identity]) -> bool:
+    """Whether the asker may read of all of these: in a tenant's plan only the tenant's own."""
+    return not laid.wanted.tenant or all(i[1] == laid.wanted.tenant for i in about)

@@ -148,9 +148,17 @@ def test(work: Work) -> None:
         for problem in problems:
             work.complain(with_caret(problem))
     work.report("policy test", cases)
+    for rule in plan["uncovered"]:
+        work.say(f"no test decides {rule}")
     work.say(f"{len(cases) - failed} passed, {failed} failed")
     work.say_json(
-        {"ok": not failed, "passed": len(cases) - failed, "failed": failed, "tests": plan["tests"]}
+        {
+            "ok": not failed,
+            "passed": len(cases) - failed,
+            "failed": failed,
+            "tests": plan["tests"],
+            "uncovered": plan["uncovered"],
+        }
     )
     if failed:
         raise CommandError(_count(failed, "test") + " failed", returncode=WRONG)
@@ -186,6 +194,13 @@ def plan_lines(found: Json) -> Iterator[str]:
     failed = [test for test in found["tests"] if test["misses"]]
     if found["tests"]:
         yield f"tests: {len(found['tests']) - len(failed)} passed, {len(failed)} failed"
+    yield from (
+        f"look at {one['file']}:{one['line']} {one['message']}" for one in found["findings"]
+    )
+    for one in found["examples"]:
+        place = "/".join(part for part in (one["tenant"], one["team"]) if part)
+        facts = f" with {', '.join(one['facts'])}" if one["facts"] else ""
+        yield f"{one['change']}: {place} asking for {one['route']}{facts}"
     for need in found["needs"]:
         roles = " or ".join(need["roles"])
         yield f"needs {_count(need['count'], 'approval')} by {roles} for {need['kind']}"

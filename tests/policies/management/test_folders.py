@@ -200,3 +200,23 @@ def test_wrong_usage_and_no_server_are_three(folder: Path, monkeypatch: pytest.M
     monkeypatch.delenv("MANDATE_TOKEN")
     nobody = run("policy", "plan", str(folder), "--server", "https://mandate.example")
     assert "show a personal token" in nobody.complained
+
+
+def test_a_plan_says_what_is_odd_and_what_no_test_decides(folder: Path, name: str) -> None:
+    (folder / "p.yaml").write_text(
+        permission("p", name, "request.stream && !request.stream"), encoding="utf-8"
+    )
+    done = run("policy", "plan", str(folder))
+    odd = [line for line in done.said.splitlines() if line.startswith("look at ")]
+    assert [line.partition(" ")[2].split(" ")[1] for line in odd] == ["p.yaml:7"]
+    told = json.loads(run("policy", "plan", str(folder), "--json").said)
+    (found,) = told["findings"]
+    assert (found["sort"], found["document"], found["file"], found["line"]) == (
+        "never-matches",
+        f"Permission {name}/p",
+        "p.yaml",
+        7,
+    )
+    assert f"Permission {name}/p" in told["uncovered"]
+    tested = run("policy", "test", str(folder)).said.splitlines()
+    assert f"no test decides Permission {name}/p" in tested
