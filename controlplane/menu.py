@@ -9,6 +9,7 @@ from audit.ui.standing import Standing
 from controlplane.kernel.principal import Principal
 from policies.changes.models import ChangeRequest
 from policies.identity.access import TRY_ROLES
+from policies.stops.models import Stop
 
 LOG_ROLES = ("auditor", "approver", "admin")
 MONEY_ROLES = ("finance", "admin", "auditor", "developer")
@@ -57,6 +58,13 @@ class Shell:
     query: str = ""
     waiting: tuple[ChangeRequest, ...] = ()
     """The change requests that wait for this member."""
+    stops: tuple[Stop, ...] = ()
+    """The stops that are on and that this member may know of."""
+
+    @property
+    def all_stopped(self) -> Stop | None:
+        """The stop of every call, while it is on: every page says so."""
+        return next((stop for stop in self.stops if stop.scope["kind"] == "everything"), None)
 
 
 _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...] = (

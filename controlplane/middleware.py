@@ -40,12 +40,11 @@ from controlplane.menu import (
 )
 from controlplane.problems import CONTENT_TYPE, problem
 from policies.bundles.principals import principal_for, principal_of_key
-from policies.bundles.published import Published, one_reading, published
+from policies.bundles.published import Published, moment, one_reading, published
 from policies.changes.waiting import waiting
 from policies.identity.authentication import member_of_token
 from policies.identity.credentials import KEY_PREFIX
 from policies.identity.models import User
-from policies.order.lock import mandate_now
 from policies.stops.read import active
 from policies.stops.visible import visible
 from routing.reports.reviews import waiting as held_calls
@@ -238,25 +237,25 @@ def _shell(request: HttpRequest, found: Published, principal: Principal | None) 
     if principal is None:
         return Shell(organisation=found.organisation_name)
     changes = tuple(waiting(principal, found)) if principal.roles else ()
+    stops = tuple(active().filter(visible(principal)))
     return Shell(
         organisation=found.organisation_name,
         roles=roles_in_words(principal),
-        menu=menu_for(principal, request.path, _work(principal, found, len(changes))),
+        menu=menu_for(principal, request.path, _work(principal, found, len(changes), len(stops))),
         revision=found.revision,
         log=standing(timezone.now()) if held_anywhere(principal, LOG_ROLES) else None,
         query=request.GET.get("q", ""),
         waiting=changes,
+        stops=stops,
     )
 
 
-def _work(principal: Principal, found: Published, changes: int) -> dict[str, Work]:
+def _work(principal: Principal, found: Published, changes: int, stops: int) -> dict[str, Work]:
     """What the menu counts."""
-    stops = (
-        active().filter(visible(principal)).count() if held_anywhere(principal, STOP_ROLES) else 0
-    )
-    work = {"stops": Work(stops, urgent=True), "changes": Work(changes)}
+    told = stops if held_anywhere(principal, STOP_ROLES) else 0
+    work = {"stops": Work(told, urgent=True), "changes": Work(changes)}
     if decides(principal, found):
-        cases = held_calls(principal, found, mandate_now())
+        cases = held_calls(principal, found, moment())
         work["reviews"] = Work(cases.open, urgent=cases.overdue > 0)
     return work
 

@@ -22,14 +22,17 @@ def readable(principal: Principal) -> QuerySet[Entry]:
 
     Whoever holds such a role in one tenant only reads that tenant's entries, and none of the organisation.
     """
+    require_any(principal)
     tenants = readable_tenants(principal)
-    if tenants is None:
-        return Entry.objects.all()
-    if not tenants:
+    return Entry.objects.all() if tenants is None else Entry.objects.filter(tenant__in=tenants)
+
+
+def require_any(principal: Principal) -> None:
+    """Raises Forbidden unless some part of the log is open to the principal."""
+    if not may_read(principal):
         raise Forbidden(
             f"the log is read by auditors, approvers and admins; {principal.name} is none of them"
         )
-    return Entry.objects.filter(tenant__in=tenants)
 
 
 def proven(principal: Principal, identity: str) -> read.Proven:
@@ -38,7 +41,8 @@ def proven(principal: Principal, identity: str) -> read.Proven:
         wanted = UUID(identity)
     except ValueError:
         raise NotFound(f'there is no entry "{identity}"') from None
-    found = read.entry(wanted) if readable(principal).filter(pk=wanted).exists() else None
+    require_any(principal)
+    found = read.entry(wanted, readable_tenants(principal))
     if found is None:
         raise NotFound(f'there is no entry "{identity}"')
     return found

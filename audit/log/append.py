@@ -15,6 +15,11 @@ def append(entry: Entry) -> None:
         raise TransactionManagementError(
             f"{entry.kind} must be appended in the transaction of what it records: use atomic()"
         )
+    append_alone(entry)
+
+
+def append_alone(entry: Entry) -> None:
+    """Write an entry that records nothing but itself, such as a view: one statement, which outside `atomic()` commits at once."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT audit_append(%s, %s, %s, %s, %s)",

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models import F, Func, OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Concat
 
 from audit.log.kinds import KINDS, EntryKind, Group, of_group
-from audit.log.models import Checkpoint, Entry, Leaf, Verified
+from audit.log.models import Entry, Leaf
 from audit.log.tiles import TileReader
 from audit.merkle.proof import ProofFile, inclusion
 from audit.merkle.tiles import Nodes
@@ -102,9 +102,39 @@ class SelfCheck:
         return now - self.checked_at > STALE_AFTER
 
 
+_Found = tuple[UUID, UUID | None, datetime, str, str, bytes]
+"""An entry's id, call, moment of recording, kind, tenant and body."""
+_PROVEN = """
+SELECT e.id, e.call, e.recorded_at, e.kind, e.tenant, e.body, l.index, l.hash, c.size, c.note, s.size, s.open_tiles
+  FROM audit_entry e
+  LEFT JOIN audit_leaf l ON l.entry = e.id
+  LEFT JOIN LATERAL (
+    SELECT size, note FROM audit_checkpoint WHERE log = e.log ORDER BY seq DESC LIMIT 1) c ON true
+  LEFT JOIN audit_tree_state s ON s.log = e.log
+ WHERE e.id = %s AND (%s::text[] IS NULL OR e.tenant = ANY (%s::text[]))
+"""
+_STATE = """
+SELECT c.size, c.seq, c.note, c.signed_at, w.waiting, w.lag, o.outside
+  FROM (SELECT count(*) AS waiting, coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0) AS lag
+          FROM audit_tree_state s JOIN audit_entry e ON e.log = s.log AND e.xid >= s.horizon WHERE s.log = %(log)s) w,
+       (SELECT count(*) AS outside FROM audit_entry e
+         WHERE id >= uuid7_floor(now() - interval '10 minutes') AND recorded_at < now() - interval '1 minute'
+           AND NOT EXISTS (SELECT FROM audit_leaf WHERE entry = e.id)) o
+  LEFT JOIN LATERAL (
+    SELECT size, seq, note, signed_at FROM audit_checkpoint WHERE log = %(log)s ORDER BY seq DESC LIMIT 1) c ON true
+"""
+_CHECKED = """
+SELECT (SELECT signed_at FROM audit_checkpoint WHERE log = %(log)s ORDER BY seq DESC LIMIT 1),
+       r.checked_at, r.held_at, r.findings, w.held_at, w.findings
+  FROM (SELECT) one
+  LEFT JOIN audit_verified r ON r.log = %(log)s AND r.scope = 'recent'
+  LEFT JOIN audit_verified w ON w.log = %(log)s AND w.scope = 'whole'
+"""
+
+
 def page(wanted: Filter, *, before: UUID | None = None, limit: int = PAGE) -> Page:
     """Return up to `limit` entries older than `before`, newest first."""
-    found = matching(wanted)
+    found = _placed(matching(wanted))
     if before is not None:
         found = found.filter(id__lt=before)
     rows = list(found.order_by("-id")[: limit + 1])
@@ -114,71 +144,46 @@ def page(wanted: Filter, *, before: UUID | None = None, limit: int = PAGE) -> Pa
 
 def of_call(call: UUID) -> tuple[Line, ...]:
     """Return a call's entries in the order in which they were made."""
-    return tuple(_lines(list(Entry.objects.filter(call=call).order_by("id"))))
+    return tuple(_lines(list(_placed(Entry.objects.filter(call=call)).order_by("id"))))
 
 
-def entry(identity: UUID) -> Proven | None:
-    """Return one entry with its proof; None when there is none of this id."""
-    row = Entry.objects.filter(id=identity).first()
-    if row is None:
-        return None
-    line = next(_lines([row]))
-    leaf = Leaf.objects.filter(entry=identity).first()
-    head = _newest()
-    proof = None
-    if leaf is not None and head is not None and leaf.index < head.size:
-        with connection.cursor() as cursor:
-            path = inclusion(Nodes(TileReader(cursor, leaf.log)), leaf.index, head.size)
-        proof = ProofFile(leaf.index, tuple(path), head.note)
-    return Proven(line, bytes(row.body), bytes(leaf.hash) if leaf else None, proof)
+def entry(identity: UUID, tenants: frozenset[str] | None = None) -> Proven | None:
+    """Return one entry with its proof, in two queries; None when there is none of this id in these tenants (None: all)."""
+    places = None if tenants is None else sorted(tenants)
+    with connection.cursor() as cursor:
+        cursor.execute(_PROVEN, [identity, places, places])
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        found, (index, leaf_hash, size, note, tree_size, tiles) = row[:6], row[6:]
+        body = bytes(row[5])
+        proof = None
+        if index is not None and size is not None and index < size:
+            reader = TileReader(cursor, LOG, (tree_size, tiles))
+            reader.fetch(index, size)
+            proof = ProofFile(index, tuple(inclusion(Nodes(reader), index, size)), note)
+    return Proven(_line(found, index), body, bytes(leaf_hash) if leaf_hash else None, proof)
 
 
 def state() -> LogState:
     """Return the state of the log; cheap enough for a page (the count of `outside` looks at the last ten minutes)."""
-    head = _newest()
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)
-            FROM audit_tree_state s JOIN audit_entry e ON e.log = s.log AND e.xid >= s.horizon WHERE s.log = %s
-            """,
-            [LOG],
-        )
-        waiting, lag = cursor.fetchone()
-        cursor.execute(
-            """
-            SELECT count(*) FROM audit_entry e
-            WHERE id >= uuid7_floor(now() - interval '10 minutes') AND recorded_at < now() - interval '1 minute'
-              AND NOT EXISTS (SELECT FROM audit_leaf WHERE entry = e.id)
-            """
-        )
-        outside = cursor.fetchone()[0]
-    if head is None:
+        cursor.execute(_STATE, {"log": LOG})
+        size, seq, note, signed_at, waiting, lag, outside = cursor.fetchone()
+    if size is None:
         return LogState(0, 0, "", None, waiting, float(lag), outside)
-    return LogState(
-        head.size, head.seq + 1, head.note, head.signed_at, waiting, float(lag), outside
-    )
+    return LogState(size, seq + 1, note, signed_at, waiting, float(lag), outside)
 
 
-def self_check() -> SelfCheck | None:
-    """Return what the log's own checks found last; None before the first."""
-    rows = {row.scope: row for row in Verified.objects.filter(log=LOG)}
-    recent, whole = rows.get("recent"), rows.get("whole")
-    if recent is None:
-        return None
-    night = whole.findings if whole else []
-    return SelfCheck(
-        checked_at=recent.checked_at,
-        held_at=recent.held_at,
-        whole_held_at=whole.held_at if whole else None,
-        findings=tuple(dict.fromkeys([*recent.findings, *night])),
-    )
-
-
-def signed_at() -> datetime | None:
-    """Return when the newest checkpoint was signed; None before the first."""
-    newest = Checkpoint.objects.filter(log=LOG).order_by("-seq").values_list("signed_at", flat=True)
-    return newest.first()
+def checked() -> tuple[SelfCheck | None, datetime | None]:
+    """Return what the log's own checks found last (None before the first), and when the newest checkpoint was signed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CHECKED, {"log": LOG})
+        signed_at, checked_at, held_at, recent, whole_held_at, whole = cursor.fetchone()
+    if checked_at is None:
+        return None, signed_at
+    findings = tuple(dict.fromkeys([*recent, *(whole or ())]))
+    return SelfCheck(checked_at, held_at, whole_held_at, findings), signed_at
 
 
 def matching(wanted: Filter) -> "QuerySet[Entry]":
@@ -219,25 +224,30 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def _placed(found: "QuerySet[Entry]") -> "QuerySet[Entry]":
+    """With the place in the tree, so that a list of entries is one query."""
+    place = Leaf.objects.filter(entry=OuterRef("pk")).values("index")[:1]
+    return found.annotate(place=Subquery(place))
+
+
 def _lines(rows: Sequence[Entry]) -> Iterator[Line]:
-    places = dict(
-        Leaf.objects.filter(entry__in=[row.id for row in rows]).values_list("entry", "index")
-    )
     for row in rows:
-        said = json.loads(bytes(row.body))
-        yield Line(
-            id=row.id,
-            at=uuid7_time(row.id),
-            recorded_at=row.recorded_at,
-            kind=KINDS[row.kind],
-            actor=said["actor"],
-            tenant=row.tenant,
-            call=row.call,
-            subject=said["subject"],
-            data=said["data"],
-            index=places.get(row.id),
-        )
+        found = row.id, row.call, row.recorded_at, row.kind, row.tenant, bytes(row.body)
+        yield _line(found, vars(row)["place"])
 
 
-def _newest() -> Checkpoint | None:
-    return Checkpoint.objects.filter(log=LOG).order_by("-seq").first()
+def _line(found: _Found, index: int | None) -> Line:
+    identity, call, recorded_at, kind, tenant, body = found
+    said = json.loads(body)
+    return Line(
+        id=identity,
+        at=uuid7_time(identity),
+        recorded_at=recorded_at,
+        kind=KINDS[kind],
+        actor=said["actor"],
+        tenant=tenant,
+        call=call,
+        subject=said["subject"],
+        data=said["data"],
+        index=index,
+    )

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from audit.merkle.tiles import tiles_of
-from audit.merkle.tree import HASH_BYTES
+from audit.merkle.tree import HASH_BYTES, TILE_HEIGHT
 
 
 class Cursor(Protocol):
@@ -22,13 +22,15 @@ class Cursor(Protocol):
 class TileReader:
     """The `ReadTile` of a log, for `Nodes`."""
 
-    def __init__(self, cursor: Cursor, log: int) -> None:
-        """Take the state first: every tile that is full in it has its row already."""
+    def __init__(self, cursor: Cursor, log: int, state: tuple[int, bytes] | None = None) -> None:
+        """Take the state first, unless it was read already: every tile that is full in it has its row already."""
         self._cursor = cursor
         self._log = log
         self._open: dict[tuple[int, int], bytes] = {}
-        cursor.execute("SELECT size, open_tiles FROM audit_tree_state WHERE log = %s", [log])
-        size, hashes = cursor.fetchone() or (0, b"")
+        if state is None:
+            cursor.execute("SELECT size, open_tiles FROM audit_tree_state WHERE log = %s", [log])
+            state = cursor.fetchone() or (0, b"")
+        size, hashes = state
         at = 0
         for level, index, width in tiles_of(size):
             self._open[level, index] = bytes(hashes[at : at + width * HASH_BYTES])
@@ -46,6 +48,23 @@ class TileReader:
         )
         row = self._cursor.fetchone()
         return None if row is None else bytes(row[0])
+
+    def fetch(self, leaf: int, size: int) -> None:
+        """Read at once every tile that the proof of a leaf in a tree of this size can need."""
+        wanted = set()
+        for level in range(size.bit_length() // TILE_HEIGHT + 1):
+            shift = TILE_HEIGHT * (level + 1)
+            wanted |= {(level, leaf >> shift), (level, size >> shift)}
+        missing = sorted(wanted - self._open.keys())
+        if not missing:
+            return
+        self._cursor.execute(
+            "SELECT t.level, t.index, t.hashes FROM unnest(%s::smallint[], %s::bigint[]) w (level, index) "
+            "JOIN audit_tile t ON t.log = %s AND t.level = w.level AND t.index = w.index",
+            [[level for level, _ in missing], [index for _, index in missing], self._log],
+        )
+        for level, index, hashes in self._cursor.fetchall():
+            self._open[level, index] = bytes(hashes)
 
     def open_tiles(self, size: int) -> bytes:
         """Return the open tiles that the tree had when it had `size` leaves, level 0 first."""

@@ -29,9 +29,8 @@ class Standing:
 
 def standing(now: datetime) -> Standing | None:
     """Return how the log stands by its own checks, before the first by its newest signature; None before that."""
-    found = read.self_check()
+    found, signed_at = read.checked()
     if found is None:
-        signed_at = read.signed_at()
         return Standing("signed", "ok", signed_at) if signed_at else None
     if not found.ok:
         return Standing(

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 
 from controlplane.kernel.errors import Unauthenticated
 from controlplane.kernel.principal import ORGANISATION, Principal
@@ -16,17 +19,24 @@ _KEY = "SELECT hash, tenant, team FROM policies_api_key WHERE id = %s AND key_st
 
 def principal_for(user: User, found: Published) -> Principal:
     """The Principal of a member under a revision. A person without a grant may sign in and do nothing."""
+    whole = user if hasattr(user, "teams") else with_teams(User.objects.filter(pk=user.pk)).get()
+    known: list[dict[str, str]] = getattr(whole, "teams", [])
     return Principal(
         kind="member",
         id=user.email,
         name=user.name or user.email,
         roles=roles_of(user.email, found.of("RoleGrant")),
-        teams=frozenset(
-            Membership.objects.filter(
-                user=user, team__archived_at=None, tenant__archived_at=None
-            ).values_list("tenant__slug", "team__slug")
-        ),
+        teams=frozenset((team["tenant"], team["name"]) for team in known),
     )
+
+
+def with_teams(users: QuerySet[User]) -> QuerySet[User]:
+    """People with the teams they belong to now, each in the query that finds the person: `teams`."""
+    joined = Membership.objects.filter(
+        user=OuterRef("pk"), team__archived_at=None, tenant__archived_at=None
+    )
+    pair = JSONObject(tenant="tenant__slug", name="team__slug")
+    return users.annotate(teams=ArraySubquery(joined.values_list(pair)))
 
 
 def principal_of_key(presented: str) -> Principal:

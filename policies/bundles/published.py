@@ -16,7 +16,7 @@ from controlplane.kernel.principal import ORGANISATION
 from policies.bundles.models import Bundle
 from policies.bundles.snapshot import stored_at
 from policies.documents.kinds import KINDS
-from policies.order.models import Control
+from policies.order.lock import in_force, mandate_now
 
 _cached: "dict[int, Published]" = {}
 
@@ -97,14 +97,15 @@ class Published:
 NOTHING = Published(0, "", 0, "", flagged=False, published_at=None, documents=())
 
 
-_seen: ContextVar[Published | None] = ContextVar("published", default=None)
+_seen: ContextVar[tuple[Published, datetime] | None] = ContextVar("published", default=None)
 
 
 @contextmanager
 def one_reading() -> Iterator[Published]:
     """What is in force now, asked once: for a request that changes nothing, whatever it asks again."""
-    found = published()
-    token = _seen.set(found)
+    revision, at = in_force()
+    found = at_revision(revision) or NOTHING
+    token = _seen.set((found, at))
     try:
         yield found
     finally:
@@ -114,10 +115,13 @@ def one_reading() -> Iterator[Published]:
 def published() -> Published:
     """What is in force now."""
     seen = _seen.get()
-    if seen is not None:
-        return seen
-    revision = Control.objects.filter(pk=1).values_list("revision", flat=True).first() or 0
-    return at_revision(revision) or NOTHING
+    return seen[0] if seen is not None else at_revision(in_force()[0]) or NOTHING
+
+
+def moment() -> datetime:
+    """PostgreSQL's clock; in `one_reading` the moment at which that was made. For what is shown, never for a command."""
+    seen = _seen.get()
+    return seen[1] if seen is not None else mandate_now()
 
 
 def at_revision(revision: int) -> Published | None:

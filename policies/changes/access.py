@@ -86,6 +86,11 @@ def approves(principal: Principal, role: str, tenant: str) -> bool:
     return principal.kind == "member" and principal.holds(role, tenant)
 
 
+def approves_somewhere(principal: Principal, roles: Collection[str]) -> bool:
+    """Whether one of these roles is held in any place."""
+    return principal.kind == "member" and principal.tenants_with(*roles) != frozenset()
+
+
 def require_approve(principal: Principal, found: Standing, roles: Collection[str]) -> None:
     """Who holds a role that something needs, and (in four-eyes) neither wrote nor last edited it. Raises Forbidden."""
     why = found.refusal(principal, roles)

@@ -1,5 +1,7 @@
 """The change requests that wait for one person, for the menu and the overview: one query, on every page."""
 
+from collections.abc import Iterable
+
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q
 
@@ -8,12 +10,17 @@ from policies.bundles.published import Published
 from policies.bundles.rules import FLOORS
 from policies.changes import access
 from policies.changes.models import APPROVAL, ChangeRequest
+from policies.documents.kinds import KINDS
 
 _MOST = 100
+_ANY = (*KINDS, "")
+"""Every kind, and one that has no rule of its own."""
 
 
 def waiting(principal: Principal, found: Published) -> list[ChangeRequest]:
     """Those that this principal could approve and has not; newest first. The page itself has the last word."""
+    if not access.approves_somewhere(principal, _roles(found, _ANY)):
+        return []
     rows = (
         access.visible(principal)
         .filter(state=APPROVAL)
@@ -45,7 +52,7 @@ def _waits(principal: Principal, found: Published, row: ChangeRequest) -> bool:
     )
 
 
-def _roles(found: Published, kinds: list[str]) -> set[str]:
+def _roles(found: Published, kinds: Iterable[str]) -> set[str]:
     """The roles that the bundle in force asks of these kinds. A Permission may be a hard forbid, whatever its count."""
     rules = found.organisation.get("approvals", {})
     wanted: set[str] = set()

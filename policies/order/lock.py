@@ -57,6 +57,14 @@ def control() -> Control:
     return Control(revision, bytes(digest), stop_epoch)
 
 
+def in_force() -> tuple[int, datetime]:
+    """The revision in force (0 before `init`) and the moment at which it was read, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT revision, mandate_now() FROM policies_control WHERE id = 1")
+        revision, at = cursor.fetchone()
+    return int(revision), at
+
+
 def next_stop_epoch() -> int:
     """Move the stop epoch on by one and return it; only under the exclusive lock."""
     with connection.cursor() as cursor:

@@ -15,7 +15,7 @@ from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.principal import Principal
 from policies.bundles.people import routes_of
-from policies.bundles.published import Governed, Published, published
+from policies.bundles.published import Governed, Published, moment, published
 from policies.identity import access, commands, read
 from policies.identity.models import ApiKey
 from policies.order.lock import mandate_now
@@ -93,7 +93,7 @@ class KeyForm(forms.Form):
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
     """`/keys/`: the keys that one may read, newest first."""
-    principal, now = principal_of(request), mandate_now()
+    principal, now = principal_of(request), moment()
     teams = read.key_teams(principal)
     places = [f"{tenant}/{team}" for tenant, team in teams]
     filters = read_filters(
@@ -185,7 +185,7 @@ def _fresh(request: HttpRequest, key: str, shown: str) -> HttpResponse:
 def _key_page(
     request: HttpRequest, key: ApiKey, more: Mapping[str, object], shown: str = PLACEHOLDER
 ) -> HttpResponse:
-    principal, now = principal_of(request), mandate_now()
+    principal, now = principal_of(request), moment()
     routes = [
         r for r in routes_of(published(), key.tenant) if not key.scopes or r.name in key.scopes
     ]

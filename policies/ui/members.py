@@ -14,12 +14,11 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.bundles import access as documents
 from policies.bundles.people import Person, people, person, visible
-from policies.bundles.published import Published, published
+from policies.bundles.published import Published, moment, published
 from policies.identity import access, invitations, members, read
 from policies.identity.invitations import Guest
 from policies.identity.mail import mail_invitation
 from policies.identity.models import Team
-from policies.order.lock import mandate_now
 from policies.ui.documents import document_url
 from policies.ui.people import person as called
 from policies.ui.people import sentence
@@ -190,7 +189,7 @@ def _teams() -> list[tuple[str, str]]:
 
 def _invitations(principal: Principal) -> list[dict[str, object]]:
     rows = list(read.invitations(principal)[:PAGE_ROWS])
-    now = mandate_now() if rows else None
+    now = moment() if rows else None
     return [
         {"row": row, "by": called(row.actor), "over": now is None or row.expires_at <= now}
         for row in rows

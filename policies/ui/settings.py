@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict
+from policies.bundles.published import moment
 from policies.identity import read
 from policies.identity.commands import create_token, revoke_token
 from policies.identity.members import end_sessions
 from policies.identity.models import User
-from policies.order.lock import mandate_now
 from policies.ui.people import sentence
 
 _DAYS = {"30": "30 days", "90": "90 days", "365": "a year", "": "no end"}
@@ -24,7 +24,7 @@ _DAYS = {"30": "30 days", "90": "90 days", "365": "a year", "": "no end"}
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest) -> HttpResponse:
     """`/settings/`: POST makes a token, and shows it this once."""
-    principal, now = principal_of(request), mandate_now()
+    principal, now = principal_of(request), moment()
     user = User.objects.get(email=principal.id)
     fresh = ""
     if request.method == "POST":

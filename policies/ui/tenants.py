@@ -11,11 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.principal import ORGANISATION
-from policies.bundles.published import published
+from policies.bundles.published import moment, published
 from policies.identity import access, commands, read
 from policies.identity.models import Tenant
 from policies.identity.read import TeamRow
-from policies.order.lock import mandate_now
 from policies.ui.documents import document_url
 from policies.ui.people import sentence
 
@@ -37,7 +36,7 @@ class TenantRow:
 def tenants(request: HttpRequest) -> HttpResponse:
     """`/tenants/`: one's own, with a role in the organisation all."""
     principal, found = principal_of(request), published()
-    rows = read.teams(principal, mandate_now())
+    rows = read.teams(principal, moment())
     of_tenant = {name: tuple(teams) for name, teams in groupby(rows, key=lambda row: row.tenant)}
     documents = {document.name: document for document in found.of("Tenant")}
     shown = []

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import BigIntegerField, Count, F, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import TruncDate
 
 from controlplane.kernel.ids import uuid7_floor
@@ -15,7 +17,11 @@ from routing.calls.models import Attempt, Call
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """A span of time in four figures. `spent_nano` is posted plus overrun."""
+    """A span of time in figures. `spent_nano` is posted plus overrun.
+
+    Of all times are `lost`, the attempts that hold their money until somebody knows what they cost, and `ever`, whether
+    there is any call.
+    """
 
     calls: int
     denied: int
@@ -23,6 +29,8 @@ class Totals:
     failed: int
     running: int
     spent_nano: int
+    lost: int
+    ever: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +57,19 @@ def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
     return calls.filter(pk__gte=uuid7_floor(starts))
 
 
-def totals(calls: QuerySet[Call]) -> Totals:
-    """Counts by state, and what the attempts of these calls cost."""
+def totals(calls: QuerySet[Call], all_calls: QuerySet[Call]) -> Totals:
+    """Counts by state, and what the attempts of these calls cost; of all calls what waits. One query, so one moment."""
+    of_these = Attempt.objects.filter(call__in=calls)
+    lost = Attempt.objects.filter(call__in=all_calls, unknown_at__isnull=False)
     row = calls.aggregate(
         calls=Count("pk"),
         denied=Count("pk", filter=Q(state="denied")),
         held=Count("pk", filter=Q(state="held")),
         failed=Count("pk", filter=Q(state="failed")),
         running=Count("pk", filter=Q(state__in=("admitted", "running"))),
+        spent=_beside(_of(of_these, Sum(F("posted_nano") + F("overrun_nano")))),
+        lost=_beside(_of(lost, Count("no"))),
+        ever=_beside(all_calls.values(figure=Value(1))[:1]),
     )
     return Totals(
         calls=row["calls"],
@@ -64,16 +77,19 @@ def totals(calls: QuerySet[Call]) -> Totals:
         held=row["held"],
         failed=row["failed"],
         running=row["running"],
-        spent_nano=spent_nano(calls),
+        spent_nano=int(row["spent"] or 0),
+        lost=int(row["lost"] or 0),
+        ever=bool(row["ever"]),
     )
 
 
-def spent_nano(calls: QuerySet[Call]) -> int:
-    """What the attempts of these calls cost: also of calls that still run."""
-    found = Attempt.objects.filter(call__in=calls).aggregate(
-        nano=Sum(F("posted_nano") + F("overrun_nano"))
-    )
-    return int(found["nano"] or 0)
+def _of(rows: QuerySet[Attempt], figure: Count | Sum) -> QuerySet[Any, Any]:
+    return rows.order_by().values(all=Value(1)).annotate(figure=figure).values("figure")
+
+
+def _beside(told: QuerySet[Any, Any]) -> Combinable:
+    """A figure of other rows, beside those that are counted: Django wants an aggregate there, so it is added to no row."""
+    return Count("pk", filter=Q(pk__in=[])) + Subquery(told, output_field=BigIntegerField())
 
 
 def daily(condition: Q, starts: datetime, until: datetime, zone: ZoneInfo) -> Daily:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, Exists, Func, OuterRef, Q, QuerySet, Subquery
 
 from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import Principal
@@ -11,6 +11,7 @@ from policies.bundles.published import Governed, Published
 from policies.identity.access import sees_tenant
 from policies.identity.models import ApiKey
 from policies.order.lock import mandate_now
+from routing.calls.models import Call
 from routing.reviews.models import ReviewCase
 
 READERS = ("admin", "auditor")
@@ -31,20 +32,28 @@ def mine(principal: Principal, found: Published) -> QuerySet[ReviewCase]:
 
 def get(principal: Principal, found: Published, review: UUID) -> ReviewCase:
     """One case. Raises NotFound, also for one of another tenant."""
-    case = visible(principal, found).filter(pk=review).first()
+    key = ApiKey.objects.filter(pk=OuterRef("key"), created_by=principal.actor)
+    spoken = Call.objects.filter(pk=OuterRef("call")).values("dialect")
+    rows = visible(principal, found).annotate(
+        at=Func(function="mandate_now", output_field=DateTimeField()),
+        asked=Exists(key),
+        spoken=Subquery(spoken),
+    )
+    case = rows.filter(pk=review).first()
     if case is None:
         raise NotFound(f'there is no review case "{review}"')
+    case.read_at, case.own, case.dialect = case.at, case.asked, case.spoken
     return case
 
 
 def may_review(principal: Principal, found: Published, case: ReviewCase) -> bool:
     """Whether this person may decide this case: a reviewer of its queue there, and not who asked."""
-    return _is_reviewer(principal, found, case) and not _asked(principal, case)
+    return is_reviewer(principal, found, case) and not _asked(principal, case)
 
 
 def require_review(principal: Principal, found: Published, case: ReviewCase) -> None:
     """Raises Forbidden unless this person may decide this case."""
-    if not _is_reviewer(principal, found, case):
+    if not is_reviewer(principal, found, case):
         raise Forbidden(
             f'cases of "{case.queue}" are decided by its reviewers; {principal.name} is none of them'
         )
@@ -53,9 +62,11 @@ def require_review(principal: Principal, found: Published, case: ReviewCase) -> 
 
 
 def has(principal: Principal, case: ReviewCase) -> bool:
-    """Whether this person has the case right now: claimed, and the claim has not lapsed."""
+    """Whether this person has the case: claimed, and the claim had not lapsed when the case was read."""
     until = case.claimed_until
-    return case.claimed_by == principal.actor and until is not None and until > mandate_now()
+    if case.claimed_by != principal.actor or until is None:
+        return False
+    return until > (case.read_at or mandate_now())
 
 
 def require_claim(principal: Principal, case: ReviewCase) -> None:
@@ -69,7 +80,8 @@ def decides(principal: Principal, found: Published) -> bool:
     return bool(_queues(principal, found))
 
 
-def _is_reviewer(principal: Principal, found: Published, case: ReviewCase) -> bool:
+def is_reviewer(principal: Principal, found: Published, case: ReviewCase) -> bool:
+    """Whether the case is for this person to decide, whoever asked."""
     queue = next(
         (
             d
@@ -91,6 +103,8 @@ def _fits(principal: Principal, reviewer: str, tenant: str) -> bool:
 
 
 def _asked(principal: Principal, case: ReviewCase) -> bool:
+    if case.own is not None:
+        return case.own
     return ApiKey.objects.filter(pk=case.key, created_by=principal.actor).exists()
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
-from audit.log.append import append
+from audit.log.append import append_alone
 from audit.log.entry import Entry, build
 from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.principal import Principal
@@ -71,9 +69,9 @@ def look(principal: Principal, review: UUID) -> Opened:
     Raises NotFound, Forbidden, and Conflict where it is not claimed by this person, or the content was erased.
     """
     case = _claimed(principal, review)
-    with transaction.atomic():
-        data = {"fields": ["request", "answer"], "reason": f"review in {case.queue}"}
-        append(_entry(principal, case, "content.viewed", data))
+    data = {"fields": ["request", "answer"], "reason": f"review in {case.queue}"}
+    # one statement is one transaction: the view is in the log before anything is read
+    append_alone(_entry(principal, case, "content.viewed", data))
     return Material.of(case).opened()
 
 
@@ -233,7 +231,7 @@ def _entry(
     return build(
         kind,
         id=new_id(),
-        at=mandate_now(),
+        at=case.read_at or mandate_now(),
         actor=principal.actor,
         tenant=case.tenant,
         call=case.call,

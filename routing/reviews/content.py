@@ -61,11 +61,11 @@ class Material:
 
     @classmethod
     def of(cls, case: ReviewCase) -> "Material":
-        """Find them, in one query and a look for the dialect."""
+        """Find them, in one query; one more for the dialect, where the case was not read by `access.get`."""
         with connection.cursor() as cursor:
             cursor.execute(PARTS, [case.call])
             parts = tuple(Sealed(*row) for row in cursor.fetchall())
-        spoken = Call.objects.values_list("dialect", flat=True).get(pk=case.call)
+        spoken = case.dialect or Call.objects.values_list("dialect", flat=True).get(pk=case.call)
         if not parts:
             raise _erased()
         try:

@@ -1,5 +1,7 @@
 """The tables of reviews, as Django reads them. The SQL functions of this room write them."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
@@ -35,6 +37,11 @@ class ReviewCase(models.Model):
     claimed_by = models.TextField()
     message = models.TextField()
     rules = models.JSONField()
+
+    read_at: datetime | None = None
+    own: bool | None = None
+    dialect: str | None = None
+    """What `access.get` reads with the case: when, whether the reader's own key made the call, and what it speaks."""
 
     class Meta:
         """Its table."""

@@ -12,8 +12,7 @@ from django.views.decorators.http import require_safe
 
 from audit.ui.request import principal_of
 from audit.ui.words import day, money, share
-from policies.bundles.published import published
-from policies.order.lock import mandate_now
+from policies.bundles.published import moment, published
 from policies.ui.documents import document_url
 from routing.ledger.models import LedgerWindow
 from routing.reports.access import require_money
@@ -65,7 +64,7 @@ def budgets(request: HttpRequest) -> HttpResponse:
     """`/budgets/`; `?budget=<tenant>/<name>` opens one."""
     principal = principal_of(request)
     require_money(principal)
-    found, now = published(), mandate_now()
+    found, now = published(), moment()
     rows = balances(principal, found, now)
     wanted = request.GET.get("budget", "")
     chosen = next((row for row in rows if _identity(row) == wanted), None)

@@ -18,8 +18,7 @@ from audit.ui.words import count, lasting, money
 from controlplane.kernel.ids import call_name, parse_call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
-from policies.bundles.published import Published, published
-from policies.order.lock import mandate_now
+from policies.bundles.published import Published, moment, published
 from routing.calls.access import reading_tenants, visible
 from routing.calls.models import Attempt, Call
 from routing.reports.runs import of_run
@@ -132,7 +131,7 @@ def _narrowed(rows: QuerySet[Call], filters: Filters) -> QuerySet[Call]:
         if name in values:
             rows = rows.filter(**{name: values[name]})
     if "time" in values:
-        rows = since(rows, mandate_now() - timedelta(hours=_SPANS[values["time"]][1]))
+        rows = since(rows, moment() - timedelta(hours=_SPANS[values["time"]][1]))
     if "model" in values:
         rows = rows.filter(
             Exists(Attempt.objects.filter(call=OuterRef("pk"), model=values["model"]))

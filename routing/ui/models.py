@@ -15,8 +15,7 @@ from django.views.decorators.http import require_safe
 from audit.ui.request import principal_of
 from audit.ui.words import listed
 from policies.bundles.access import documents
-from policies.bundles.published import Governed, Published, published
-from policies.order.lock import mandate_now
+from policies.bundles.published import Governed, Published, moment, published
 from policies.stops.read import active
 from policies.stops.visible import visible
 from policies.ui.documents import document_url
@@ -62,7 +61,7 @@ class Notice:
 def models(request: HttpRequest) -> HttpResponse:
     """`/models/`."""
     principal = principal_of(request)
-    found, now = published(), mandate_now()
+    found, now = published(), moment()
     seen = list(documents(principal, found))
     stops = list(active().filter(visible(principal)))
     stopped = {(s.scope["kind"], s.scope["tenant"], s.scope["name"]) for s in stops}

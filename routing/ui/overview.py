@@ -22,14 +22,12 @@ from audit.ui.standing import Standing
 from audit.ui.words import ago, count, rough, share
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
-from policies.bundles.published import Governed, Published, published
+from policies.bundles.published import Governed, Published, moment, published
 from policies.changes.models import ChangeRequest
-from policies.order.lock import mandate_now
-from policies.stops.read import active
-from policies.stops.visible import visible as visible_stops
+from policies.stops.models import Stop
 from policies.ui.people import names, person
 from routing.calls.access import visible
-from routing.calls.models import Attempt, Call
+from routing.calls.models import Call
 from routing.reports.access import may_read_money, spend_of
 from routing.reports.balances import Balance, balances
 from routing.reports.spend import Totals, daily, merged, month_start, since, totals
@@ -78,7 +76,9 @@ class _View:
     found: Published
     tenant: str
     now: datetime
+    known: Mapping[str, str]
     waiting: Sequence[ChangeRequest] = ()
+    stops: Sequence[Stop] = ()
     log: Standing | None = None
 
     @property
@@ -96,8 +96,17 @@ def overview(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("tenant", "")
     shell: Any = request.console  # type: ignore[attr-defined]  # the middleware puts it there
     tenant = asked if asked in tenants else ""
-    view = _View(principal, found, tenant, mandate_now(), shell.waiting, shell.log)
-    sums = totals(view.calls)
+    view = _View(
+        principal,
+        found,
+        tenant,
+        moment(),
+        known=names(),
+        waiting=shell.waiting,
+        stops=shell.stops,
+        log=shell.log,
+    )
+    sums = totals(view.calls, visible(principal))
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
     near = [row for row in rows if row.near]
@@ -108,9 +117,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "tenant_filter": Select(
             "tenant", "Tenant", "all", tuple((t, t) for t in tenants), view.tenant
         ),
-        "needs": _needs(view, near),
+        "needs": _needs(view, near, sums.lost),
         "tiles": _tiles(view, sums),
-        "no_calls": not sums.calls and not visible(principal).exists(),
+        "no_calls": not sums.ever,
         "curl": first_call(request, principal, found),
         "chart": _chart(view),
         "changes": _changes(view),
@@ -129,13 +138,13 @@ def _budgets(view: _View) -> list[Balance]:
     return [row for row in rows if (row.scope.get("tenant") or row.tenant) == view.tenant]
 
 
-def _needs(view: _View, near: Sequence[Balance]) -> list[Need]:
+def _needs(view: _View, near: Sequence[Balance], lost: int) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
         *held_calls(view.principal, view.found, view.tenant, view.now),
         *_approvals(view),
         *_stops(view),
-        *_unknown(view),
+        *_unknown(lost),
         *_validations(view),
         *_exhausted(near),
         *_flagged(view),
@@ -161,19 +170,19 @@ def _approvals(view: _View) -> list[Need]:
         return []
     first = rows[0]
     title = f"{len(rows)} change request{'s wait' if len(rows) > 1 else ' waits'} for you"
-    text = f"{first.title}, by {person(first.author, names())}. Nothing of it takes effect before you approve."
+    text = f"{first.title}, by {person(first.author, view.known)}. Nothing of it takes effect before you approve."
     url = reverse("change", args=[first.id]) if len(rows) == 1 else reverse("changes")
     return [Need(title, text, "change", "warn", url, "Look at it")]
 
 
 def _stops(view: _View) -> list[Need]:
-    stops = list(active().filter(visible_stops(view.principal)))
+    stops, known = view.stops, view.known
     if not stops:
         return []
     asked = [
         stop for stop in stops if stop.lift_asked_by and stop.lift_asked_by != view.principal.actor
     ]
-    first, known = (asked[0] if asked else stops[-1]), names()
+    first = asked[0] if asked else stops[-1]
     named = first.scope["name"] or "every call"
     if asked:
         text = f"{person(first.lift_asked_by, known)} asks to lift the stop of {named}. A second person confirms."
@@ -192,10 +201,7 @@ def _stops(view: _View) -> list[Need]:
     return [Need(title, text, "hand", "bad", reverse("stops"), "Look at the stops")]
 
 
-def _unknown(view: _View) -> list[Need]:
-    lost = Attempt.objects.filter(
-        unknown_at__isnull=False, call__in=visible(view.principal)
-    ).count()
+def _unknown(lost: int) -> list[Need]:
     if not lost:
         return []
     text = "What they cost is not known yet; they hold their money until the provider's usage or 72 hours settle them."
@@ -251,7 +257,7 @@ def _flagged(view: _View) -> list[Need]:
     if not (view.found.flagged and view.principal.holds("admin")):
         return []
     text = (
-        f"Revision {view.found.revision} was published by {person(view.found.actor, names())} alone. "
+        f"Revision {view.found.revision} was published by {person(view.found.actor, view.known)} alone. "
         "One person may draft, approve and publish; each such step is flagged in the log."
     )
     url = reverse("document", args=["Organisation", "-", next(view.found.of("Organisation")).name])
@@ -352,8 +358,7 @@ def _changes(view: _View) -> list[Change]:
     groups = (Group.POLICY, Group.STOPS, Group.IDENTITY)
     found = log_read.page(Filter(tenants=tenants, groups=groups), limit=4 * _CHANGES_SHOWN)
     told = [line for line in found.lines if not line.kind.name.startswith("token.")]
-    known = names()
-    return [_change(line, known) for line in told[:_CHANGES_SHOWN]]
+    return [_change(line, view.known) for line in told[:_CHANGES_SHOWN]]
 
 
 def _change(line: Line, known: Mapping[str, str]) -> Change:

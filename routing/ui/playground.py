@@ -13,7 +13,7 @@ from audit.ui.words import money
 from controlplane.kernel.errors import MandateError
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import Principal
-from policies.bundles.published import Published, published
+from policies.bundles.published import Published, moment, published
 from policies.engine.decision import Obligations
 from policies.engine.explain import Trace
 from policies.identity.access import decides_for, may_try, require_playground
@@ -90,7 +90,7 @@ def page(request: HttpRequest) -> HttpResponse:
     places = _places(principal, found)
     form = _form(request, places)
     context = {
-        "now": mandate_now(),
+        "now": moment(),
         "form": form,
         "places": places,
         "routes": _routes(found, places),

@@ -15,8 +15,7 @@ from audit.ui.request import principal_of
 from audit.ui.words import count, money, share
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
-from policies.bundles.published import Published, published
-from policies.order.lock import mandate_now
+from policies.bundles.published import Published, moment, published
 from routing.reports.access import require_money
 from routing.reports.asking import BY, csv_of, question
 from routing.reports.report import DIMENSIONS, Line, Question, daily_by, report
@@ -45,7 +44,7 @@ class Row:
 @require_safe
 def spend(request: HttpRequest) -> HttpResponse:
     """`/reports/spend/`; `?as=csv` gives the table as a file."""
-    principal, found, now = principal_of(request), published(), mandate_now()
+    principal, found, now = principal_of(request), published(), moment()
     require_money(principal)
     filters = read_filters(request, _choices(principal, found))
     asked, trouble = question(request.GET.dict(), principal, found, now)

@@ -16,8 +16,7 @@ from audit.ui.words import ago, lasting, money
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, MandateError
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import Principal
-from policies.bundles.published import Published, published
-from policies.order.lock import mandate_now
+from policies.bundles.published import Published, moment, published
 from policies.ui.documents import NO_TENANT
 from policies.ui.people import names, person, sentence
 from routing.calls.models import Attempt
@@ -199,7 +198,7 @@ def _version(text: str) -> int:
 
 
 def _view(request: HttpRequest) -> _View:
-    return _View(principal_of(request), published(), mandate_now(), names())
+    return _View(principal_of(request), published(), moment(), names())
 
 
 def _list(view: _View, request: HttpRequest, chosen: ReviewCase | None) -> dict[str, object]:
@@ -209,6 +208,7 @@ def _list(view: _View, request: HttpRequest, chosen: ReviewCase | None) -> dict[
     shown = [case for case in every[:SHOWN] if not asked or case.queue == asked]
     return {
         "lines": [_line(view, case, chosen) for case in shown],
+        "position": _position(view, every, chosen),
         "more": len(every) > SHOWN,
         "open": len(every),
         "overdue": sum(case.due_at <= view.now for case in every),
@@ -273,7 +273,6 @@ def _page(request: HttpRequest, view: _View, case: ReviewCase) -> dict[str, obje
         "edit": _edit(opened),
         "text": opened.draft.text if opened and opened.draft else "",
         "opened_ago": ago(view.now, view.now),
-        "position": _position(view, case),
     }
 
 
@@ -285,9 +284,12 @@ def _content(view: _View, case: ReviewCase) -> tuple[Opened | None, str]:
         return None, sentence(error.message)
 
 
-def _position(view: _View, case: ReviewCase) -> str:
-    ids = list(queue(view.principal, view.found).values_list("pk", flat=True)[:SHOWN])
-    return f"{ids.index(case.id) + 1} of {len(ids)}" if case.id in ids else ""
+def _position(view: _View, every: Sequence[ReviewCase], chosen: ReviewCase | None) -> str:
+    """Which of the cases that one may decide this is."""
+    if chosen is None:
+        return ""
+    ids = [case.id for case in every if access.is_reviewer(view.principal, view.found, case)]
+    return f"{ids.index(chosen.id) + 1} of {len(ids)}" if chosen.id in ids else ""
 
 
 def _edit(opened: Opened | None) -> Sequence[Piece]:
