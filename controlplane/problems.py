@@ -46,13 +46,13 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _details(error: MandateError) -> dict[str, object]:
-    """What a program needs to point at the place: the problems of documents, what others changed too."""
+    """What a program needs to point at the place: the problems of documents, what others changed or wrote."""
     found: dict[str, object] = {}
     if isinstance(error, InvalidDocuments):
         found["problems"] = [p._asdict() for p in error.problems]
-    if "conflicts" in error.details:
-        found["conflicts"] = error.details["conflicts"]
-    return found
+    return found | {
+        name: error.details[name] for name in ("conflicts", "theirs") if name in error.details
+    }
 
 
 def _of_framework(error: APIException) -> dict[str, object]:

@@ -24,6 +24,12 @@ from policies.changes.texts import named
 from policies.documents.document import Identity
 
 TENANT: Final = OpenApiParameter("tenant", str, description="empty or absent: the organisation's")
+IF_MATCH: Final = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="the digest of the text this began from (`none`: there was none); another's newer save is 412 then",
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
@@ -178,13 +184,17 @@ class Edits(ApiView):
         return Response({"items": _edits(access.get(self.principal, change))})
 
     @extend_schema(
-        operation_id="change_requests_put_texts", request=Texts, responses={201: EditList}
+        operation_id="change_requests_put_texts",
+        request=Texts,
+        responses={201: EditList},
+        parameters=[IF_MATCH],
     )
     def post(self, request: Request, change: UUID) -> Response:
         """Put every document of a YAML text; approvals are dismissed and checks run again."""
         asked = Texts(data=request.data)
         asked.is_valid(raise_exception=True)
-        commands.put_texts(self.principal, change, asked.validated_data["documents"])
+        text = asked.validated_data["documents"]
+        commands.put_texts(self.principal, change, text, _seen(request))
         return Response({"items": _edits(access.get(self.principal, change))}, status=201)
 
 
@@ -195,7 +205,7 @@ class OneEdit(ApiView):
         operation_id="change_requests_put_text",
         request=OneText,
         responses=shapes.EditSerializer,
-        parameters=[TENANT],
+        parameters=[TENANT, IF_MATCH],
     )
     def put(self, request: Request, change: UUID, kind: str, name: str) -> Response:
         """Put the YAML of one document, or take it away."""
@@ -203,18 +213,21 @@ class OneEdit(ApiView):
         asked.is_valid(raise_exception=True)
         identity = _identity(request, kind, name)
         if asked.validated_data["deletes"]:
-            found = commands.delete_document(self.principal, change, identity)
+            found = commands.delete_document(self.principal, change, identity, _seen(request))
         else:
             text = asked.validated_data["source"]
-            found = commands.put_text(self.principal, change, identity, text)
+            found = commands.put_text(self.principal, change, identity, text, _seen(request))
         return Response(shapes.edit(found))
 
     @extend_schema(
-        operation_id="change_requests_remove_edit", responses={204: None}, parameters=[TENANT]
+        operation_id="change_requests_remove_edit",
+        responses={204: None},
+        parameters=[TENANT, IF_MATCH],
     )
     def delete(self, request: Request, change: UUID, kind: str, name: str) -> Response:
         """Take the edit out of the change request: the document stays as published."""
-        commands.remove_edit(self.principal, change, _identity(request, kind, name))
+        identity = _identity(request, kind, name)
+        commands.remove_edit(self.principal, change, identity, _seen(request))
         return Response(status=204)
 
 
@@ -357,6 +370,12 @@ def _identity(request: Request, kind: str, name: str) -> Identity:
     tenant = request.query_params.get("tenant", "")
     found = "" if kind == "-" else named_so(kind, "kind")
     return found, named_so(tenant, "tenant") if tenant else "", named_so(name, "document")
+
+
+def _seen(request: Request) -> str:
+    """What `If-Match` names, quoted as HTTP has it or bare; `*` asks for nothing."""
+    told = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    return "" if told == "*" else told
 
 
 def _reason(request: Request) -> str:

@@ -11,6 +11,7 @@ from policies.bundles.rules import Need
 from policies.changes import compare
 from policies.changes.models import STATES, Approval, ChangeRequest, Check, Edit
 from policies.changes.read import Standing
+from policies.changes.seen import DELETED, digest
 from policies.changes.texts import file_name
 
 
@@ -33,6 +34,9 @@ class EditSerializer(serializers.Serializer[Any]):
     deletes = serializers.BooleanField()
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment] # DRF's metaclass takes fields off the class
     diff = serializers.CharField(allow_blank=True)
+    digest = serializers.CharField(
+        help_text="of the text; `If-Match` with it refuses a save over what another wrote since"
+    )
     problems = ProblemSerializer(many=True)
     writtenBy = serializers.CharField()  # noqa: N815 - the API's spelling
     editedBy = serializers.CharField()  # noqa: N815 - the API's spelling
@@ -165,6 +169,7 @@ def edit(row: Edit) -> dict[str, Any]:
         "deletes": row.deletes,
         "source": row.source,
         "diff": compare.text(row.before, after, file),
+        "digest": DELETED if row.deletes else digest(row.source),
         "problems": [_problem([file, *problem]) for problem in row.problems],
         "writtenBy": row.written_by,
         "editedBy": row.edited_by,

@@ -28,6 +28,7 @@ from policies.changes.models import (
     Edit,
 )
 from policies.changes.read import conflict_words, conflicts, edits_of
+from policies.changes.seen import in_change, overtaken, require_seen
 from policies.changes.texts import UNREADABLE, Slot, digest_of, named, one, slots
 from policies.documents.document import Identity
 from policies.documents.fields import NEVER_LITERAL
@@ -89,30 +90,47 @@ def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
     return row
 
 
-def put_texts(principal: Principal, change: UUID, content: str) -> list[Edit]:
-    """Put every document of a YAML text. What cannot be read is kept with its problems. Raises NotFound, Forbidden, Conflict."""
+def put_texts(principal: Principal, change: UUID, content: str, seen: str = "") -> list[Edit]:
+    """Put every document of a YAML text. What cannot be read is kept with its problems. Raises NotFound, Forbidden, Conflict.
+
+    `seen` is the digest of the change request that the text was written beside: then another's newer edit is not replaced.
+    """
     row = access.editable(principal, change)
     require_state(row, OPEN)
     _check_size(content)
     found = slots(content, row.tenant)
     if not found:
         raise InvalidRequest("there is no document in this text")
-    return _edit(principal, row, lambda now: _put(now, found, principal))
+
+    def write(now: ChangeRequest) -> list[Edit]:
+        if seen and seen != now.digest:
+            _require_new(now, found)
+        return _put(now, found, principal)
+
+    return _edit(principal, row, write)
 
 
-def put_text(principal: Principal, change: UUID, identity: Identity, content: str) -> Edit:
-    """Put the YAML of one document. A text that cannot be read, or is of another document, is kept with its problems."""
+def put_text(
+    principal: Principal, change: UUID, identity: Identity, content: str, seen: str = ""
+) -> Edit:
+    """Put the YAML of one document. A text that cannot be read, or is of another document, is kept with its problems.
+
+    `seen` is the digest of the text that this one was begun from. Raises Overtaken where another stands there by now.
+    """
     row = access.editable(principal, change)
     require_state(row, OPEN)
     _check_size(content)
     _check_place(row, identity)
-    return _edit(
-        principal, row, lambda now: _put(now, [one(content, identity, row.tenant)], principal)
-    )[0]
+
+    def write(now: ChangeRequest) -> list[Edit]:
+        require_seen(now, identity, seen, content)
+        return _put(now, [one(content, identity, row.tenant)], principal)
+
+    return _edit(principal, row, write)[0]
 
 
-def delete_document(principal: Principal, change: UUID, identity: Identity) -> Edit:
-    """Let the change take a published document away. Raises NotFound where the base has none."""
+def delete_document(principal: Principal, change: UUID, identity: Identity, seen: str = "") -> Edit:
+    """Let the change take a published document away. Raises NotFound where the base has none, Overtaken as `put_text`."""
     row = access.editable(principal, change)
     require_state(row, OPEN)
     _check_place(row, identity)
@@ -121,18 +139,20 @@ def delete_document(principal: Principal, change: UUID, identity: Identity) -> E
         raise NotFound(f"there is no {named(identity)} in revision {row.base}")
 
     def write(now: ChangeRequest) -> list[Edit]:
+        require_seen(now, identity, seen, None)
         return [_write(now, identity, principal, Edit(deletes=True, before=before))]
 
     return _edit(principal, row, write)[0]
 
 
-def remove_edit(principal: Principal, change: UUID, identity: Identity) -> None:
-    """Take an edit out of the change: the document stays as published. Raises NotFound."""
+def remove_edit(principal: Principal, change: UUID, identity: Identity, seen: str = "") -> None:
+    """Take an edit out of the change: the document stays as published. Raises NotFound, Overtaken as `put_text`."""
     row = access.editable(principal, change)
     require_state(row, OPEN)
 
     def write(now: ChangeRequest) -> list[Edit]:
         kind, tenant, name = identity
+        require_seen(now, identity, seen, None)
         gone, _ = now.edits.filter(kind=kind, tenant=tenant, name=name).delete()
         if not gone:
             raise NotFound(f"this change request does not edit {named(identity)}")
@@ -313,6 +333,14 @@ def _put(row: ChangeRequest, found: Sequence[Slot], principal: Principal) -> lis
         edit = Edit(source=slot.text, problems=problems, before=before.get(identity))
         written.append(_write(row, identity, principal, edit))
     return written
+
+
+def _require_new(row: ChangeRequest, found: Sequence[Slot]) -> None:
+    """Raises Overtaken where a text would replace what somebody wrote into the change request meanwhile."""
+    for slot in found:
+        standing = in_change(row, slot.identity)
+        if standing.by and standing.source != slot.text:
+            raise overtaken(slot.identity, standing)
 
 
 def _refuse_secrets(found: Sequence[Slot]) -> None:

@@ -21,6 +21,7 @@ from policies.bundles.published import Published, published
 from policies.changes import access
 from policies.changes.commands import NewChange, draft, put_text
 from policies.changes.models import OPEN, ChangeRequest
+from policies.changes.seen import NOTHING, Overtaken, digest, require_published
 from policies.checking.client import check_sources
 from policies.documents.document import Identity
 from policies.documents.fields import NEVER_LITERAL
@@ -33,6 +34,7 @@ from policies.forms.rows import added, operated
 from policies.forms.shapes import normal
 from policies.forms.words import KIND_SENTENCES
 from policies.ui.documents import NO_TENANT, document_url
+from policies.ui.others import Other, other
 from policies.ui.people import sentence
 
 FORM, AS_YAML = "form", "yaml"
@@ -56,6 +58,8 @@ class Page:
     title: str = ""
     focus: bool = False
     added: str = ""
+    seen: str = NOTHING
+    other: Other | None = None
     flat: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -108,6 +112,7 @@ def edit(request: HttpRequest, kind: str, tenant: str, name: str) -> HttpRespons
     identity = kind, "" if tenant == NO_TENANT else tenant, name
     page = Page(request, principal, published(), kind, identity, _change(request, principal))
     text = _stored(page, identity)
+    page.seen = digest(text)
     access.require_draft(principal, page.change.tenant if page.change else _tenant_of(page))
     if request.method == "POST":
         return _post(page)
@@ -121,6 +126,7 @@ def _post(page: Page) -> HttpResponse:
     told = page.request.POST.get("do", "save")
     typed = page.request.POST.get("view") == AS_YAML
     page.title = page.request.POST.get("title", "")
+    page.seen = page.request.POST.get("seen", page.seen)
     text = normal(page.request.POST.get("text", ""))
     page.tab = AS_YAML if typed else FORM
     if typed:
@@ -172,8 +178,13 @@ def _save(page: Page) -> HttpResponse:
         identity = page.identity or _named(page, problems)
         if any(NEVER_LITERAL in problem.message for problem in problems):
             raise InvalidRequest("a literal secret is not saved: write its name instead")
+        if page.change is None:
+            require_published(identity, page.seen)
         change = _target(page, identity)
-        put_text(page.principal, change.id, identity, page.text)
+        put_text(page.principal, change.id, identity, page.text, page.seen)
+    except Overtaken as error:
+        page.other, page.seen, page.problems = other(error, page.text), error.theirs.digest, ()
+        return _render(page, status=409)
     except MandateError as error:
         messages.error(page.request, sentence(error.message))
         return _render(page, status=422 if isinstance(error, InvalidRequest) else error.status)
@@ -284,6 +295,8 @@ def _render(page: Page, status: int = 200) -> HttpResponse:
         "drafts": [] if page.change else _drafts(page),
         "title": page.title,
         "take_out_url": _take_out(page),
+        "seen": page.seen,
+        "other": page.other,
         "variables": _variables(tree),
     }
     return render(page.request, "policies/forms/edit.html", context, status=status)

@@ -19,9 +19,11 @@ from policies.bundles.published import Published, published
 from policies.changes import access, commands
 from policies.changes.commands import MAX_TEXT, NewChange
 from policies.changes.models import ChangeRequest, Edit
+from policies.changes.seen import DELETED, Overtaken, digest
 from policies.changes.texts import named
 from policies.documents.document import Identity
 from policies.ui.changes import NO_TENANT, edit_url
+from policies.ui.others import other
 from policies.ui.people import sentence
 
 _SAMPLE = """\
@@ -82,16 +84,27 @@ def add(request: HttpRequest, change: UUID) -> HttpResponse:
     principal = principal_of(request)
     row = access.editable(principal, change)
     form = TextForm(request.POST if request.method == "POST" else None)
+    overtaken: Overtaken | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            found = commands.put_texts(principal, row.id, form.cleaned_data["documents"])
+            text, seen = form.cleaned_data["documents"], request.POST.get("seen", "")
+            found = commands.put_texts(principal, row.id, text, seen)
+        except Overtaken as error:
+            overtaken = error
         except MandateError as error:
             form.add_error("documents", sentence(error.message))
         else:
             _told(request, found)
             return redirect("change", row.id)
-    context = {"change": row, "form": form, "sample": _sample(row.tenant)}
-    return render(request, "policies/change_add.html", context, status=422 if form.errors else 200)
+    context = {
+        "change": row,
+        "form": form,
+        "sample": _sample(row.tenant),
+        "seen": access.get(principal, change).digest,
+        "other": other(overtaken, request.POST.get("documents", "")) if overtaken else None,
+    }
+    status = 409 if overtaken else 422 if form.errors else 200
+    return render(request, "policies/change_add.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,15 +116,22 @@ def edit(request: HttpRequest, change: UUID, kind: str, tenant: str, name: str) 
     found = row.edits.filter(kind=identity[0], tenant=identity[1], name=name).first()
     if found is None and _astray(row, identity):
         raise NotFound(f"this change request does not edit {named(identity)}")
+    overtaken: Overtaken | None = None
     if request.method == "POST":
-        done = _edited(request, principal, row, identity)
+        try:
+            done = _edited(request, principal, row, identity)
+        except Overtaken as error:
+            done, overtaken = None, error
         if done is not None:
             return done
         found = row.edits.filter(kind=identity[0], tenant=identity[1], name=name).first()
     # of another place only what was typed is shown, never what is published there
     before = None if _astray(row, identity) else some_at(row.base, [identity]).get(identity)
+    stored = found.source if found and not found.deletes else None if found else before
     text = request.POST.get("documents") or (found.source if found else before) or ""
     context = {
+        "seen": DELETED if found and found.deletes else digest(stored),
+        "other": other(overtaken, text) if overtaken else None,
         "change": row,
         "edit": found,
         "name": named(identity) if identity[0] else name,
@@ -120,20 +140,22 @@ def edit(request: HttpRequest, change: UUID, kind: str, tenant: str, name: str) 
         "lines": max(14, min(40, text.count("\n") + 3)),
         "problems": found.problems if found else [],
     }
-    return render(request, "policies/change_edit.html", context)
+    status = 409 if overtaken else 200
+    return render(request, "policies/change_edit.html", context, status=status)
 
 
 def _edited(
     request: HttpRequest, principal: Principal, row: ChangeRequest, identity: Identity
 ) -> HttpResponse | None:
     """What was posted: the text, its removal, or the document's deletion; None where it was refused."""
+    seen = request.POST.get("seen", "")
     try:
         if "remove" in request.POST:
-            commands.remove_edit(principal, row.id, identity)
+            commands.remove_edit(principal, row.id, identity, seen)
             messages.success(request, "Taken out of the change request. It stays as published.")
             return redirect("change", row.id)
         if "delete" in request.POST:
-            commands.delete_document(principal, row.id, identity)
+            commands.delete_document(principal, row.id, identity, seen)
             messages.success(request, "The change takes this document away.")
             return redirect("change", row.id)
         text = str(request.POST.get("documents", "")).replace("\r\n", "\n")
@@ -143,7 +165,9 @@ def _edited(
             if identity not in {one.identity for one in found}:
                 commands.remove_edit(principal, row.id, identity)
         else:
-            found = [commands.put_text(principal, row.id, identity, text)]
+            found = [commands.put_text(principal, row.id, identity, text, seen)]
+    except Overtaken:
+        raise
     except MandateError as error:
         messages.error(request, sentence(error.message))
         return None

@@ -68,6 +68,42 @@ def test_tariq_writes_and_cleo_approves(two: Console, browser: Browser) -> None:
         looker.context.close()
 
 
+def test_two_people_in_one_draft_lose_nothing(two: Console, browser: Browser) -> None:
+    with two.bearer(two.tokens["developer"]) as api:
+        wanted = {"title": "Both", "tenant": "insurance", "documents": FORBID, "submit": False}
+        change = done(api.post("/change-requests/", json=wanted), 201)["id"]
+    address = f"/documents/Permission/insurance/triage-rests/edit/?change={change}&tab=yaml"
+    tariq, cleo = Looker(two, browser, "tariq"), Looker(two, browser, "cleo", "phone-dark")
+    for looker in (tariq, cleo):
+        looker.page.goto(address)
+    cleo.page.fill("#text", FORBID.replace("today", "this week"))
+    cleo.page.click("text=Save to the draft")
+    cleo.page.wait_for_selector("text=Saved to the draft")
+    his = FORBID.replace("today", "until noon")
+    tariq.page.fill("#text", his)
+    tariq.page.click("text=Save to the draft")
+    tariq.page.wait_for_selector("text=Cleo saved this document while you were writing.")
+    assert tariq.page.evaluate("document.activeElement.id") == "other"
+    assert "triage rests this week" in tariq.page.locator(".diff-out").inner_text()
+    assert "triage rests until noon" in tariq.page.locator(".diff-in").inner_text()
+    assert tariq.page.input_value("#text") == his
+    assert violations(tariq.page) == []
+    with two.bearer(two.tokens["approver"]) as api:
+        (edit,) = done(api.get(f"/change-requests/{change}/edits/"))["items"]
+        assert edit["source"] == FORBID.replace("today", "this week")
+        tariq.page.click("text=Save mine over it")
+        tariq.page.wait_for_selector("text=Saved to the draft")
+        (edit,) = done(api.get(f"/change-requests/{change}/edits/"))["items"]
+        assert (edit["source"], edit["editedBy"]) == (his, "member:tariq@acme.example")
+    # a browser says of every answer from 400 on that it was one
+    assert [said for said in tariq.said if "409" not in said] == []
+    assert cleo.said == []
+    with two.bearer(two.tokens["developer"]) as api:
+        done(api.post(f"/change-requests/{change}/withdraw/", json={}))
+    for looker in (tariq, cleo):
+        looker.context.close()
+
+
 def test_cleo_is_not_offered_her_own(two: Console, browser: Browser) -> None:
     cleo = Looker(two, browser, "cleo")
     page = cleo.page

@@ -38,12 +38,14 @@ class Api:
     token: str
 
     def __call__(
-        self, method: str, path: str, body: object = None, *, key: str = ""
+        self, method: str, path: str, body: object = None, *, key: str = "", match: str = ""
     ) -> tuple[int, Any]:
         """(status, JSON) of `/api/v1/<path>`."""
         headers = {"authorization": f"Bearer {self.token}", "host": "localhost"}
         if key:
             headers["idempotency-key"] = key
+        if match:
+            headers["if-match"] = f'"{match}"'
         answer = Client(raise_request_exception=False).generic(
             method,
             f"/api/v1/{path}",

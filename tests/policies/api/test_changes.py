@@ -224,3 +224,28 @@ def test_names_that_cannot_be_are_not_found(world: World) -> None:
         assert ada("DELETE", one)[0] == 404
         assert ada("PUT", one, {"source": "x"})[0] == 404
     assert ada("GET", "change-requests/?tenant=%00")[0] == 404
+
+
+def test_if_match_refuses_a_save_over_a_newer_one_and_gives_it_back(world: World) -> None:
+    tariq, cleo = api(world.tariq), api(world.cleo)
+    text = permission("both", world.tenant)
+    _, made = tariq(
+        "POST",
+        "change-requests/",
+        {"title": "Both", "tenant": world.tenant, "documents": text},
+    )
+    (began,) = made["edits"]
+    one = f"change-requests/{made['id']}/edits/Permission/both/?tenant={world.tenant}"
+    status, hers = cleo("PUT", one, {"source": text + "# hers\n"}, match=began["digest"])
+    assert (status, hers["editedBy"]) == (200, world.cleo.actor)
+    for method, wanted in (("PUT", {"source": text + "# his\n"}), ("DELETE", None)):
+        status, refused = tariq(method, one, wanted, match=began["digest"])
+        assert (status, refused["code"]) == (412, "edited_meanwhile")
+        assert refused["theirs"] == {
+            "source": text + "# hers\n",
+            "deletes": False,
+            "editedBy": world.cleo.actor,
+            "digest": hers["digest"],
+        }
+    status, his = tariq("PUT", one, {"source": text + "# his\n"}, match=hers["digest"])
+    assert (status, his["source"]) == (200, text + "# his\n")

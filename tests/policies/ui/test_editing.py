@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from policies.changes.models import ChangeRequest, Edit
-from tests.policies.changes.world import World
+from tests.policies.changes.world import World, force
 from tests.policies.forms.test_controls import Browser
 from tests.policies.ui.conftest import Pages, words
 
@@ -61,6 +61,48 @@ def test_a_form_changes_one_place_of_the_text_and_keeps_the_comments(world: Worl
     answer = tariq._client.post(address, sent | {"spec.when": 'team.name == "sales"', "do": "save"})
     assert answer.status_code == 302
     assert Edit.objects.get(change=row).source == rule(world.tenant).replace("claims", "sales")
+
+
+def test_who_saves_second_gets_the_other_text_beside_their_own_and_loses_nothing(
+    world: World,
+) -> None:
+    tariq, address, row = new_rule(world)
+    address = address.removesuffix("&tab=yaml")
+    cleo = Pages(world.cleo)
+    his, hers = form_of(tariq.get(address)), form_of(cleo.get(address))
+    hers |= {"spec.when": ['team.name == "hers"'], "do": ["save"]}
+    assert cleo._client.post(address, hers).status_code == 302
+    his |= {"spec.when": ['team.name == "his"'], "do": ["save"]}
+    answer = tariq._client.post(address, his)
+    assert answer.status_code == 409
+    page = words(answer)
+    assert f"{world.cleo.name} saved this document while you were writing." in page
+    assert "Save mine over it" in page
+    assert rule(world.tenant).replace("claims", "hers") in unescape(answer.content.decode())
+    kept = form_of(answer)
+    assert kept["spec.when"] == ['team.name == "his"']
+    edit = Edit.objects.get(change=row)
+    assert (edit.source, edit.edited_by) == (
+        rule(world.tenant).replace("claims", "hers"),
+        world.cleo.actor,
+    )
+    # having read it, he says so by saving again
+    assert tariq._client.post(address, kept | {"do": ["save"]}).status_code == 302
+    edit.refresh_from_db()
+    assert edit.source == rule(world.tenant).replace("claims", "his")
+
+
+def test_a_new_draft_is_not_begun_over_what_was_published_meanwhile(world: World) -> None:
+    force(rule(world.tenant))
+    tariq = Pages(world.tariq)
+    address = f"/documents/Permission/{world.tenant}/mine/edit/"
+    opened = form_of(tariq.get(address))
+    force(rule(world.tenant).replace("only they", "only they, since today"))
+    before = ChangeRequest.objects.count()
+    answer = tariq._client.post(address, opened | {"do": ["save"]})
+    assert answer.status_code == 409
+    assert "only they, since today" in unescape(answer.content.decode())
+    assert ChangeRequest.objects.count() == before
 
 
 def test_wrong_values_are_saved_told_and_kept(world: World) -> None:
