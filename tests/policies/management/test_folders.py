@@ -203,20 +203,22 @@ def test_wrong_usage_and_no_server_are_three(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_plan_says_what_is_odd_and_what_no_test_decides(folder: Path, name: str) -> None:
-    (folder / "p.yaml").write_text(
-        permission("p", name, "request.stream && !request.stream"), encoding="utf-8"
+    (folder / "use.yaml").write_text(
+        "# what we use it for\napiVersion: mandate/v1\nkind: UseCase\n"
+        f"metadata: {{name: triage, tenant: {name}}}\n"
+        "spec: {owner: cleo@acme.example, purpose: Sort, riskClass: minimal, reviewOn: 2020-01-01}\n",
+        encoding="utf-8",
     )
-    done = run("policy", "plan", str(folder))
-    odd = [line for line in done.said.splitlines() if line.startswith("look at ")]
-    assert [line.partition(" ")[2].split(" ")[1] for line in odd] == ["p.yaml:7"]
     told = json.loads(run("policy", "plan", str(folder), "--json").said)
-    (found,) = told["findings"]
-    assert (found["sort"], found["document"], found["file"], found["line"]) == (
-        "never-matches",
-        f"Permission {name}/p",
-        "p.yaml",
-        7,
+    (found,) = (one for one in told["findings"] if "was due on" in one["message"])
+    assert (found["sort"], found["document"], found["file"]) == (
+        "use-case-review",
+        f"UseCase {name}/triage",
+        "use.yaml",
     )
+    assert found["line"] == 2
+    lines = run("policy", "plan", str(folder)).said.splitlines()
+    assert f"look at use.yaml:2 {found['message']}" in lines
     assert f"Permission {name}/p" in told["uncovered"]
     tested = run("policy", "test", str(folder)).said.splitlines()
     assert f"no test decides Permission {name}/p" in tested
