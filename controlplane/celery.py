@@ -68,6 +68,11 @@ app.conf.update(
             "schedule": 5.0,
             "options": {"expires": 5},
         },
+        "replay": {
+            "task": "routing.replay",
+            "schedule": 2.0,
+            "options": {"expires": 2},
+        },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
         "reviews-overdue": {
             "task": "routing.act_on_overdue",

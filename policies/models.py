@@ -6,6 +6,7 @@ from policies.decisions.models import Decision
 from policies.identity.models import ApiKey, Invitation, Membership, Team, Tenant, Token, User
 from policies.order.models import Control
 from policies.repeats.models import Repeat
+from policies.replay.models import Replay, ReplaySample
 from policies.stops.models import Stop
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Invitation",
     "Membership",
     "Repeat",
+    "Replay",
+    "ReplaySample",
     "Stop",
     "Team",
     "Tenant",

@@ -9,9 +9,11 @@ from django.conf import settings
 
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
+from policies.replay.job import run_next
 from routing import carrier
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
+from routing.reports.past import Past
 from routing.reviews import clock
 from routing.sweep import Sweeper
 
@@ -44,6 +46,13 @@ def act_on_overdue() -> int:
 def sample_reviews() -> int:
     """Open cases for the share of delivered calls that queues want to see; how many."""
     return clock.sample()
+
+
+@shared_task(name="routing.replay", ignore_result=True)
+def replay() -> str:
+    """Work at the next replay, if any waits or was left by a worker that died."""
+    done = run_next(Past())
+    return done.hex if done else ""
 
 
 async def _with_pool(work: Callable[[Database], Awaitable[int]]) -> int:

@@ -82,6 +82,10 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("change.scheduled", "change request approved, to be published later"),
             ("change.withdrawn", "change request withdrawn"),
             ("change.published", "change request published"),
+            ("replay.started", "replay begun"),
+            ("replay.finished", "replay finished"),
+            ("replay.cancelled", "replay cancelled"),
+            ("replay.broken", "replay broken off"),
         ),
     ),
     (

@@ -16,7 +16,7 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.past import some_at
 from policies.bundles.read import published_documents, require_published
-from policies.changes import access, checks
+from policies.changes import access, checks, replays
 from policies.changes.models import (
     APPROVAL,
     CHECKS,
@@ -216,6 +216,8 @@ def run_checks(by: Principal, row: ChangeRequest) -> ChangeRequest:
         failed = [result.kind for result in results if not result.ok]
         data = {"ok": ok, "over": base.revision, "digest": digest, "failed": failed}
         entry("change.checked", now, by, at, data)
+    if now.state == APPROVAL:
+        replays.begin_if_required(by, now)
     return now
 
 

@@ -45,12 +45,24 @@ def read(codec: Dialect, outcome: Outcome) -> Draft:
     """The draft that was sealed when the call was held, or by the last edit."""
     if outcome.status != _OK:
         return Draft("", answered=False)
-    answer = _streamed(codec, outcome.body) if _is_stream(outcome) else _plain(codec, outcome.body)
+    answer = answer_of(codec, outcome)
     if answer is None:
         return Draft(outcome.body.decode("utf-8", "replace"))
     first, *others = answer.choices
     tools = tuple(f"{p.name}({p.arguments})" for p in first.parts if isinstance(p, ToolCall))
-    return Draft(_text(first), tools, tuple(_text(choice) for choice in others))
+    return Draft(text_of(first), tools, tuple(text_of(choice) for choice in others))
+
+
+def answer_of(codec: Dialect, outcome: Outcome) -> Answer | None:
+    """The answer that the caller got, read back from its dialect; None where it cannot be read."""
+    if _is_stream(outcome):
+        return _streamed(codec, outcome.body)
+    return _plain(codec, outcome.body)
+
+
+def text_of(choice: Choice) -> str:
+    """What a choice says; a refusal's words where it says nothing."""
+    return "".join(p.text for p in choice.parts if isinstance(p, Text)) or choice.refusal
 
 
 def edited(
@@ -151,10 +163,6 @@ def _streamed(codec: Dialect, body: bytes) -> Answer | None:
     return Answer(choices=tuple(choices), usage=usage) if choices else None
 
 
-def _text(choice: Choice) -> str:
-    return "".join(p.text for p in choice.parts if isinstance(p, Text)) or choice.refusal
-
-
 def _body(codec: Dialect, answer: Answer, request: CallRequest, call: UUID) -> bytes:
     created = int(uuid7_time(call).timestamp())
     return codec.encode_answer(
@@ -172,7 +180,7 @@ def _stream(codec: Dialect, answer: Answer, request: CallRequest, call: UUID) ->
         request=request,
     )
     choice = answer.choices[0]
-    out = write(Chunk(text=_text(choice)))
+    out = write(Chunk(text=text_of(choice)))
     tools = [part for part in choice.parts if isinstance(part, ToolCall)]
     for index, tool in enumerate(tools):
         delta = ToolDelta(index, tool.id, tool.name, tool.arguments)

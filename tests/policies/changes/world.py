@@ -19,6 +19,7 @@ FOUR_EYES = texts.ORGANISATION.replace("single-operator", "four-eyes")
 RULES = (
     "  approvals: {default: {count: 1, roles: [approver]}, Budget: {count: 1, roles: [finance]}, "
     "Tenant: {count: 0}}\n"
+    "  replay: {required: false}\n"
 )
 
 

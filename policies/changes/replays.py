@@ -1,0 +1,141 @@
+"""The replay of a change request: begin it, whether the bundle in force asks for it, whether what it found still stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
+from controlplane.kernel.principal import Principal
+from policies.bundles.publish import prepare
+from policies.bundles.published import at_revision
+from policies.bundles.read import Published, published_documents
+from policies.bundles.rules import organisation, roles_at, single_operator
+from policies.changes import access, checks
+from policies.changes.models import ChangeRequest
+from policies.changes.read import edits_of, standing
+from policies.documents.document import Document
+from policies.documents.problems import InvalidDocuments
+from policies.order.lock import control
+from policies.replay import commands
+from policies.replay.models import DONE, Replay
+
+DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The newest finished replay of a change request. `stale`: the draft or the bundle in force has moved since."""
+
+    replay: Replay
+    stale: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of its result."""
+        return self.replay.digest
+
+
+def current(row: ChangeRequest) -> Current | None:
+    """What was found last, and whether it still is about this draft over this base; nothing is stored to say so."""
+    found = of(row).filter(state=DONE).order_by("-id").first()
+    return Current(found, stale(row, found)) if found is not None else None
+
+
+def stale(row: ChangeRequest, replay: Replay) -> bool:
+    """Whether draft or base moved since. What ended is compared with the base that it was published over."""
+    if replay.content != row.digest:
+        return True
+    if row.open:
+        return replay.base != control().revision
+    return row.published_revision is not None and replay.base != row.published_revision - 1
+
+
+def newest(row: ChangeRequest) -> Replay | None:
+    """The newest one, however it stands."""
+    found: Replay | None = of(row).order_by("-id").first()
+    return found
+
+
+def of(row: ChangeRequest) -> Any:  # noqa: ANN401 - a queryset
+    """Every replay of a change request."""
+    return Replay.objects.filter(change=row.id).defer("draft", "draft_checked", "partial")
+
+
+def required(documents: Iterable[Document]) -> bool:
+    """Whether nobody may approve without a current replay. In single-operator nothing binds."""
+    found = list(documents)
+    said = organisation(found).get("replay", {})
+    return bool(said.get("required") and said.get("days")) and not single_operator(found)
+
+
+def days_of(documents: Iterable[Document]) -> int:
+    """Over how many days the base bundle wants it; a week where it says none."""
+    return int(organisation(documents).get("replay", {}).get("days") or DAYS)
+
+
+def begin(principal: Principal, change: UUID, days: int = 0) -> Replay:
+    """Replay what stands there now. For who could write or approve it.
+
+    Raises NotFound, Forbidden, Conflict at its end, InvalidRequest for a draft that cannot be put into force.
+    """
+    row = access.get(principal, change)
+    base = published_documents()
+    _require_part(principal, row, base)
+    if not row.open:
+        raise Conflict(f"this change request is {row.state}")
+    return _begin(principal, row, base, days)
+
+
+def begin_if_required(by: Principal, row: ChangeRequest) -> Replay | None:
+    """The same by itself, where the base bundle asks for it, once the checks have passed."""
+    base = published_documents()
+    if not required(base.documents):
+        return None
+    if not any(need.count for need in standing(base, row, edits_of(row)).needs):
+        return None
+    found = current(row)
+    if found is not None and not found.stale:
+        return found.replay
+    return _begin(by, row, base, 0)
+
+
+def cancel(principal: Principal, change: UUID) -> Replay:
+    """End the one that runs. For who could write or approve it. Raises NotFound, Forbidden, Conflict."""
+    row = access.get(principal, change)
+    _require_part(principal, row, published_documents())
+    replay = newest(row)
+    if replay is None:
+        raise NotFound("this change request was never replayed")
+    return commands.cancel(principal, replay)
+
+
+def _require_part(principal: Principal, row: ChangeRequest, base: Published) -> None:
+    found = standing(base, row, edits_of(row))
+    held = roles_at(base.documents, principal.id, row.tenant) if principal.kind == "member" else ()
+    access.require_part(principal, row, found, frozenset(held))
+
+
+def _begin(by: Principal, row: ChangeRequest, base: Published, days: int) -> Replay:
+    edits = edits_of(row)
+    if not edits:
+        raise InvalidRequest("nothing is edited yet; put a document first")
+    try:
+        candidate = prepare(base, checks.wanted(row, edits, row.author))
+    except InvalidDocuments as error:
+        raise InvalidRequest("it does not pass its checks: put that right first") from error
+    in_force = at_revision(base.revision)
+    if in_force is None:
+        raise Conflict("somebody published meanwhile; try again")
+    wanted = commands.Wanted(
+        base=base.revision,
+        base_digest=in_force.digest,
+        days=days or days_of(base.documents),
+        tenant=row.tenant,
+        title=row.title,
+        change=row.id,
+        content=row.digest,
+        draft=candidate.bundle.text,
+        draft_checked=candidate.forms.encode(),
+    )
+    return commands.begin(by, wanted)

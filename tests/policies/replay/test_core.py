@@ -1,0 +1,275 @@
+"""One call decided twice: what counts as different, what nobody can decide, and what it would cost."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from policies.engine.bundle import Bundle
+from policies.engine.facts import Facts, encode
+from policies.engine.reads import Reads
+from policies.engine.weigh import AnswerFacts, Checked, encode_facts
+from policies.order.ids import new_id
+from policies.replay.answers import Spoken
+from policies.replay.core import Found, Two
+from policies.replay.values import Answer, Attempted, Batch, Counts, Given, Read, Tally
+from tests.policies.engine import small
+
+CHEAP, DEAR = small.model("cheap"), small.model(
+    "dear", prices=[{**small.PRICE, "inputPerMillion": "10", "outputPerMillion": "20"}]
+)  # fmt: skip
+BOTH = (small.EVERYONE, CHEAP, DEAR)
+USED = (Attempted("cheap", 1000, 0, 0, 500),)
+"""1,000 in and 500 out: 2,000,000 nano at 1 and 2 a million; 20,000,000 at 10 and 20."""
+
+
+def given(facts: Facts, used: Sequence[Attempted] = USED, answers: Sequence[Answer] = ()) -> Given:
+    return Given(
+        call=new_id().bytes,
+        revision=1,
+        tenant=facts.tenant,
+        facts=encode(facts),
+        reads=0,
+        records=1,
+        answers=tuple(answers),
+        attempts=tuple(used),
+    )
+
+
+def looked(
+    base: Bundle, draft: Bundle, asked: Given, said: Any = None, *, away: tuple[str, ...] = ()
+) -> tuple[Found, Counts, list[Any]]:
+    """What is found, and what it adds to the sums."""
+    two, counts = Two(base, draft, away), Counts()
+    found = two.look(asked, base.scope("a").reads, said)
+    samples = two.count(counts, asked, found)
+    return found, counts, samples
+
+
+def test_the_same_twice_is_unchanged() -> None:
+    bundle = small.bundle(*BOTH, small.route("r", "cheap", "dear"))
+    found, counts, samples = looked(bundle, bundle, given(small.call()))
+    assert (found.kind, found.unknown, found.open, samples) == ("unchanged", False, False, [])
+    assert (counts.calls, counts.records, counts.unchanged, counts.changed) == (1, 1, 1, 0)
+    assert (counts.cost_before_nano, counts.cost_nano, counts.bounded) == (2_000_000, 0, 0)
+    assert (counts.served_before, counts.served_after, counts.served) == (1, 1, {"cheap": 1})
+
+
+def test_a_new_forbid_denies_and_saves_what_the_call_cost() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(*BOTH, route)
+    stop = small.permission("no", effect="forbid", level="hard", when='team.name == "t"')
+    found, counts, samples = looked(base, small.bundle(*BOTH, route, stop), given(small.call()))
+    assert (found.kind, counts.denied, counts.unchanged) == ("denied", 1, 0)
+    assert (counts.cost_nano, counts.served_after) == (-2_000_000, 0)
+    assert counts.blocked == {"Permission no": 1}
+    (sample,) = samples
+    assert (sample.kind, sample.before, sample.after, sample.rule, sample.cost_nano) == (
+        "denied",
+        "cheap",
+        "denied",
+        "no, line 19",
+        -2_000_000,
+    )
+    assert (sample.tenant, sample.team, sample.route) == ("a", "t", "r")
+
+
+def test_what_was_denied_and_is_permitted_counts_with_its_bound() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(CHEAP, route)
+    draft = small.bundle(small.EVERYONE, CHEAP, route)
+    asked = given(small.call({"output_tokens_asked": 10}), used=())
+    found, counts, samples = looked(base, draft, asked)
+    assert (found.kind, counts.permitted, counts.bounded) == ("permitted", 1, 1)
+    # 100 tokens in at 2 a million (the dearest input: cache writes), two units of rounding, 10 out at 2
+    assert counts.cost_nano == samples[0].cost_nano == 200_002 + 20_000
+    assert (samples[0].before, samples[0].after) == ("denied", "cheap")
+
+
+def test_another_model_first_is_rerouted_at_its_price() -> None:
+    base = small.bundle(*BOTH, small.route("r", "cheap", "dear"))
+    draft = small.bundle(*BOTH, small.route("r", "dear", "cheap"))
+    found, counts, samples = looked(base, draft, given(small.call()))
+    assert (found.kind, counts.rerouted, counts.cost_nano) == ("rerouted", 1, 18_000_000)
+    assert (samples[0].before, samples[0].after) == ("cheap", "dear")
+
+
+def test_another_plan_behind_the_same_first_model_is_rerouted_too() -> None:
+    base = small.bundle(*BOTH, small.route("r", "cheap", "dear"))
+    draft = small.bundle(*BOTH, small.route("r", "cheap"))
+    found, counts, samples = looked(base, draft, given(small.call()))
+    assert (found.kind, counts.cost_nano) == ("rerouted", 0)
+    assert (samples[0].before, samples[0].after) == ("cheap, dear", "cheap")
+
+
+def test_another_price_is_no_other_decision() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(small.EVERYONE, CHEAP, route)
+    dearer = small.model("cheap", prices=[{**small.PRICE, "outputPerMillion": "4"}])
+    found, counts, samples = looked(
+        base, small.bundle(small.EVERYONE, dearer, route), given(small.call())
+    )
+    assert (found.kind, samples, counts.cost_nano) == ("unchanged", [], 1_000_000)
+
+
+def test_other_obligations_are_other_terms() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(*BOTH, route)
+    less = small.permission("everyone", effect="permit", obligations={"maxOutputTokens": 50})
+    found, counts, _ = looked(base, small.bundle(CHEAP, DEAR, route, less), given(small.call()))
+    assert (found.kind, counts.altered, counts.cost_nano) == ("altered", 1, 0)
+
+
+def test_a_rule_before_models_holds_and_nobody_says_what_it_costs() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(*BOTH, route)
+    draft = small.bundle(*BOTH, route, *desk(stage="request", when='team.name == "t"'))
+    found, counts, samples = looked(base, draft, given(small.call()))
+    assert (found.kind, counts.held, counts.cost_nano) == ("held", 1, 0)
+    assert (samples[0].before, samples[0].after, samples[0].cost_nano) == (
+        "cheap",
+        "held, desk",
+        None,
+    )
+
+
+def test_a_committed_label_that_the_draft_reads_is_undecidable_and_never_unchanged() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(*BOTH, route)
+    draft = small.bundle(
+        *BOTH,
+        route,
+        small.permission(
+            "no", effect="forbid", when='has(request.labels.case) && request.labels.case == "x"'
+        ),
+    )
+    committed = given(small.call({"labels_committed": "ab" * 32}))
+    found, counts, samples = looked(base, draft, committed)
+    assert (found.kind, counts.undecidable, counts.unchanged) == ("undecidable", 1, 0)
+    assert counts.fields == {"request.labels.case": 1}
+    assert (samples[0].kind, samples[0].rule) == ("undecidable", "request.labels.case")
+    assert looked(base, base, committed)[0].kind == "unchanged"
+    assert looked(base, draft, given(small.call()))[0].kind == "unchanged"
+    lost = Two(base, draft).look(committed, None)
+    assert (lost.kind, lost.missing) == ("undecidable", ("revision 1",))
+    tools = given(small.call({"tools_committed": "ab" * 32}))
+    reading = small.bundle(
+        *BOTH, route, small.permission("no", effect="forbid", when='"wire" in request.tools')
+    )
+    assert Two(base, reading).look(tools, Reads()).missing == ("request.tools",)
+
+
+def test_facts_that_cannot_be_read_are_undecidable() -> None:
+    bundle = small.bundle(*BOTH, small.route("r", "cheap"))
+    broken = msgspec.structs.replace(given(small.call()), facts=b"{}")
+    found, counts, _ = looked(bundle, bundle, broken)
+    assert (found.kind, found.missing, counts.undecidable) == ("undecidable", ("facts",), 1)
+
+
+def test_models_taken_away_leave_the_others_or_nobody() -> None:
+    bundle = small.bundle(*BOTH, small.route("r", "cheap", "dear"), small.route("s", "cheap"))
+    found, counts, samples = looked(bundle, bundle, given(small.call()), away=("cheap",))
+    assert (found.kind, counts.served, counts.cost_nano) == ("rerouted", {"dear": 1}, 18_000_000)
+    assert samples[0].rule == "excluded"
+    found, counts, _ = looked(bundle, bundle, given(small.call(route="s")), away=("cheap",))
+    assert (found.kind, counts.served, counts.served_before, counts.served_after) == (
+        "denied",
+        {},
+        1,
+        0,
+    )
+    assert counts.blocked == {}
+    no = small.permission("no", effect="forbid", on="model", when='model.name == "dear"')
+    ruled = small.bundle(*BOTH, no, small.route("r", "cheap", "dear"))
+    _, counts, _ = looked(ruled, ruled, given(small.call()), away=("cheap",))
+    assert (counts.denied, counts.blocked) == (1, {"Permission no": 1})
+
+
+def desk(**spec: Any) -> tuple[str, str]:
+    queue = small.document("ReviewQueue", "desk", {"reviewers": ["role:reviewer"]})
+    return queue, small.document("EscalationRule", "big", {"queue": "desk", **spec})
+
+
+def speaking(text: str | None) -> Any:
+    return lambda _: Spoken(text, "stop", 500) if text is not None else None
+
+
+def test_a_rule_about_the_answer_is_replayed_where_the_same_model_answers() -> None:
+    route = small.route("r", "cheap", "dear")
+    base = small.bundle(*BOTH, route)
+    rule = desk(stage="response", when="output.json.payout > 10000.0")
+    draft = small.bundle(*BOTH, route, *rule)
+    asked = given(small.call())
+    assert looked(base, draft, asked)[0].open is True
+    found, counts, samples = looked(base, draft, asked, speaking('{"payout": 20000}'))
+    assert (found.kind, counts.held, counts.unknown) == ("held", 1, 0)
+    assert (samples[0].before, samples[0].after) == ("cheap, dear", "answer held")
+    found, counts, _ = looked(base, draft, asked, speaking('{"payout": 200}'))
+    assert (found.kind, counts.held, counts.unchanged) == ("unchanged", 0, 1)
+    found, counts, _ = looked(base, draft, asked, speaking(None))
+    assert (found.kind, counts.fields) == ("undecidable", {"output (erased)": 1})
+    found, counts, _ = looked(draft, base, asked, speaking('{"payout": 20000}'))
+    assert (found.kind, counts.permitted) == ("permitted", 1)
+    moved = small.bundle(*BOTH, small.route("r", "dear", "cheap"), *rule)
+    found, counts, _ = looked(base, moved, asked, speaking('{"payout": 20000}'))
+    assert (found.kind, counts.rerouted, counts.held, counts.unknown) == ("rerouted", 1, 0, 1)
+    failed = given(small.call(), used=())
+    assert looked(base, draft, failed, speaking(None))[0].kind == "unchanged"
+
+
+def test_recorded_answers_are_weighed_in_their_order() -> None:
+    def with_rule(limit: str) -> Bundle:
+        when = f"output.json.payout > {limit}"
+        return small.bundle(*BOTH, small.route("r", "cheap"), *desk(stage="response", when=when))
+
+    answer = AnswerFacts(of="", tier=0, last=True, attempts=1, output="ab")
+    asked = given(small.call(), answers=[Answer(2, encode_facts(answer))])
+    said = {2: Spoken('{"payout": 500}')}
+    assert looked(with_rule("1000.0"), with_rule("100.0"), asked, said.get)[0].kind == "held"
+    assert looked(with_rule("100.0"), with_rule("1000.0"), asked, said.get)[0].kind == "permitted"
+    assert looked(with_rule("1000.0"), with_rule("900.0"), asked, said.get)[0].kind == "unchanged"
+    assert looked(with_rule("1000.0"), with_rule("900.0"), asked, {}.get)[0].missing == (
+        "output (erased)",
+    )
+
+
+def test_a_validator_that_never_ran_leaves_the_outcome_unknown() -> None:
+    schema = small.document(
+        "Validator", "v", {"type": "json_schema", "schema": {}, "onFailure": "reject"}
+    )
+    base = small.bundle(*BOTH, small.route("r", "cheap"))
+    draft = small.bundle(*BOTH, schema, small.route("r", "cheap", validators=["v"]))
+    found, counts, _ = looked(base, draft, given(small.call()), speaking("{}"))
+    assert (found.kind, counts.unknown) == ("altered", 1)
+    failed = AnswerFacts(
+        of="", tier=0, last=True, attempts=1, validators=(Checked(validator="v", passed=False),)
+    )
+    asked = given(small.call(), answers=[Answer(2, encode_facts(failed))])
+    said = {2: Spoken("x")}
+    assert looked(draft, base, asked, said.get)[0].kind == "permitted"
+
+
+def test_a_batch_leaves_open_what_hangs_on_answers_and_counts_the_rest() -> None:
+    route = small.route("r", "cheap")
+    base = small.bundle(*BOTH, route, small.route("q", "cheap"))
+    draft = small.bundle(
+        *BOTH,
+        route,
+        small.route("q", "cheap"),
+        *desk(stage="response", when='route.name == "r" && output.text == "x"'),
+    )
+    calls = [given(small.call(route=name)) for name in ("q", "r", "q")]
+    looked_at = Two(base, draft).batch(Batch((Read.of(Reads()),), tuple(calls)))
+    assert looked_at.open == (1,)
+    assert (looked_at.tally.whole.calls, looked_at.tally.whole.unchanged) == (2, 2)
+
+
+def test_samples_are_the_oldest_of_each_kind_and_bounded() -> None:
+    route = small.route("r", "cheap")
+    base, draft = small.bundle(*BOTH, route), small.bundle(CHEAP, DEAR, route)
+    calls = tuple(given(small.call()) for _ in range(30))
+    two, tally = Two(base, draft), Tally()
+    for part in (calls[:10], calls[10:]):
+        tally.add(two.batch(Batch((Read.of(Reads()),), part)).tally)
+    assert tally.whole.denied == 30
+    assert [one.call for one in tally.samples] == [one.call for one in calls[:20]]
