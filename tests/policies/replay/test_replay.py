@@ -7,15 +7,19 @@ from uuid import UUID
 import pytest
 
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from policies.bundles.read import published_documents
 from policies.changes import commands as changes
 from policies.changes import publishing, replays
+from policies.decisions.models import Decision
 from policies.order.lock import control, mandate_now
 from policies.replay import access, commands, job
+from policies.replay.core import Two
 from policies.replay.models import Replay, ReplaySample
+from policies.replay.pool import Pool
 from policies.replay.records import Reader, Window
 from policies.replay.results import part_of
 from policies.replay.values import Attempted, Tally
-from tests.policies.changes.world import World, force, opened
+from tests.policies.changes.world import FOUR_EYES, RULES, World, force, opened
 from tests.policies.people import entries
 from tests.policies.replay.world import Past, record, yaml
 from tests.policies.texts import permission
@@ -84,14 +88,11 @@ def test_tariqs_draft_is_replayed_by_itself_and_publishing_does_what_it_said(wor
     }
     publishing.approve(world.cleo, row.id)
     later = record(world.tenant, 0, stream=True)
-    decided = [d.effect for d in _decisions(later)]
-    assert decided == ["deny"]
+    assert _effects(later) == ["deny"]
 
 
-def _decisions(call: UUID) -> list[object]:
-    from policies.decisions.models import Decision
-
-    return list(Decision.objects.filter(call=call))
+def _effects(call: UUID) -> list[str]:
+    return list(Decision.objects.filter(call=call).values_list("effect", flat=True))
 
 
 def test_the_digest_is_of_canonical_json_and_the_same_twice(world: World) -> None:
@@ -103,7 +104,7 @@ def test_the_digest_is_of_canonical_json_and_the_same_twice(world: World) -> Non
     assert (said["content"], said["what"], said["engine"]) == (row.digest, "change", 1)
     assert sorted(said["tenants"]) == [world.tenant]
     again = job.result_for(
-        replay, job.Two.of(job.setup_of(replay)), _tally_of(replay)
+        replay, Two.of(job.setup_of(replay)), _tally_of(replay)
     )  # the same sums give the same digest
     assert again.digest == replay.digest
     assert again.text == replay.result
@@ -111,7 +112,7 @@ def test_the_digest_is_of_canonical_json_and_the_same_twice(world: World) -> Non
 
 def _tally_of(replay: Replay) -> Tally:
     reader = Reader(Window(replay.tenant, replay.since, replay.until), Past())
-    two, tally = job.Two.of(job.setup_of(replay)), Tally()
+    two, tally = Two.of(job.setup_of(replay)), Tally()
     for batch, _ in reader.batches():
         tally.add(two.batch(batch).tally)
     return tally
@@ -223,7 +224,7 @@ def test_a_worker_that_dies_is_followed_by_another_that_goes_on_where_it_was(wor
     tally = Tally()
     reader = Reader(Window(dead.tenant, dead.since, dead.until), Past(), rows=2)
     batch, last = next(reader.batches())
-    tally.add(job.Two.of(job.setup_of(dead)).batch(batch).tally)
+    tally.add(Two.of(job.setup_of(dead)).batch(batch).tally)
     assert last == calls[0]
     assert commands.progress(dead, tally, last) is True
     assert commands.claim() is None
@@ -236,7 +237,7 @@ def test_a_worker_that_dies_is_followed_by_another_that_goes_on_where_it_was(wor
     assert done.samples.count() == 3
     # the one thought dead wakes: nothing of it counts
     assert (
-        commands.finish(dead, job.result_for(dead, job.Two.of(job.setup_of(dead)), tally), tally)
+        commands.finish(dead, job.result_for(dead, Two.of(job.setup_of(dead)), tally), tally)
         is False
     )
     assert Replay.objects.get(pk=dead.pk).digest == done.digest
@@ -265,7 +266,7 @@ def test_memory_holds_one_batch_for_each_child_and_one_ahead(world: World) -> No
     past = Past()
     reader = Reader(Window(world.tenant, claimed.since, claimed.until), past, rows=3)
     setup = job.setup_of(claimed)
-    pool = job.Pool(setup, 2)
+    pool = Pool(setup, 2)
     try:
         found = list(pool.decide(reader.batches()))
     finally:
@@ -292,9 +293,6 @@ def test_days_are_bounded_and_a_wrong_text_is_not_replayed(world: World) -> None
 
 
 def test_where_nothing_asks_for_it_nothing_begins_by_itself(world: World) -> None:
-    from policies.bundles.read import published_documents
-    from tests.policies.changes.world import FOUR_EYES, RULES
-
     assert replays.required(published_documents().documents) is True
     force(FOUR_EYES + RULES)
     assert replays.required(published_documents().documents) is False
