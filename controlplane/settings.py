@@ -177,6 +177,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ChangeStateEnum": "policies.changes.models.STATES",
         "CredentialStateEnum": "policies.identity.read.STATES",
+        "ReviewStateEnum": "routing.api.reviews.CASE_STATES",
+        "VerdictStateEnum": "routing.api.reviews.VERDICT_STATES",
     },
 }
 

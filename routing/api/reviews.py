@@ -27,6 +27,8 @@ from routing.validation.edits import problems
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
 
 _EQUAL = ("queue", "tenant", "route", "stage")
+CASE_STATES = ("open", "closed")
+VERDICT_STATES = ("counted", "closed")
 
 
 class RuleSerializer(serializers.Serializer[Any]):
@@ -53,7 +55,7 @@ class ReviewSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     call = serializers.CharField()
-    state = serializers.ChoiceField(choices=["open", "closed"])
+    state = serializers.ChoiceField(choices=CASE_STATES)
     outcome = serializers.CharField(allow_blank=True)
     stage = serializers.ChoiceField(choices=["request", "response", "failure", "sample"])
     tenant = serializers.CharField()
@@ -128,7 +130,7 @@ class Returned(serializers.Serializer[Any]):
 class Verdict(serializers.Serializer[Any]):
     """`counted`: one more person must decide; `closed`: the call went on or ended with it."""
 
-    state = serializers.ChoiceField(choices=["counted", "closed"])
+    state = serializers.ChoiceField(choices=VERDICT_STATES)
     outcome = serializers.CharField(allow_blank=True)
 
 
@@ -182,7 +184,7 @@ class Reviews(ApiView):
         responses=ReviewPage,
         parameters=[
             *CURSOR,
-            OpenApiParameter("state", str, enum=["open", "closed"]),
+            OpenApiParameter("state", str, enum=CASE_STATES),
             *(OpenApiParameter(name, str) for name in _EQUAL),
         ],
     )
