@@ -88,6 +88,10 @@ app.conf.update(
             "task": "routing.expire_idempotency",
             "schedule": crontab(minute="23"),
         },
+        "forget-repeats": {
+            "task": "policies.forget_repeats",
+            "schedule": crontab(minute="29"),
+        },
         "verify-log": {
             "task": "audit.verify_recent",
             "schedule": 60.0,

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from policies.changes.publishing import publish_due
+from policies.repeats.once import forget
 from policies.stops.commands import lift_expired
 
 
@@ -16,3 +17,9 @@ def lift_expired_stops() -> None:
 def publish_due_changes() -> None:
     """Publish the approved change requests whose time has come; every few seconds, as people expect of a time."""
     publish_due()
+
+
+@shared_task(name="policies.forget_repeats", ignore_result=True)
+def forget_repeats() -> int:
+    """Forget what was answered to Idempotency-Keys of the API more than a day ago; how many."""
+    return forget()

@@ -187,15 +187,19 @@ class Edits(ApiView):
         operation_id="change_requests_put_texts",
         request=Texts,
         responses={201: EditList},
-        parameters=[IF_MATCH],
+        parameters=[IF_MATCH, KEY],
     )
     def post(self, request: Request, change: UUID) -> Response:
         """Put every document of a YAML text; approvals are dismissed and checks run again."""
         asked = Texts(data=request.data)
         asked.is_valid(raise_exception=True)
         text = asked.validated_data["documents"]
-        commands.put_texts(self.principal, change, text, _seen(request))
-        return Response({"items": _edits(access.get(self.principal, change))}, status=201)
+
+        def work() -> tuple[int, Any]:
+            commands.put_texts(self.principal, change, text, _seen(request))
+            return 201, {"items": _edits(access.get(self.principal, change))}
+
+        return answered(request, self.principal, work)
 
 
 class OneEdit(ApiView):

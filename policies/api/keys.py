@@ -1,5 +1,6 @@
 """`/api/v1/keys/` and `/api/v1/tokens/`: what callers and scripts show. A secret is in one answer, once."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,13 @@ from rest_framework.response import Response
 from audit.api.base import CURSOR, ApiView
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest, NotFound
+from controlplane.kernel.principal import Principal
+from policies.api.once import SECRET_KEY, answered
 from policies.api.pages import newest
 from policies.bundles.people import routes_of
 from policies.bundles.published import published
 from policies.identity import commands, read
+from policies.identity.credentials import Credential
 from policies.identity.models import ApiKey, Token, User
 from policies.order.lock import mandate_now
 
@@ -135,7 +139,12 @@ class Keys(ApiView):
             rows = rows.filter(read.in_state(state, now))
         return Response(newest(request, rows, lambda found: [shown_key(row, now) for row in found]))
 
-    @extend_schema(operation_id="keys_create", request=KeyWanted, responses={201: KeyMade})
+    @extend_schema(
+        operation_id="keys_create",
+        request=KeyWanted,
+        responses={201: KeyMade},
+        parameters=[SECRET_KEY],
+    )
     def post(self, request: Request) -> Response:
         """Make a key for a team: by its developers, or an admin."""
         asked = KeyWanted(data=request.data)
@@ -150,8 +159,7 @@ class Keys(ApiView):
             expires_at=ends_after(given["days"]),
             routes=frozenset(route.name for route in routes_of(published(), given["tenant"])),
         )
-        made = commands.create_key(self.principal, wanted)
-        return _made_key(made.id, made.shown)
+        return _made(request, self.principal, lambda: commands.create_key(self.principal, wanted))
 
 
 class OneKey(ApiView):
@@ -166,14 +174,20 @@ class OneKey(ApiView):
 class RotateKey(ApiView):
     """The next key of the same settings."""
 
-    @extend_schema(operation_id="keys_rotate", request=Overlap, responses={201: KeyMade})
+    @extend_schema(
+        operation_id="keys_rotate",
+        request=Overlap,
+        responses={201: KeyMade},
+        parameters=[SECRET_KEY],
+    )
     def post(self, request: Request, key: str) -> Response:
         """Make it; the old one ends after the overlap."""
         asked = Overlap(data=request.data)
         asked.is_valid(raise_exception=True)
         overlap = timedelta(hours=asked.validated_data["overlapHours"])
-        made = commands.rotate_key(self.principal, key, overlap)
-        return _made_key(made.id, made.shown)
+        return _made(
+            request, self.principal, lambda: commands.rotate_key(self.principal, key, overlap)
+        )
 
 
 class RevokeKey(ApiView):
@@ -195,17 +209,25 @@ class Tokens(ApiView):
         rows, now = Token.objects.filter(user=self._user()), mandate_now()
         return Response(newest(request, rows, lambda found: [_token(row, now) for row in found]))
 
-    @extend_schema(operation_id="tokens_create", request=TokenWanted, responses={201: TokenMade})
+    @extend_schema(
+        operation_id="tokens_create",
+        request=TokenWanted,
+        responses={201: TokenMade},
+        parameters=[SECRET_KEY],
+    )
     def post(self, request: Request) -> Response:
         """Make a token that acts with one's own roles."""
         asked = TokenWanted(data=request.data)
         asked.is_valid(raise_exception=True)
         given = asked.validated_data
-        made = commands.create_token(
-            self.principal, self._user(), name=given["name"], expires_at=ends_after(given["days"])
-        )
-        row = Token.objects.get(pk=made.id)
-        return Response({**_token(row, mandate_now()), "token": made.shown}, status=201)
+        user, ends = self._user(), ends_after(given["days"])
+
+        def work() -> tuple[int, Any]:
+            made = commands.create_token(self.principal, user, name=given["name"], expires_at=ends)
+            row = Token.objects.get(pk=made.id)
+            return 201, {**_token(row, mandate_now()), "token": made.shown}
+
+        return answered(request, self.principal, work, "token")
 
     def _user(self) -> User:
         return User.objects.get(email=self.principal.id)
@@ -260,9 +282,13 @@ def shown_key(row: ApiKey, now: datetime) -> dict[str, object]:
     }
 
 
-def _made_key(key: str, shown: str) -> Response:
-    row = shown_key(ApiKey.objects.get(pk=key), mandate_now())
-    return Response({**row, "key": shown}, status=201)
+def _made(request: Request, principal: Principal, make: Callable[[], Credential]) -> Response:
+    def work() -> tuple[int, Any]:
+        made = make()
+        row = shown_key(ApiKey.objects.get(pk=made.id), mandate_now())
+        return 201, {**row, "key": made.shown}
+
+    return answered(request, principal, work, "key")
 
 
 def _token(row: Token, now: datetime) -> dict[str, object]:

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from audit.api.base import CURSOR, MOST_ROWS, ApiView
 from controlplane.kernel.clock import to_text
 from policies.api.keys import Reason, plain, reason_of
+from policies.api.once import SECRET_KEY, answered
 from policies.api.pages import named
 from policies.bundles.people import Person, people, person, visible
 from policies.bundles.published import published
@@ -202,7 +203,10 @@ class Invitations(ApiView):
         return Response({"items": [_invitation(row) for row in rows]})
 
     @extend_schema(
-        operation_id="invitations_create", request=GuestWanted, responses={201: InvitationMade}
+        operation_id="invitations_create",
+        request=GuestWanted,
+        responses={201: InvitationMade},
+        parameters=[SECRET_KEY],
     )
     def post(self, request: Request) -> Response:
         """Invite a person by e-mail."""
@@ -214,12 +218,16 @@ class Invitations(ApiView):
             name=given["name"],
             teams=tuple((place["tenant"], place["team"]) for place in given["teams"]),
         )
-        made = invitations.invite(self.principal, guest)
-        row = Invitation.objects.get(pk=made.id)
-        link = request.build_absolute_uri(f"/join/{made.shown}/")
-        told = {"inviter": self.principal.name, "organisation": published().organisation_name}
-        mailed = mail_invitation(row.email, link, **told)
-        return Response({**_invitation(row), "link": link, "mailed": mailed}, status=201)
+
+        def work() -> tuple[int, Any]:
+            made = invitations.invite(self.principal, guest)
+            row = Invitation.objects.get(pk=made.id)
+            link = request.build_absolute_uri(f"/join/{made.shown}/")
+            told = {"inviter": self.principal.name, "organisation": published().organisation_name}
+            mailed = mail_invitation(row.email, link, **told)
+            return 201, {**_invitation(row), "link": link, "mailed": mailed}
+
+        return answered(request, self.principal, work, "link")
 
 
 class WithdrawInvitation(ApiView):

@@ -89,9 +89,10 @@ def _as(name: str) -> Caller:
     shown = commands.create_token(operator(), user).shown
     client = Client(headers={"host": "localhost", "authorization": f"Bearer {shown}"})
 
-    def call(method: str, path: str, body: object = None) -> tuple[int, Any]:
+    def call(method: str, path: str, body: object = None, key: str = "") -> tuple[int, Any]:
         given = {"data": body, "content_type": "application/json"} if body is not None else {}
-        answer = getattr(client, method)(f"/api/v1/{path}", **given)
+        headers = {"idempotency-key": key} if key else {}
+        answer = getattr(client, method)(f"/api/v1/{path}", headers=headers, **given)
         return answer.status_code, answer.json()
 
     return call
@@ -119,6 +120,45 @@ def test_a_developer_makes_rotates_and_revokes_a_key(tenant: Tenant) -> None:
     assert tariq("post", f"keys/{following['id']}/revoke/", {})[0] == 400
     kinds = [e["kind"] for e in entries(subject=f"key:{made['id']}")]
     assert kinds == ["key.created", "key.rotated", "key.revoked"]
+
+
+def test_a_key_made_again_after_a_lost_answer_is_the_same_key(tenant: Tenant) -> None:
+    tariq = _as(_person("developer", tenant, "claims"))
+    wanted = {"tenant": tenant.slug, "team": "claims", "name": "ci"}
+    first = tariq("post", "keys/", wanted, "b7f0c1d2-keys-made-once")
+    assert first[0] == 201
+    assert tariq("post", "keys/", wanted, "b7f0c1d2-keys-made-once") == first
+    assert ApiKey.objects.filter(tenant=tenant.slug).count() == 1
+    status, problem = tariq("post", "keys/", {**wanted, "name": "b"}, "b7f0c1d2-keys-made-once")
+    assert (status, problem["code"]) == (409, "conflict")
+    rotate = f"keys/{first[1]['id']}/rotate/"
+    second = tariq("post", rotate, {"overlapHours": 2}, "b7f0c1d2-rotated-once")
+    assert (second[0], second[1]["replaces"]) == (201, first[1]["id"])
+    assert tariq("post", rotate, {"overlapHours": 2}, "b7f0c1d2-rotated-once") == second
+    assert ApiKey.objects.filter(tenant=tenant.slug).count() == 2
+
+
+def test_a_short_idempotency_key_makes_no_secret(tenant: Tenant) -> None:
+    tariq = _as(_person("developer", tenant, "claims"))
+    wanted = {"tenant": tenant.slug, "team": "claims"}
+    status, problem = tariq("post", "keys/", wanted, "one")
+    assert (status, problem["code"]) == (400, "invalid_request")
+    assert "16 to 200" in problem["detail"]
+    assert not ApiKey.objects.filter(tenant=tenant.slug).exists()
+
+
+def test_tokens_and_invitations_are_made_once(tenant: Tenant) -> None:
+    name = _person("developer", tenant, "claims")
+    tariq, ada = _as(name), _as(_person("admin", None))
+    first = tariq("post", "tokens/", {"name": "ci"}, "b7f0c1d2-one-token-only")
+    assert first[1]["token"].startswith(f"mdp_{first[1]['id']}_")
+    assert tariq("post", "tokens/", {"name": "ci"}, "b7f0c1d2-one-token-only") == first
+    assert Token.objects.filter(user__email=f"{name}@acme.example", name="ci").count() == 1
+    guest = {"email": f"{secrets.token_hex(4)}@acme.example"}
+    invited = ada("post", "invitations/", guest, "b7f0c1d2-one-guest-only")
+    assert f"/join/mdi_{invited[1]['id']}_" in invited[1]["link"]
+    assert ada("post", "invitations/", guest, "b7f0c1d2-one-guest-only") == invited
+    assert Invitation.objects.filter(email=guest["email"]).count() == 1
 
 
 def test_a_key_cannot_name_a_route_of_another_tenant(tenant: Tenant) -> None:
