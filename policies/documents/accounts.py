@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from policies.documents.fields import ANY, Cel, Choice, Money, Number, Ref, Secret, Whole, Words
-from policies.documents.groups import Group, ListOf, MapOf
+from policies.documents.groups import Group, ListOf, MapOf, ReadList
 from policies.documents.identity import CURRENCY
 from policies.documents.kind import Kind, Told, day, name
 from policies.documents.reading import Json
@@ -99,11 +99,11 @@ class Model(Kind):
         "provider": Ref("Provider", required=True),
         "upstreamName": Words(r"[^\s]{1,200}", "a name without spaces"),
         "tier": Choice("small", "medium", "large", default="medium"),
-        "capabilities": ListOf(name(), unique=True, default=["chat"]),
+        "capabilities": ReadList(name(), unique=True, default=["chat"]),
         "contextWindow": Whole(1, 100_000_000, required=True),
         "maxOutputTokens": Whole(1, 100_000_000, required=True),
-        "regions": ListOf(name(), unique=True),
-        "clearance": ListOf(name(), unique=True),
+        "regions": ReadList(name(), unique=True),
+        "clearance": ReadList(name(), unique=True),
         "rules": Group(_RULES, absent=True),
         "prices": ListOf(
             Group(

@@ -1,19 +1,30 @@
 """Fields made of fields: lists, maps, groups, and one of several groups by a word."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import yaml
 
 from policies.documents.fields import Field, Ref, filled
+from policies.documents.limits import ITEMS, WORDS, Limit
 from policies.documents.nodes import scalar
 from policies.documents.problems import did_you_mean
 from policies.documents.reading import Json, Reading, entries
+
+
+def too_many(node: yaml.CollectionNode, path: str, to: Reading, most: Limit = ITEMS) -> bool:
+    """Whether a list or a mapping has more than it may; told once, at its beginning."""
+    if len(node.value) <= most.most:
+        return False
+    to.wrong(node, path, f"has {len(node.value):,} items, at most {most.most:,}")
+    return True
 
 
 class ListOf(Field):
     """A list of one kind of value."""
 
     words = "a list"
+    most: ClassVar[Limit] = ITEMS
 
     def __init__(
         self,
@@ -34,13 +45,18 @@ class ListOf(Field):
         if not isinstance(node, yaml.SequenceNode):
             self.refuse(node, path, to)
             return None
+        if too_many(node, path, to, self.most):
+            return None
         values: list[Json] = []
+        seen: set[Json] = set()
         for index, child in enumerate(node.value):
             at = f"{path}[{index}]"
             to.positions[at] = to.text.at(child.start_mark)
             value = self.item.read(child, at, to)
-            if self.unique and value is not None and value in values:
-                to.wrong(child, at, f'"{value}" is in the list twice')
+            if self.unique and value is not None:
+                if value in seen:
+                    to.wrong(child, at, f'"{value}" is in the list twice')
+                seen.add(value)
             values.append(value)
         if len(values) < self.least:
             to.wrong(node, path, f"needs at least {self.least}")
@@ -52,7 +68,18 @@ class ListOf(Field):
 
     def schema(self) -> dict[str, Json]:
         """An array."""
-        return {"type": "array", "items": self.item.schema(), "minItems": self.least}
+        return {
+            "type": "array",
+            "items": self.item.schema(),
+            "minItems": self.least,
+            "maxItems": self.most.most,
+        }
+
+
+class ReadList(ListOf):
+    """A list that conditions read, and so go through: a short one."""
+
+    most = WORDS
 
 
 class MapOf(Field):
@@ -68,6 +95,8 @@ class MapOf(Field):
         """The entries."""
         if not isinstance(node, yaml.MappingNode):
             self.refuse(node, path, to)
+            return None
+        if too_many(node, path, to):
             return None
         if self.keys is not None:
             for key, _ in node.value:

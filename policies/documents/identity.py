@@ -8,7 +8,7 @@ import yaml
 
 from controlplane.kernel.principal import ROLES
 from policies.documents.fields import Choice, Field, Flag, Whole, Words
-from policies.documents.groups import Group, ListOf, MapOf
+from policies.documents.groups import Group, ListOf, MapOf, ReadList
 from policies.documents.kind import Kind, Told, day, email, name
 from policies.documents.reading import Json, Reading
 
@@ -76,7 +76,7 @@ class Organisation(Kind):
         "fiscalYearStartsOn": MonthDay(default="01-01"),
         "exchangeRates": ListOf(Rates()),
         "mode": Choice("single-operator", "four-eyes", default="four-eyes"),
-        "dataClasses": ListOf(name(), 1, unique=True, default=list(DATA_CLASSES)),
+        "dataClasses": ReadList(name(), 1, unique=True, default=list(DATA_CLASSES)),
         "approvals": MapOf(
             Group(
                 {

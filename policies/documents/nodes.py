@@ -5,11 +5,14 @@ again by the core schema.
 """
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 import yaml
 from yaml._yaml import Mark as FastMark
 
+from policies.documents.limits import DIGITS, LEVELS, NODES, PROBLEMS
 from policies.documents.problems import InvalidDocuments, Problem
 
 Mark = yaml.Mark | FastMark
@@ -27,7 +30,6 @@ BOOL: Final = {
 INT: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 SPECIAL: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_MAX_DEPTH: Final = 32
 
 
 class Position(NamedTuple):
@@ -63,8 +65,8 @@ def plain_value(word: str) -> Scalar:
         return BOOL[word]
     if INT.fullmatch(word):
         base = {"0o": 8, "0x": 16}.get(word[:2], 10)
-        return int(word[2:] if base != 10 else word, base) if len(word) < 400 else word
-    return float(word) if FLOAT.fullmatch(word) else word
+        return int(word[2:] if base != 10 else word, base) if len(word) <= DIGITS.most else word
+    return float(word) if len(word) <= DIGITS.most and FLOAT.fullmatch(word) else word
 
 
 def is_plain_text(word: str) -> bool:
@@ -81,11 +83,7 @@ def scalar(node: yaml.ScalarNode) -> Scalar:
 def compose(text: Text) -> list[yaml.Node]:
     """The documents of a text, empty ones left out. Raises InvalidDocuments: syntax, aliases, anchors, tags, too deep."""
     try:
-        problems = [
-            p for e in yaml.parse(text.content, Loader=yaml.CSafeLoader) if (p := _refused(text, e))
-        ]
-        if problems:
-            raise InvalidDocuments(problems)
+        raise_first(list(islice(_outside(text), PROBLEMS.most)))
         nodes = [
             n for n in yaml.compose_all(text.content, Loader=yaml.CSafeLoader) if n is not None
         ]
@@ -95,14 +93,31 @@ def compose(text: Text) -> list[yaml.Node]:
         raise InvalidDocuments(
             [Problem(text.file, 1, 1, "", f"cannot be read: {error}")]
         ) from error
-    deep = [
-        text.problem(n.start_mark, "", f"more than {_MAX_DEPTH} levels deep")
-        for n in nodes
-        if _depth(n) > _MAX_DEPTH
-    ]
-    if deep:
-        raise InvalidDocuments(deep)
     return [n for n in nodes if not (isinstance(n, yaml.ScalarNode) and scalar(n) is None)]
+
+
+def raise_first(problems: list[Problem]) -> None:
+    """Raises InvalidDocuments where there is a problem."""
+    if problems:
+        raise InvalidDocuments(problems)
+
+
+def _outside(text: Text) -> Iterator[Problem]:
+    """What no document has: aliases, anchors, tags, more levels or values than a reader takes. Nothing is built yet."""
+    level = count = 0
+    for event in yaml.parse(text.content, Loader=yaml.CSafeLoader):
+        refused = _refused(text, event)
+        if refused:
+            yield refused
+        level += isinstance(event, yaml.CollectionStartEvent)
+        level -= isinstance(event, yaml.CollectionEndEvent)
+        count += isinstance(event, yaml.NodeEvent)
+        if level > LEVELS.most:
+            yield text.problem(event.start_mark, "", f"more than {LEVELS.most} levels deep")
+            return
+        if count > NODES.most:
+            yield text.problem(event.start_mark, "", f"more than {NODES.most:,} values in one text")
+            return
 
 
 def _refused(text: Text, event: yaml.Event) -> Problem | None:
@@ -123,14 +138,3 @@ def _syntax(text: Text, error: yaml.YAMLError) -> Problem:
     words = getattr(error, "problem", None) or str(error).splitlines()[0]
     place = text.at(mark) if mark else Position(text.first_line, 1)
     return Problem(text.file, *place, "", f"not YAML: {words}")
-
-
-def _depth(node: yaml.Node) -> int:
-    deepest, todo = 0, [(node, 1)]
-    while todo:
-        current, depth = todo.pop()
-        deepest = max(deepest, depth)
-        children = current.value if isinstance(current, yaml.CollectionNode) else ()
-        for child in children:
-            todo += [(c, depth + 1) for c in (child if isinstance(child, tuple) else (child,))]
-    return deepest

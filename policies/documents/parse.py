@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from policies.documents.document import Document, to_yaml
 from policies.documents.kind import API_VERSION, Kind
 from policies.documents.kinds import KINDS, shape
+from policies.documents.limits import DOCUMENT_BYTES, DOCUMENTS, FILE_BYTES, FOLDER_BYTES, PROBLEMS
 from policies.documents.nodes import Text, compose, scalar
 from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
 from policies.documents.reading import Json, Reading
-
-MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 
 
 def parse_folder(folder: Path) -> list[Document]:
@@ -25,6 +24,11 @@ def parse_folder(folder: Path) -> list[Document]:
             documents += parse_text(content, str(path))
         except InvalidDocuments as error:
             problems += error.problems
+        if len(documents) > DOCUMENTS.most:
+            told = f"has more than {DOCUMENTS.most:,} documents"
+            problems.append(Problem(str(folder), 1, 1, "", told))
+        if len(problems) >= PROBLEMS.most or len(documents) > DOCUMENTS.most:
+            break
     raise_if([*problems, *twice(documents)])
     return documents
 
@@ -35,11 +39,18 @@ def yaml_files(folder: Path) -> list[tuple[Path, str]]:
         raise InvalidDocuments([Problem(str(folder), 1, 1, "", "is not a folder")])
     found: list[tuple[Path, str]] = []
     problems: list[Problem] = []
+    size = 0
     for path in sorted(p for p in folder.rglob("*") if _is_document(p, folder)):
         try:
             found.append((path, _content(path)))
         except InvalidDocuments as error:
             problems += error.problems
+        else:
+            size += len(found[-1][1])
+        if size > FOLDER_BYTES.most:
+            told = f"is larger than {FOLDER_BYTES.most:,} bytes"
+            problems.append(Problem(str(folder), 1, 1, "", told))
+            break
     raise_if(problems)
     return found
 
@@ -51,12 +62,11 @@ def _is_document(path: Path, folder: Path) -> bool:
 
 def _content(path: Path) -> str:
     try:
-        data = path.read_bytes()
-        if len(data) > MAX_FILE_BYTES:
+        if path.stat().st_size > FILE_BYTES.most:
             raise InvalidDocuments(
-                [Problem(str(path), 1, 1, "", f"is larger than {MAX_FILE_BYTES} bytes")]
+                [Problem(str(path), 1, 1, "", f"is larger than {FILE_BYTES.most:,} bytes")]
             )
-        return data.decode()
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDocuments(
             [Problem(str(path), 1, 1, "", f"cannot be read as UTF-8: {error}")]
@@ -73,9 +83,18 @@ def parse_text(content: str, file: str = "<text>", first_line: int = 1) -> list[
         if isinstance(found, Document):
             documents.append(found)
         else:
-            problems += found
+            problems += found[: PROBLEMS.most]
+        if len(problems) > PROBLEMS.most:
+            problems[PROBLEMS.most :] = [_many(file, problems[PROBLEMS.most])]
+            break
     raise_if(problems or twice(documents))
     return documents
+
+
+def _many(file: str, last: Problem) -> Problem:
+    return Problem(
+        file, last.line, last.column, "", f"more than {PROBLEMS.most} problems; mend these first"
+    )
 
 
 def document_from_body(body: Mapping[str, Any], file: str = "<form>") -> Document:
@@ -113,6 +132,10 @@ def _version(file: str) -> Problem:
 
 def _document(text: Text, node: yaml.Node) -> Document | list[Problem]:
     to = Reading(text)
+    size = len(text.content[node.start_mark.index : node.end_mark.index].encode(errors="replace"))
+    if size > DOCUMENT_BYTES.most:
+        to.wrong(node, "", f"a document of {size:,} bytes; at most {DOCUMENT_BYTES.most:,}")
+        return to.problems
     if not isinstance(node, yaml.MappingNode):
         to.wrong(node, "", "a document is a mapping with apiVersion, kind, metadata and spec")
         return to.problems

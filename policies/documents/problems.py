@@ -2,9 +2,14 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 from controlplane.kernel.errors import InvalidRequest
+
+_LONGEST: Final = 100
+_NEAREST: Final = 500
+"""A near word is looked for among so many, of at most so many characters: comparing takes its time."""
 
 
 class Problem(NamedTuple):
@@ -33,5 +38,7 @@ class InvalidDocuments(InvalidRequest):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean "region"?` where one of the known words is near, else nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    if len(word) > _LONGEST:
+        return ""
+    near = difflib.get_close_matches(word, list(islice(known, _NEAREST)), n=1, cutoff=0.6)
     return f'; did you mean "{near[0]}"?' if near else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
-from policies.documents.groups import Either, Group, ListOf, TeamRef
+from policies.documents.groups import Either, Group, ListOf, ReadList, TeamRef
 from policies.documents.kind import Kind, Told, day, email, name
 from policies.documents.money import scope
 from policies.documents.reading import Json
@@ -17,7 +17,7 @@ class UseCase(Kind):
         "owner": Words(".{1,254}", "a member or a team", required=True),
         "purpose": Words(r"[\s\S]{1,2000}", "text of at most 2,000 characters", required=True),
         "riskClass": Choice("minimal", "limited", "high", required=True),
-        "dataClasses": ListOf(name(), unique=True),
+        "dataClasses": ReadList(name(), unique=True),
         "reviewOn": day(),
         "validation": Group(
             {
@@ -118,7 +118,7 @@ class PolicyTest(Kind):
                 ),
                 "request": Group(
                     {
-                        "dataClasses": ListOf(name(), unique=True),
+                        "dataClasses": ReadList(name(), unique=True),
                         "tools": ListOf(name(), unique=True),
                         "inputTokensMax": Whole(),
                         "outputTokensMax": Whole(),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policies.documents.document import Document, Identity
 from policies.documents.kinds import KINDS
+from policies.documents.limits import DOCUMENTS, PROBLEMS
 from policies.documents.parse import twice
 from policies.documents.problems import Problem, did_you_mean
 
@@ -12,7 +13,12 @@ def check_whole(documents: Sequence[Document]) -> list[Problem]:
     """Every error between the documents of a bundle that is to be published."""
     index = {d.identity: d for d in documents}
     problems = twice(documents) + list(_organisation(documents))
+    if len(documents) > DOCUMENTS.most:
+        message = f"has {len(documents):,} documents, at most {DOCUMENTS.most:,}"
+        return [Problem("<bundle>", 1, 1, "", message)]
     for document in documents:
+        if len(problems) > PROBLEMS.most:
+            break
         problems += _dangling(document, index)
         problems += _data_classes(document, index)
         problems += _exceptions(document, index)
@@ -69,14 +75,16 @@ def _dangling(document: Document, index: Mapping[Identity, Document]) -> Iterato
             known = _teams(document, reference.path, index)
             exists = reference.name in known
         else:
-            known = sorted(
-                {n for k, t, n in index if k == reference.kind and t in ("", document.tenant)}
-            )
             exists = resolve(index, reference.kind, document.tenant, reference.name) is not None
+            known = [] if exists else _named(index, reference.kind, document.tenant)
         if not exists:
             what = "team" if reference.kind == "team" else reference.kind
             message = f'there is no {what} "{reference.name}"{did_you_mean(reference.name, known)}'
             yield Problem(document.file, *reference.position, reference.path, message)
+
+
+def _named(index: Mapping[Identity, Document], kind: str, tenant: str) -> list[str]:
+    return sorted({n for k, t, n in index if k == kind and t in ("", tenant)})
 
 
 def _teams(document: Document, path: str, index: Mapping[Identity, Document]) -> list[str]:

@@ -3,19 +3,21 @@
 import json
 from typing import Any, Final
 
+from policies.documents.limits import ANSWER_VALUES
 from policies.engine.values import INT_MAX, INT_MIN, Value
 from policies.engine.weigh import Output
 
 MOST_DEPTH: Final = 64
+"""Levels of an answer that is read as JSON; `limits.ANSWER_VALUES` says how many values."""
 
 
 def parsed(text: str) -> tuple[Any, bool]:
-    """The value of a text, and whether it is JSON (of at most 64 levels; NaN and Infinity are none)."""
+    """The value of a text, and whether it is JSON (of at most 64 levels and 8,192 values; NaN and Infinity are none)."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None, False
-    fits = _depth(value) <= MOST_DEPTH
+    fits = _fits(value)
     return (value if fits else None), fits
 
 
@@ -40,15 +42,17 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _depth(value: object) -> int:
-    """How deep a value is nested, up to one more than is allowed."""
-    deepest, level = 0, [value]
-    while level and deepest <= MOST_DEPTH:
-        deepest += 1
+def _fits(value: object) -> bool:
+    """Whether it has no more levels and values than conditions may go through."""
+    depth, count, level = 0, 0, [value]
+    while level:
+        depth, count = depth + 1, count + len(level)
+        if depth > MOST_DEPTH or count > ANSWER_VALUES.most:
+            return False
         level = [
             inner
             for one in level
             if isinstance(one, list | dict)
             for inner in (one.values() if isinstance(one, dict) else one)
         ]
-    return deepest
+    return True

@@ -13,12 +13,14 @@ from cel_expr_python import cel
 
 from policies.documents.document import Document
 from policies.documents.fields import ANY
+from policies.documents.limits import CONDITION_TEXT
 from policies.documents.problems import InvalidDocuments, Problem, did_you_mean
 from policies.documents.reading import Condition
 from policies.documents.spans import Span, position_in
 from policies.engine import wire
+from policies.engine.bounds import too_costly
 from policies.engine.forms import CheckedForms, Form, form_key, spans_of
-from policies.engine.lint import MAX_TEXT, linear, lint
+from policies.engine.lint import linear, lint
 from policies.engine.schema import PLACES, place_of, type_text
 from policies.engine.wire import CelType
 
@@ -41,6 +43,7 @@ def check(documents: Iterable[Document]) -> CheckedForms:
     forms: dict[str, Form] = {}
     places: dict[str, tuple[str, int]] = {}
     problems: list[Problem] = []
+    documents = list(documents)
     for document in documents:
         if document.kind == "Permission":
             place = document.position("spec.when")
@@ -52,6 +55,7 @@ def check(documents: Iterable[Document]) -> CheckedForms:
                 forms[form_key(document.identity, condition.path)] = found
             else:
                 problems += found
+    problems = problems or list(too_costly(documents, forms))
     if problems:
         raise InvalidDocuments(problems)
     checker = f"cel-expr-python {version('cel-expr-python')}"
@@ -99,8 +103,8 @@ def check_text(place: str, result: str, text: str) -> Form | list[Problem]:
 
 def _checked(place: str, result: str, text: str) -> bytes | list[tuple[int, str]]:
     """The checked expression, or what is wrong at which offset."""
-    if len(text) > MAX_TEXT:
-        return [(0, f"is longer than {MAX_TEXT} characters")]
+    if len(text) > CONDITION_TEXT.most:
+        return [(0, f"is longer than {CONDITION_TEXT.most} characters")]
     try:
         expression = _environment(place).compile(text)
         data = bytes(expression.serialize())

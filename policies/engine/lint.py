@@ -1,18 +1,20 @@
-"""What the checker lets through and we do not: size, depth, and regular expressions that are not linear in their text."""
+"""What the checker lets through and we do not: size, depth, cost, and regular expressions that are not linear in their text."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
+from policies.documents.limits import (
+    COMPREHENSIONS,
+    CONDITION_COST,
+    CONDITION_LEVELS,
+    CONDITION_PARTS,
+    LITERALS,
+    PATTERN,
+)
+from policies.engine.cost import cost_of
 from policies.engine.wire import Checked, Node, walk
 
-MAX_TEXT: Final = 4000
-MAX_NODES: Final = 400
-MAX_COMPREHENSIONS: Final = 2
-MAX_STEPS: Final = 4096
-_LENGTHS: Final = {"request.tools": 128}
-_LENGTH: Final = 32
-"""A list that is not listed has at most about so many items; texts and maps of facts are as small."""
 _ATOM: Final = re.compile(
     r"\\[dDwWsS]|\\[.^$*+?()\[\]{}|\\/-]|\[\^?(?:\\[dws.^$*+?()\[\]{}|\\/-]|[^\[\]\\\x80-\U0010ffff])+\]|[^\\\[\](){}*+?|^$]",
     re.ASCII,
@@ -24,31 +26,53 @@ _ASCII: Final = [chr(code) for code in range(128)]
 def lint(checked: Checked) -> Iterator[tuple[int, str]]:
     """(offset, message) of everything that is refused."""
     nodes = list(walk(checked.root))
-    if len(nodes) > MAX_NODES:
-        yield 0, f"has {len(nodes)} parts, at most {MAX_NODES}; split it into several rules"
-    if _depth(checked.root) > MAX_COMPREHENSIONS:
-        yield 0, f"nests comprehensions deeper than {MAX_COMPREHENSIONS}"
-    elif _steps(checked.root) > MAX_STEPS:
-        yield 0, f"may take more than {MAX_STEPS} steps; do not nest comprehensions over long lists"
+    if len(nodes) > CONDITION_PARTS.most:
+        yield (
+            0,
+            f"has {len(nodes)} parts, at most {CONDITION_PARTS.most}; split it into several rules",
+        )
+        return
+    if _levels(checked.root) > CONDITION_LEVELS.most:
+        yield 0, f"is nested deeper than {CONDITION_LEVELS.most} levels; split it"
     for node in nodes:
+        if node.kind in ("list", "map") and len(node.parts) > LITERALS.most:
+            yield (
+                _start(checked, node),
+                f"writes a list of {len(node.parts)} items, at most {LITERALS.most}",
+            )
         if node.kind == "call" and node.name == "matches":
             wrong = _regex(node)
             if wrong:
                 yield checked.positions.get(node.parts[-1].id, 0), wrong
+    yield from _cost(checked, nodes)
+
+
+def _cost(checked: Checked, nodes: list[Node]) -> Iterator[tuple[int, str]]:
+    folds = [node for node in nodes if node.kind == "fold"]
+    at = _start(checked, folds[0]) if folds else 0
+    if _depth(checked.root) > COMPREHENSIONS.most:
+        yield at, f"nests comprehensions deeper than {COMPREHENSIONS.most}"
+        return
+    cost = cost_of(checked)
+    if cost > CONDITION_COST.most:
+        yield (
+            at,
+            f"may cost {cost:,} units, at most {CONDITION_COST.most:,}; do not nest comprehensions over long lists",
+        )
+
+
+def _start(checked: Checked, node: Node) -> int:
+    """Where a part begins."""
+    found = [checked.positions[n.id] for n in walk(node) if n.id in checked.positions]
+    return min(found, default=0)
+
+
+def _levels(node: Node) -> int:
+    return 1 + max(map(_levels, node.parts), default=0)
 
 
 def _depth(node: Node) -> int:
     return (node.kind == "fold") + max(map(_depth, node.parts), default=0)
-
-
-def _steps(node: Node) -> int:
-    """How often the innermost part of nested comprehensions may run."""
-    inner = max(map(_steps, node.parts), default=1)
-    if node.kind != "fold":
-        return inner
-    source = node.parts[0]
-    length = len(source.parts) if source.kind == "list" else _LENGTHS.get(source.name, _LENGTH)
-    return max(length, 1) * inner
 
 
 def _regex(node: Node) -> str:
@@ -65,8 +89,8 @@ def linear(pattern: str) -> str:
     follows a repetition must begin with a character that the repetition cannot take, so that no text can be divided
     in two ways: matching is linear.
     """
-    if not pattern.isascii() or len(pattern) > 200:
-        return "a regular expression is ASCII and has at most 200 characters"
+    if not pattern.isascii() or len(pattern) > PATTERN.most:
+        return f"a regular expression is ASCII and has at most {PATTERN.most} characters"
     anchored = pattern.startswith("^")
     body = pattern[anchored:]
     body = body[:-1] if body.endswith("$") and not body.endswith("\\$") else body

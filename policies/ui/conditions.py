@@ -20,11 +20,14 @@ from policies.bundles.snapshot import published
 from policies.changes import access
 from policies.checking.client import check_condition
 from policies.decisions.access import recent
+from policies.documents.limits import CONDITION_COST
+from policies.engine.cost import cost_of
 from policies.engine.decide import deliberate
 from policies.engine.deliberation import Deliberation
 from policies.engine.facts import Facts
 from policies.engine.forms import Form
 from policies.engine.schema import EVERYWHERE, MODEL, PLACES
+from policies.engine.wire import read
 from policies.forms.controls import Control
 from policies.forms.sample import Given, as_text, evaluated, sampled
 from policies.forms.shapes import normal
@@ -62,7 +65,17 @@ def condition(request: HttpRequest) -> HttpResponse:
                 ]
             }  # fmt: skip
             context["words"] = _RESULTS[result]
+            if isinstance(found, Form):
+                context["cost"] = _cost(found, place)
     return render(request, "policies/forms/condition.html", context)
+
+
+def _cost(form: Form, place: str) -> str:
+    """What the condition costs, in words."""
+    each = ", for each model" if place == "model" else ""
+    return (
+        f"It costs at most {cost_of(read(form.checked)):,} of {CONDITION_COST.most:,} steps{each}."
+    )
 
 
 def _line(text: str, number: int) -> str:

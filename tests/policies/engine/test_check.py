@@ -50,7 +50,7 @@ def test_an_error_stands_at_its_character_in_every_style(when: str, place: str) 
         ("run.calls", "a.yaml:7:9 spec.when: must be a bool, not int"),
         ("run.calls >", "mismatched input '<EOF>'"),
         ("request.tools.exists(t, request.tools.exists(u, request.tools.exists(v, v == t && u == v)))", "nests comprehensions deeper than 2"),
-        ("request.tools.exists(t, request.tools.exists(u, t + u == 'x'))", "may take more than 4096 steps"),
+        ("request.tools.exists(t, request.tools.exists(u, t + u == u + t))", "may cost 344,706 units, at most 200,000"),
         ("team.name.matches(tenant.name)", "a.yaml:7:33 spec.when: a regular expression must be written as a literal"),
         ("team.name.matches('(a+)+')", "no groups, no alternatives"),
         (" || ".join(["run.calls > 1"] * 101), "has 403 parts, at most 400"),

@@ -206,6 +206,7 @@ def test_a_condition_is_checked_while_it_is_typed(
     with django_assert_max_num_queries(MOST_QUERIES):
         right = tariq.post(path, **{"spec.when": 'team.name == "claims" && run.calls > 3'})
     assert "Right. It is true or false." in words(right)
+    assert "It costs at most 13 of 200,000 steps." in words(right)
     assert "it comes to false" in words(right)
     typed = {"spec.when": "run.calls > 3", "c-spec-when.value.run.calls": "4"}
     assert "it comes to true" in words(tariq.post(path, **typed))
