@@ -21,6 +21,7 @@ from policies.engine.bundle import Bundle
 from policies.engine.compile import load_bundle
 from policies.engine.decision import ENGINE
 from policies.engine.facts import StopFact
+from policies.engine.older import OLDER
 
 KEPT_BUNDLES = 16
 _IN_FORCE = """
@@ -155,7 +156,7 @@ def stored_at(revision: int) -> Stored:
 def compiled(revision: int, row: tuple[Any, ...] | None) -> Bundle:
     """Compile a stored bundle after checking that it is what publish wrote. Raises Unavailable, BundleRefused."""
     found = stored(revision, row)
-    if row is not None and row[1] != ENGINE:
+    if row is not None and row[1] not in (ENGINE, *OLDER):
         raise BundleRefused(f"revision {revision} needs engine {row[1]}; this release has {ENGINE}")
     return load_bundle(revision, found.text, found.checked)
 

@@ -83,7 +83,7 @@ def run(job: Job) -> Again:
             digests.append(found.digest.hex())
     except MandateError as error:
         return Again(ENGINE, bundle, (), error.message)
-    return Again(ENGINE, bundle, tuple(digests))
+    return Again(compiled.engine, bundle, tuple(digests))
 
 
 if __name__ == "__main__":

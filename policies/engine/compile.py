@@ -26,6 +26,7 @@ from policies.engine.bundle import (
 from policies.engine.decision import ENGINE, Obligations, PriceRef, Retry
 from policies.engine.forms import CheckedForms, decode, form_key
 from policies.engine.maker import InvalidBundle, Maker
+from policies.engine.older import OLDER
 from policies.engine.reads import NOTHING, Reads, mentions, reads_of, reads_of_document
 from policies.engine.rules import Rule
 from policies.engine.wire import read
@@ -45,11 +46,27 @@ def compile_bundle(revision: int, documents: Iterable[Document], checked: Checke
 
 
 def load_bundle(revision: int, text: bytes, checked: bytes) -> Bundle:
-    """A published bundle from its stored bytes. Raises InvalidBundle."""
+    """A published bundle from its stored bytes, by the engine that its text names. Raises InvalidBundle."""
+    older = OLDER.get(engine_of(text))
+    if older is not None:
+        made: Bundle = older.load(revision, text, checked)
+        return made
     try:
         return _bundle(revision, text, decode(checked))
     except msgspec.MsgspecError as error:
         raise InvalidBundle(f"the stored bundle cannot be read: {error}") from error
+
+
+def engine_of(text: bytes) -> int:
+    """The number of the engine that a bundle's text names; 0 where it is none."""
+    try:
+        return msgspec.json.decode(text, type=_Numbered).engine
+    except msgspec.MsgspecError:
+        return 0
+
+
+class _Numbered(msgspec.Struct):
+    engine: int = 0
 
 
 def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:

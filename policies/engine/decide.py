@@ -9,6 +9,7 @@ import msgspec
 from policies.engine.bundle import Bundle, RouteView
 from policies.engine.checking import before_models, checks_of
 from policies.engine.decision import (
+    ENGINE,
     NO_PERMIT,
     Decision,
     Denial,
@@ -21,6 +22,7 @@ from policies.engine.decision import (
 from policies.engine.deliberation import CallView, Deliberation, built_in, merged, view_of
 from policies.engine.facts import Facts, StopFact
 from policies.engine.lifting import lifts, of_budgets, of_rule
+from policies.engine.older import OLDER
 from policies.engine.rules import NOTHING, Outcome, Rule
 from policies.engine.selection import consider
 from policies.engine.values import Erred
@@ -31,7 +33,13 @@ _NO_STREAM = 'answers of the route "{}" are checked before they are seen, and it
 
 
 def decide(bundle: Bundle, facts: Facts) -> Decision:
-    """What may happen with a call, and the rules that determined it; `digest` is SHA-256 of the canonical bytes."""
+    """What may happen with a call, and the rules that determined it; `digest` is SHA-256 of the canonical bytes.
+
+    A bundle of an earlier engine is decided by that engine.
+    """
+    if bundle.engine != ENGINE:
+        older: Decision = OLDER[bundle.engine].decide(bundle, facts)
+        return older
     decision = _decision(bundle, facts, deliberate(bundle, facts))
     return msgspec.structs.replace(decision, digest=sha256(encode(decision)).digest())
 

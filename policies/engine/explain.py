@@ -10,10 +10,11 @@ import msgspec
 
 from policies.engine.bundle import Bundle, label
 from policies.engine.decide import decide, deliberate
-from policies.engine.decision import Decision, Dropped
+from policies.engine.decision import ENGINE, Decision, Dropped
 from policies.engine.deliberation import CallView, Considered, Deliberation
 from policies.engine.facts import Facts
 from policies.engine.lifting import lifts
+from policies.engine.older import OLDER
 from policies.engine.rules import NOTHING, VARIABLES, Environment, Expression, Outcome, Rule
 from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL
 from policies.engine.values import Erred, Moment, moment_text
@@ -80,6 +81,9 @@ class Trace(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 def trace(bundle: Bundle, facts: Facts) -> Trace:
     """The explanation of the decision that these facts have."""
+    if bundle.engine != ENGINE:
+        older: Trace = OLDER[bundle.engine].trace(bundle, facts)
+        return older
     decision = decide(bundle, facts)
     to = deliberate(bundle, facts)
     return Trace(

@@ -18,6 +18,7 @@ from policies.engine.decide import deliberate
 from policies.engine.decision import ENGINE, Effect, Hold, Part, RuleRef
 from policies.engine.deliberation import CallView, Deliberation, built_in
 from policies.engine.facts import Fact, Facts
+from policies.engine.older import OLDER
 from policies.engine.rules import Outcome, Rule
 from policies.engine.values import Erred, Value
 
@@ -87,6 +88,9 @@ def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> 
     3. The tier's condition: what is not accepted goes to the next tier, else to `otherwise`.
     4. Rules of stage `response`, and a hold that a permission asks for.
     """
+    if bundle.engine != ENGINE:
+        older: Weighed = OLDER[bundle.engine].weigh(bundle, facts, answer, output)
+        return older
     to = deliberate(bundle, facts)
     if to.view is None or to.checks is None:
         raise InvalidRequest("this call has no answer that could be weighed")
