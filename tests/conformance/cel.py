@@ -1,4 +1,7 @@
-"""cel-spec's simple tests (`*.textproto`): checked by the checker, run by our compiler, compared with types told apart."""
+"""cel-spec's simple tests (`*.textproto`): checked by the checker, run by our compiler, compared with types told apart.
+
+Messages are not part of the language of conditions; those that vectors build are lowered to maps before (`messages`).
+"""
 
 import math
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from cel_expr_python import cel as native
 from policies.engine import wire
 from policies.engine.cel import NotCompilable, Variable, compile_expression
 from policies.engine.values import CelError, Erred, Moment, Span, TypeName, UInt, key
+from tests.conformance.messages import PACKAGE, RESERVED, builds, lowered
 from tests.conformance.textproto import Message, every, one, parse
 
 PRIMITIVES = {
@@ -38,7 +42,7 @@ def _outcome(test: Message) -> str:
     wants_error = one(test, "eval_error") is not None or one(test, "any_eval_errors") is not None
     try:
         got = _evaluate(test)
-    except (NotCompilable, wire.NotReadable, RuntimeError, ValueError) as error:
+    except (NotCompilable, wire.NotReadable, RuntimeError, ValueError, KeyError) as error:
         return "" if wants_error else f"not compiled: {str(error).splitlines()[0]}"
     if one(test, "check_only") == "true":
         return ""
@@ -64,10 +68,11 @@ def _evaluate(test: Message) -> Any:
         for b in every(test, "bindings")
     }
     variables = {name: types.get(name, native.Type.DYN) for name in {*types, *bound}}
-    environment = native.NewEnv(variables=variables, container=one(test, "container", b"").decode())
-    unchecked = one(test, "disable_check") == "true"
+    container = one(test, "container", b"").decode()
+    environment = native.NewEnv(variables=variables, container=container)
     text = one(test, "expr").decode()
-    checked = wire.read(bytes(environment.compile(text, unchecked).serialize()))
+    unchecked = one(test, "disable_check") == "true" or builds(text)
+    checked = lowered(wire.read(bytes(environment.compile(text, unchecked).serialize())))
     names = sorted(bound)
     slots = {name: Variable(f"c[{i}]") for i, name in enumerate(names)}
     program = compile_expression(checked, slots, "c")
@@ -126,6 +131,10 @@ def _object(message: Message) -> Any:
     if short.endswith("Value") and short in _WRAPPERS:
         wrapped, default = _WRAPPERS[short]
         return _SCALARS[wrapped](one(inner, "value", default))
+    if name.rpartition("/")[2].startswith(f"{PACKAGE}."):
+        fields = {field: text == "true" for field, text in inner if field in RESERVED}
+        if len(fields) == len(inner):
+            return {"@type": name.rpartition(".")[2], **fields}
     raise ValueError(name)
 
 
