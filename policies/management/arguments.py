@@ -45,6 +45,7 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
             help="delete what an earlier apply brought and DIR no longer has",
         )
     _add_apply(parsers["apply"])
+    _add_import(actions)
 
 
 def _add_target(parser: CommandParser) -> None:
@@ -66,3 +67,12 @@ def _add_apply(parser: CommandParser) -> None:
         metavar="SECONDS",
         help="wait until it is published or ended",
     )
+
+
+def _add_import(actions: "_SubParsersAction[CommandParser]") -> None:
+    parser = actions.add_parser("import", help="documents from another product's configuration")
+    parser.add_argument("--from", dest="source", choices=("litellm",), required=True)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--out", type=Path, help="write them to this folder, one file each")
+    parser.add_argument("--owner", default="platform", help="who answers for what is imported")
+    parser.add_argument("--json", action="store_true", help="one object on one line")

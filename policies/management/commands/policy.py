@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.core.management.base import CommandParser
 
 from policies.changes.models import ChangeRequest
-from policies.management import arguments, folders, proposing
+from policies.management import arguments, folders, importing, proposing
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from policies.management.folders import Work
@@ -20,6 +20,7 @@ _FOLDERS: Final[Mapping[str, Callable[[Work], None]]] = {
     "diff": folders.diff,
     "apply": folders.apply,
     "export": folders.export,
+    "import": importing.bring,
 }
 USAGE: Final = 3
 _PARSERS_OWN: Final = 2

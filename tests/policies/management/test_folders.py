@@ -9,6 +9,7 @@ import pytest
 from policies.bundles.models import Document
 from policies.changes.models import ChangeRequest
 from policies.order.lock import control
+from tests.policies.folders.litellm import test_convert as convert_tests
 from tests.policies.management.running import run
 from tests.policies.texts import fresh, permission, put, tenant
 
@@ -222,3 +223,25 @@ def test_a_plan_says_what_is_odd_and_what_no_test_decides(folder: Path, name: st
     assert f"Permission {name}/p" in told["uncovered"]
     tested = run("policy", "test", str(folder)).said.splitlines()
     assert f"no test decides Permission {name}/p" in tested
+
+
+def test_a_litellm_configuration_becomes_a_folder_that_validates(tmp_path: Path) -> None:
+    config = Path(convert_tests.__file__).with_name("config.yaml")
+    out = tmp_path / "out"
+    done = run("policy", "import", "--from", "litellm", str(config), "--out", str(out))
+    assert (done.code, done.complained) == (0, "")
+    count = len(list(out.rglob("*.yaml")))
+    assert done.said.splitlines()[0] == f"{count} documents written to {out}"
+    assert (out / "Route" / "gpt-mini.yaml").is_file()
+    left = (out / "NOT-CARRIED-OVER.txt").read_text(encoding="utf-8")
+    assert f"{config}:67 general_settings.master_key: a secret" in left
+    assert "LITERAL" not in "".join(p.read_text("utf-8") for p in out.rglob("*") if p.is_file())
+    checked = run("policy", "validate", str(out))
+    assert (checked.code, checked.said) == (0, f"{count} documents are right\n")
+    bare = run("policy", "import", "--from", "litellm", str(config))
+    assert bare.said.startswith("apiVersion: mandate/v1\n")
+    assert "general_settings.master_key: a secret" in bare.complained
+    told = json.loads(run("policy", "import", "--from", "litellm", str(config), "--json").said)
+    assert len(told["documents"]) == count
+    missing = run("policy", "import", "--from", "litellm", str(tmp_path / "none"))
+    assert (missing.code, "cannot be read" in missing.complained) == (1, True)
