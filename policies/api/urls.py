@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from policies.api import changes, history, keys, members, views
+from policies.api import analysis, changes, history, keys, members, views
 
 _ONE = "change-requests/<uuid:change>"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("bundles/<int:revision>/", history.OneBundle.as_view(), name="api-bundle"),
     path("bundles/<int:revision>/diff/", history.Diff.as_view(), name="api-bundle-diff"),
     path("bundles/<int:revision>/rollback/", history.Rollback.as_view(), name="api-rollback"),
+    path("findings/", analysis.Findings.as_view(), name="api-findings"),
+    path("policy-tests/", analysis.PolicyTests.as_view(), name="api-policy-tests"),
+    path(f"{_ONE}/analysis/", analysis.OfChange.as_view(), name="api-change-analysis"),
     path("change-requests/", changes.ChangeRequests.as_view(), name="api-changes"),
     path(f"{_ONE}/", changes.OneChangeRequest.as_view(), name="api-change"),
     path(f"{_ONE}/edits/", changes.Edits.as_view(), name="api-edits"),

@@ -127,14 +127,21 @@ def publish(edits: Edits | Callable[[Published], Edits], consent: Consent | None
 
 
 def prepare(base: Published, edits: Edits) -> Candidate:
-    """Check and compile what the edits would make, writing nothing. Raises InvalidDocuments with every problem."""
+    """Check, compile and test what the edits would make, writing nothing. Raises InvalidDocuments with every problem."""
+    candidate = compiled(base, edits)
+    # INVARIANT: no bundle is published whose own tests fail
+    raise_if(_broken_tests(candidate.documents, candidate.bundle))
+    return candidate
+
+
+def compiled(base: Published, edits: Edits) -> Candidate:
+    """The same before its tests are run."""
     documents = lay_over(base.documents, edits.put, edits.delete)
     forms = checked(documents)
     found = difference(base.documents, documents)
     # what is published already was let in: a secret that an operator took away must not hold up a forbid
     raise_if(refusals([*found.created, *found.changed]) + _leaving(base, documents, edits.actor))
     bundle = compile_bundle(base.revision + 1, documents, forms)
-    raise_if(_broken_tests(documents, bundle))
     return Candidate(
         base=base,
         documents=tuple(documents),

@@ -1,10 +1,12 @@
 """What is checked before people are asked. Nothing is written here."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from policies.bundles.publish import Candidate, Edits, prepare
+from policies.bundles.publish import Candidate, Edits, compiled
 from policies.bundles.read import Published
+from policies.changes import analysed
 from policies.changes.models import ChangeRequest, Edit
 from policies.changes.read import conflict_words, conflicts
 from policies.changes.texts import document_of, file_name
@@ -14,22 +16,26 @@ _ELSEWHERE = (
     "something outside this tenant does not hold any more; ask an author of the organisation"
 )
 SCHEMA, BASE, WHOLE, EFFECT = "schema", "base", "whole", "effect"
+TESTS, ANALYSIS = "tests", "analysis"
 TITLES = {
     SCHEMA: "Every document can be read",
     BASE: "Nobody changed the same in between",
     WHOLE: "Types, references and conditions",
     EFFECT: "Something changes",
+    TESTS: "Policy tests",
+    ANALYSIS: "What is odd, and what changes at the boundaries",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check: whether it passed, what it says, and each problem at its place."""
+    """One check: whether it passed, what it says, each problem at its place, and what a page shows of it beyond that."""
 
     kind: str
     ok: bool
     told: str
     problems: tuple[Problem, ...] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> list[Result]:
@@ -38,7 +44,7 @@ def run(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> list[R
     if not all(result.ok for result in results):
         return results
     try:
-        candidate = prepare(base, wanted(change, edits, change.author))
+        candidate = compiled(base, wanted(change, edits, change.author))
     except InvalidDocuments as error:
         problems = tuple(seen_in(change, error).problems)
         return [*results, Result(WHOLE, ok=False, told="", problems=problems)]
@@ -47,6 +53,7 @@ def run(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> list[R
         *results,
         Result(WHOLE, ok=True, told=f"{count} documents fit together"),
         _effect(candidate),
+        *_of_the_bundle(base, change, candidate),
     ]
 
 
@@ -96,6 +103,26 @@ def _base(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> Resu
         told = f"changed since revision {change.base}: {conflict_words(found)}; rebase to see both"
         return Result(BASE, ok=False, told=told)
     return Result(BASE, ok=True, told=f"over revision {base.revision}")
+
+
+def _of_the_bundle(base: Published, change: ChangeRequest, candidate: Candidate) -> list[Result]:
+    """Its tests, which must pass, and its analysis, which only warns."""
+    under = analysed.base_bundle(base.revision)
+    run, dropped = analysed.tested(under, candidate)
+    tests = analysed.found_of(run, dropped, change.tenant)
+    wrong = InvalidDocuments(analysed.failures(run, candidate.documents))
+    problems = tuple(seen_in(change, wrong).problems)
+    found = analysed.of_draft(under, candidate.bundle, change.tenant)
+    return [
+        Result(
+            TESTS,
+            ok=not run.failed,
+            told=analysed.said_of_tests(tests),
+            problems=problems,
+            found=tests,
+        ),
+        Result(ANALYSIS, ok=True, told=analysed.said_of(found), found=found),
+    ]
 
 
 def _effect(candidate: Candidate) -> Result:

@@ -203,6 +203,7 @@ def run_checks(by: Principal, row: ChangeRequest) -> ChangeRequest:
                 ok=result.ok,
                 told=result.told,
                 problems=[list(problem) for problem in result.problems],
+                found=dict(result.found),
                 base=base.revision,
                 digest=digest,
                 checked_at=at,

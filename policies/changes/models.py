@@ -101,7 +101,10 @@ class Edit(models.Model):
 
 
 class Check(models.Model):
-    """The newest result of one check of a change request. A problem is [file, line, column, path, message]."""
+    """The newest result of one check of a change request. A problem is [file, line, column, path, message].
+
+    `found` is what tests and analysis say beyond that (`policies.changes.analysed`); empty for the others.
+    """
 
     id = models.BigAutoField(primary_key=True)
     change = models.ForeignKey(ChangeRequest, models.PROTECT, related_name="checks")
@@ -109,6 +112,7 @@ class Check(models.Model):
     ok = models.BooleanField()
     told = models.TextField(default="", blank=True)
     problems = models.JSONField(default=list)
+    found = models.JSONField(default=dict)
     base = models.BigIntegerField()
     digest = models.TextField()
     checked_at = models.DateTimeField(db_default=Now())

@@ -23,13 +23,14 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import Need, organisation
 from policies.changes import access, commands, compare, publishing, words
-from policies.changes.checks import TITLES
+from policies.changes.checks import ANALYSIS, TESTS, TITLES
 from policies.changes.models import APPROVAL, DRAFT, OPEN, SCHEDULED, ChangeRequest, Edit
 from policies.changes.read import Standing, after_of, conflicts, edits_of, standing
 from policies.changes.texts import document_of, named
 from policies.documents.document import Document, Identity
 from policies.documents.kinds import KINDS as DOCUMENT_KINDS
 from policies.documents.problems import InvalidDocuments
+from policies.ui.analysis import analysis_shown, tests_shown
 from policies.ui.people import names, people, person, sentence
 
 NO_TENANT = "-"
@@ -169,6 +170,8 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
     clashes = set(conflicts(base, row, edits)) if row.open else set()
     refusal = found.refusal(principal, publishing.roles_of(principal, base, row.tenant))
     writes = access.may_draft(principal, row.tenant)
+    checks = list(row.checks.order_by("id"))
+    beyond = {c.kind: c.found for c in checks}
     return {
         "change": row,
         "state": STATE_WORDS[row.state],
@@ -177,9 +180,10 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "edits": [_edit(base, row, edit, clashes) for edit in edits],
         "organisation_moved": sorted(i for i in clashes if i[0] == "Organisation"),
         "checks": [
-            CheckShown(TITLES[c.kind], c.ok, c.told, [tuple(p) for p in c.problems])
-            for c in row.checks.order_by("id")
+            CheckShown(TITLES[c.kind], c.ok, c.told, [tuple(p) for p in c.problems]) for c in checks
         ],
+        "analysis": analysis_shown(beyond.get(ANALYSIS, {})),
+        "tests": tests_shown(beyond.get(TESTS, {})),
         "needs": _needs(found),
         "missing": sum(need.count for need in found.missing),
         "given": [(person(a.actor, known), ", ".join(a.roles), a) for a in found.given],

@@ -24,6 +24,7 @@ from policies.bundles.uses import uses
 from policies.changes import access as changes
 from policies.changes.texts import named
 from policies.documents.document import Identity
+from policies.ui.analysis import published_findings
 from policies.ui.people import names, person
 
 NO_TENANT = "-"
@@ -106,6 +107,7 @@ def documents(request: HttpRequest) -> HttpResponse:
             "bundle": _bundle(found),
             "filters": filters,
             "groups": groups,
+            "findings": published_findings(principal),
             "may_draft": changes.drafts_somewhere(principal),
         },
     )

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from policies.ui import (
+    analysis,
     changes,
     conditions,
     documents,
@@ -27,6 +28,7 @@ urlpatterns = [
     path("documents/<str:kind>/<str:tenant>/<str:name>/edit/", editing.edit, name="document-edit"),
     path("documents/<str:kind>/<str:tenant>/<str:name>/", documents.document, name="document"),
     path(f"{_DOCUMENT}/versions/<int:number>/", revisions.version, name="version"),
+    path("policy-tests/", analysis.policy_tests, name="policy-tests"),
     path("change-requests/", changes.changes, name="changes"),
     path("change-requests/new/", edits.new, name="change-new"),
     path(f"{_ONE}/", changes.change, name="change"),

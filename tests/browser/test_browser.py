@@ -42,6 +42,7 @@ PAGES = (
     ("ada", "/stops/"),
     ("cleo", "/documents/"),
     ("cleo", "/documents/Permission/-/eu-data-stays-in-eu/"),
+    ("cleo", "/policy-tests/"),
     ("cleo", "/change-requests/"),
     ("tariq", "/change-requests/new/"),
     ("cleo", "/revisions/"),

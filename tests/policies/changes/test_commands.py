@@ -166,7 +166,7 @@ def test_what_fails_in_another_tenant_is_not_named(
     def refuse(*_: object) -> None:
         raise InvalidDocuments(wrong)
 
-    monkeypatch.setattr("policies.changes.checks.prepare", refuse)
+    monkeypatch.setattr("policies.changes.checks.compiled", refuse)
     commands.check(world.tariq, row.id)
     told = row.checks.get(kind="whole").problems
     assert [problem[0] for problem in told] == ["<bundle>", wrong[1].file]

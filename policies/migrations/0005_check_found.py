@@ -1,0 +1,18 @@
+"""What PolicyTests and analysis found, with the check that ran them."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('policies', '0004_identity'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='check',
+            name='found',
+            field=models.JSONField(default=dict),
+        ),
+    ]
