@@ -37,6 +37,16 @@ class Result:
     problems: tuple[Problem, ...] = ()
     found: Mapping[str, Any] = field(default_factory=dict)
 
+    def columns(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {
+            "kind": self.kind,
+            "ok": self.ok,
+            "told": self.told,
+            "problems": [list(problem) for problem in self.problems],
+            "found": dict(self.found),
+        }
+
 
 def run(base: Published, change: ChangeRequest, edits: Sequence[Edit]) -> list[Result]:
     """Every check that can be made; later ones need the earlier."""

@@ -199,11 +199,7 @@ def run_checks(by: Principal, row: ChangeRequest) -> ChangeRequest:
         Check.objects.bulk_create(
             Check(
                 change=now,
-                kind=result.kind,
-                ok=result.ok,
-                told=result.told,
-                problems=[list(problem) for problem in result.problems],
-                found=dict(result.found),
+                **result.columns(),
                 base=base.revision,
                 digest=digest,
                 checked_at=at,
