@@ -84,6 +84,9 @@ async def admit(desk: Desk, ask: Ask) -> Ticket:
         if ticket is None or ticket.duplicate:
             # INVARIANT: what was not let in counts against no rate limit
             await desk.rates.undo(case.draft.call, case.limits)
+        elif ticket.held:
+            # a person may take days: its slots are free meanwhile, and it used no tokens yet
+            await desk.rates.give_back(ticket.call, ticket.limits, 0)
 
 
 async def _let_in(case: "_Case") -> Ticket:
@@ -106,7 +109,7 @@ async def _let_in(case: "_Case") -> Ticket:
             case _:
                 raise _turned_away(answer)
     raise Unavailable(
-        "policies move faster than this call can be decided; try again", retry_after=1
+        "policies move faster than this call can be decided; try again", retry_after_seconds=1
     )
 
 
@@ -318,7 +321,7 @@ class _Case:
         why = f"no model of this route can take: {', '.join(lost)}; " if lost else ""
         message = f"{why}{denial.message} (rule {', '.join(denial.rules)}; ask {denial.owner})"
         if denial.code == "breaker":
-            return Unavailable(message, call=call, headers=self._headers(), retry_after=5)
+            return Unavailable(message, call=call, headers=self._headers(), retry_after_seconds=5)
         details = {"rules": denial.rules, "owner": denial.owner, "headers": self._headers()}
         return Forbidden(message, call=call, **details)
 

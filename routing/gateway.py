@@ -96,9 +96,6 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
     """Carry one call from its request to the last byte of its answer. Raises MandateError where there is no answer."""
     try:
         ticket = await admission.admit(web.desk, ask)
-        if ticket.held:
-            # a person may take days: its slots are free meanwhile
-            await web.desk.rates.give_back(ticket.call, ticket.limits, 0)
         if ask.request.background and not ask.request.stream:
             await _begin(web, ask, ticket, client)
             return
@@ -111,7 +108,7 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
             await _relay(web, _Line(ticket, box, client, dialect(ask.request.dialect)))
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         log.warning("gateway.database", error=type(error).__name__)
-        raise Unavailable("the database is away; try again", retry_after=2) from error
+        raise Unavailable("the database is away; try again", retry_after_seconds=2) from error
 
 
 async def _begin(web: Web, ask: Ask, ticket: Ticket, client: Client) -> None:
@@ -197,7 +194,7 @@ async def _last(web: Web, line: _Line, frame: Frame) -> bool:
         case "gone":
             return await _caller_gone(web, line.ticket)
         case "drain":
-            raise Unavailable("this process is shutting down; try again", retry_after=1)
+            raise Unavailable("this process is shutting down; try again", retry_after_seconds=1)
         case "end" if not line.torn and frame.offset == line.sent:
             await _finish(line, unpack_outcome(frame.data))
             return True

@@ -135,7 +135,7 @@ def build(web: Web) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
             await refuse(codec, error, connection)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("wire.database", error=type(error).__name__)
-            away = Unavailable("the database is away; try again", retry_after=2)
+            away = Unavailable("the database is away; try again", retry_after_seconds=2)
             await refuse(codec, away, connection)
         finally:
             connection.close()
@@ -160,7 +160,7 @@ async def _answer(
 ) -> None:
     path, method = scope["path"].rstrip("/"), scope["method"]
     if web.draining:
-        raise Unavailable("this process is shutting down; try again", retry_after=1)
+        raise Unavailable("this process is shutting down; try again", retry_after_seconds=1)
     caller = await web.keys.authenticate(_presented(headers))
     if path in CALLS and method == "POST":
         body = await connection.body()
@@ -264,7 +264,7 @@ async def _parse(
     if len(body) <= THREAD_FROM:
         return codec.parse_request(body, kept, query)
     if web.parsing.locked():
-        raise Unavailable("too many large requests at once; try again", retry_after=1)
+        raise Unavailable("too many large requests at once; try again", retry_after_seconds=1)
     async with web.parsing:
         return await asyncio.to_thread(codec.parse_request, body, kept, query)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db.models import Subquery
 
@@ -13,6 +14,9 @@ from policies.engine.bundle import Bundle
 from policies.identity.models import ApiKey
 from policies.order.lock import control
 from policies.order.models import Control
+
+KEPT = 2_048
+"""Parsed documents that a process keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,15 @@ def published_documents() -> Published:
     first = next(iter(rows.values()), None)
     revision = int(first.in_force) if first is not None else control().revision
     documents = tuple(
-        parse_text(rows[identity].source, file_of(identity))[0] for identity in sorted(rows)
+        _parsed(rows[identity].source, file_of(identity)) for identity in sorted(rows)
     )
     return Published(revision, documents, rows)
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(source: str, file: str) -> Document:
+    """Kept by its text, so that a page parses only what was published since the last one."""
+    return parse_text(source, file)[0]
 
 
 def stoppable(bundle: Bundle, kind: str, tenant: str, name: str) -> bool:

@@ -1,13 +1,16 @@
 """A call that a rule wants a person to see before any model: at admission, and by the worker that has it released or not."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+import redis.asyncio
+from django.conf import settings
 
 from audit.vault.store import KeyStore
 from controlplane.kernel.clock import system_clock
@@ -19,9 +22,10 @@ from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
 from routing.gathering import Ask, Desk, Options
 from routing.ledger.balances import Windows
+from routing.limits.rates import RateLimits
 from routing.reviews.steps import Decide
 from tests.policies.engine.cascades import DESK, escalation
-from tests.policies.engine.small import EVERYONE, bundle, model, route
+from tests.policies.engine.small import EVERYONE, bundle, document, model, route
 from tests.routing.reviews.asking import Taking, claim, decide, deciding
 from tests.routing.walking import request, text_of, walk
 from tests.routing.world import KEY_HASH, World
@@ -40,6 +44,9 @@ class Free:
         return None
 
     async def undo(self, *_: object) -> None:
+        return None
+
+    async def give_back(self, *_: object) -> None:
         return None
 
 
@@ -87,6 +94,25 @@ async def test_it_is_admitted_and_held_in_one_commit_with_no_money(
     told = answers.failure("held", "", ticket.call)
     assert (told.status, told.code) == (409, "held_for_review")
     assert told.details["poll"] == f"/api/v1/calls/call_{ticket.call.hex}/"
+
+
+async def test_held_it_keeps_no_slot_of_a_rate_limit(world: World, desk: Desk) -> None:
+    name = f"one-{uuid4().hex}"
+    limit = document("RateLimit", name, {"scope": {}, "concurrent": 1})
+    of = bundle(EVERYONE, DESK, model("m"), route("r", "m"), RULE, limit)
+    found = Snapshot(world.revision, world.epoch, of, ())
+
+    async def current() -> Snapshot:
+        return found
+
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
+        snapshots = cast("Any", SimpleNamespace(current=current, reload=current))
+        slow = replace(desk, snapshots=snapshots, rates=RateLimits(client))
+        # one at a time may run; of those that wait for a person there may be any number
+        tickets = [await admission.admit(slow, asked(world)) for _ in range(3)]
+        assert await client.exists(f"mandate:rate:{name}:running") == 0
+        assert await client.zcard(f"mandate:rate:{name}:asked") == 3
+    assert [ticket.held for ticket in tickets] == [True] * 3
 
 
 async def test_released_it_waits_for_a_worker_with_its_recorded_decision(
