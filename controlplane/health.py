@@ -1,4 +1,8 @@
-"""`/healthz`: this process answers. `/readyz`: the installation can take calls, and if not, why."""
+"""`/healthz`: this process answers. `/readyz`: the installation can take calls, and if not, why.
+
+`controlplane/middleware.py` answers both before anything else looks at the request, whatever Host it names; every answer
+of `/readyz` is JSON, since machines read it.
+"""
 
 import time
 from collections.abc import Callable
@@ -7,8 +11,9 @@ from datetime import UTC, datetime
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import server_error
 
 LEAST_MONTHS_AHEAD = 1
 MOST_SKEW_SECONDS = 5.0
@@ -39,20 +44,30 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     checks = [Check("draining", ok=not draining, detail="shutting down" if draining else "no")]
     try:
         checks += [*database_checks(), redis_check()]
-    except DatabaseError as away:
+    except Error as away:
         checks += [Check("postgresql", ok=False, detail=type(away).__name__), redis_check()]
     ready = all(check.ok for check in checks if check.needed)
+    return _told(checks, 200 if ready else 503)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """What is answered where we broke (`handler500`): a page for people; for who asks whether we are ready, still a report."""
+    if request.path != "/readyz":
+        return server_error(request)
+    return _told([Check("readiness", ok=False, detail="it broke; the log says how")], 500)
+
+
+def _told(checks: list[Check], status: int) -> JsonResponse:
+    ready = all(check.ok for check in checks if check.needed)
     body = {"ready": ready, "healthy": all(check.ok for check in checks)}
-    answer = JsonResponse(
-        {**body, "checks": [asdict(check) for check in checks]}, status=200 if ready else 503
-    )
+    answer = JsonResponse({**body, "checks": [asdict(check) for check in checks]}, status=status)
     # who polls this reads it: Django would log every 503 as an error of its own
     answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - Django's mark
     return answer
 
 
 def database_checks() -> list[Check]:
-    """What PostgreSQL knows. Raises DatabaseError when it is away or has no schema yet."""
+    """What PostgreSQL knows. Raises django.db.Error when it is away or has no schema yet."""
     looks: tuple[Callable[[], Check], ...] = (
         *(_months, _bundle, _skew, _workers, _swept, _sequenced, _verified),
     )
@@ -98,7 +113,7 @@ def _workers() -> Check:
 def _swept() -> Check:
     """How long ago anybody looked for calls that nobody carries."""
     (age,) = _row(
-        "SELECT extract(epoch FROM clock_timestamp() - nullif(swept_at, '-infinity')) FROM routing_swept"
+        "SELECT extract(epoch FROM clock_timestamp() - nullif(max(swept_at), '-infinity')) FROM routing_swept"
     )
     ok = age is not None and float(str(age)) <= MOST_SWEEP_SECONDS
     return Check("sweep", ok=ok, detail=_ago("swept", age), needed=False)

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from audit.ui.standing import standing
 from controlplane.failed_sign_ins import note_failed_sign_in
+from controlplane.health import healthz, readyz
 from controlplane.kernel.errors import (
     Conflict,
     Forbidden,
@@ -65,7 +66,8 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-_PLAIN = ("/static/", "/healthz", "/readyz", "/metrics")
+_PROBES: dict[str, Handler] = {"/healthz": healthz, "/readyz": readyz}
+_PLAIN = ("/static/", "/metrics")
 _SIGN_IN = "/account/login/"
 _SECOND = "/account/2fa/authenticate/"
 _OPEN = (_SIGN_IN, _SECOND)
@@ -101,6 +103,16 @@ def security_headers(get_response: Handler) -> Handler:
         if not request.path.startswith("/static/"):
             response.setdefault("cache-control", "no-store")
         return response
+
+    return middleware
+
+
+def probes(get_response: Handler) -> Handler:
+    """Answer who polls us before anything else looks at the request: a probe names no host of ours and has no session."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        probe = _PROBES.get(request.path)
+        return get_response(request) if probe is None else probe(request)
 
     return middleware
 

@@ -7,7 +7,7 @@ the log's own checks) is read from it at each scrape. No label may name a tenant
 import os
 from collections.abc import Iterator
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -60,7 +60,7 @@ class Rows(Collector):
         """Every family, or none."""
         try:
             yield from [*_gauges(), *_verified(), *_counters()]
-        except DatabaseError:
+        except Error:
             return
 
 

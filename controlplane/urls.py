@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
 from controlplane.health import healthz, readyz
 from controlplane.telemetry import metrics
 
+handler500 = "controlplane.health.broken"
 ROOMS = ("routing", "policies", "audit")
 
 

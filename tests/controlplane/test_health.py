@@ -1,7 +1,7 @@
 """Alive, ready, and what is missing."""
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 from django.test import Client
 
 from controlplane import health
@@ -83,6 +83,55 @@ def test_redis_away_does_not_stop_calls(client: Client, settings: object) -> Non
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # type: ignore[attr-defined]
     assert health.redis_check() == health.Check(
         "redis", ok=False, detail="ConnectionError", needed=False
+    )
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, ProgrammingError])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "10.4.7.1:8000", "mandate.example", "no host at all"]
+)
+def test_every_answer_about_readiness_is_json(
+    client: Client, monkeypatch: pytest.MonkeyPatch, settings: object, error: type, host: str
+) -> None:
+    def away(*_: object) -> None:
+        raise error("away")
+
+    monkeypatch.setattr(connection, "cursor", away)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # type: ignore[attr-defined]
+    answer = client.get("/readyz", headers={"host": host})
+    assert (answer.status_code, answer["content-type"]) == (503, "application/json")
+    told = {check["name"]: check["detail"] for check in answer.json()["checks"]}
+    assert told == {"draining": "no", "postgresql": error.__name__, "redis": "ConnectionError"}
+    assert answer["x-content-type-options"] == "nosniff"
+    assert client.get("/healthz", headers={"host": host}).content == b"ok\n"
+    # pages are still for the hosts that are ours
+    status = 200 if host == "127.0.0.1" else 400
+    assert client.get("/metrics", headers={"host": host}).status_code == status
+
+
+def test_even_what_nobody_foresaw_is_a_report(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> list[health.Check]:
+        raise TypeError("cannot unpack non-iterable NoneType object")
+
+    monkeypatch.setattr(health, "database_checks", broken)
+    client.raise_request_exception = False
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {
+            "ready": False,
+            "healthy": False,
+            "checks": [
+                {
+                    "name": "readiness",
+                    "ok": False,
+                    "detail": "it broke; the log says how",
+                    "needed": True,
+                }
+            ],
+        },
     )
 
 
