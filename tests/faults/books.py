@@ -41,8 +41,8 @@ SELECT c.id, c.cost_nano, a.cost FROM routing_call c CROSS JOIN LATERAL (
 ANSWERS = """
 SELECT c.id, a.count FROM routing_call c CROSS JOIN LATERAL (
   SELECT count(*) AS count FROM routing_attempt WHERE call = c.id AND state = 'succeeded') a
- WHERE c.tenant = %s AND a.count <> (c.state = 'completed')::int"""
-"""An answered call has exactly one attempt that succeeded, another has none."""
+ WHERE c.tenant = %s AND a.count <> (c.state = 'completed')::int AND NOT (c.code = 'review_rejected' AND a.count = 1)"""
+"""An answered call has exactly one attempt that succeeded, another has none; unless a person turned the answer down."""
 WINDOWS = """
 WITH owed AS (
   SELECT w, coalesce(sum(a.reserved_nano) FILTER (WHERE a.state IN ('reserved', 'started', 'unknown')), 0) AS pending,

@@ -51,7 +51,7 @@ def _start(home: Path, documents: Path) -> Installation:
         world.write(documents, port)
         ours = documents.parent / "ours"
         ours.mkdir()
-        for name in ("shared.yaml", "faults.yaml"):
+        for name in ("shared.yaml", "faults.yaml", "faults.rules.yaml"):
             (documents / name).rename(ours / name)
         it.apply(ours)
         it.make_keys(KEY)

@@ -14,6 +14,7 @@ from tests.faults.load import KEY
 from tests.journeys.installation import Installation
 
 WEB, WORKER = "controlplane.web", "-Q calls"
+JOBS, BEAT = "-Q jobs", "controlplane.celery:app beat"
 SEQUENCER, VALKEY, POSTGRES = "manage.py sequencer", "valkey-server", "bin/postgres -D"
 IN_A_ROW = 6
 PROBE = [{"role": "user", "content": "Are you there? [[sandbox tokens=2]]"}]
@@ -31,6 +32,13 @@ def kill(it: Installation, part: str, number: int = signal.SIGKILL, *, most: int
     for pid in hit:
         os.kill(pid, number)
     return hit
+
+
+def kill_everything(it: Installation) -> list[int]:
+    """Every process of ours and Valkey die, and PostgreSQL starts again: who it hit."""
+    parts = (WEB, WORKER, JOBS, BEAT, SEQUENCER, VALKEY)
+    hit = [pid for part in parts for pid in kill(it, part)]
+    return [*hit, *kill(it, POSTGRES, signal.SIGQUIT, most=1)]
 
 
 def flush(it: Installation) -> None:

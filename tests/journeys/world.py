@@ -184,7 +184,8 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "slow.rules", [_SLOW])
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
-    _put(folder, "reviews.rules", list(_reviews()))
+    _put(folder, "reviews.rules", list(_reviews("reviews", "rui")))
+    _put(folder, "faults.rules", list(_reviews("faults", "rui", "cleo")))
 
 
 def _put(folder: Path, name: str, documents: list[str]) -> None:
@@ -252,42 +253,43 @@ def _unpriced() -> Iterator[str]:
 _QUEUE = """\
 apiVersion: mandate/v1
 kind: ReviewQueue
-metadata: {{name: {name}, tenant: j-reviews}}
+metadata: {{name: {name}, tenant: j-{tenant}}}
 spec: {spec}
 """
 _ESCALATION = """\
 apiVersion: mandate/v1
 kind: EscalationRule
-metadata: {{name: {name}, tenant: j-reviews}}
+metadata: {{name: {name}, tenant: j-{tenant}}}
 spec: {{stage: {stage}, when: '{when}', queue: {queue}}}
 """
 _REVIEWER = """\
 apiVersion: mandate/v1
 kind: RoleGrant
-metadata: {name: rui-in-reviews, tenant: j-reviews}
-spec: {member: rui@acme.example, roles: [reviewer]}
+metadata: {{name: {who}-in-{tenant}, tenant: j-{tenant}}}
+spec: {{member: {who}@acme.example, roles: [reviewer]}}
 """
 
 
-def _reviews() -> Iterator[str]:
-    """Routes whose calls a person sees: before any model (`first`), or the answer (`payout`, `two`, `late`)."""
-    yield _REVIEWER
-    yield _QUEUE.format(name="desk", spec="{reviewers: ['role:reviewer']}")
-    yield _QUEUE.format(name="pair", spec="{reviewers: ['role:reviewer'], approvals: 2}")
-    yield _ESCALATION.format(
-        name="look-first", stage="request", when='route.name == "first"', queue="desk"
-    )
-    yield _ESCALATION.format(
-        name="large-payout",
-        stage="response",
-        when='route.name == "payout" && output.text.contains("14200")',
-        queue="desk",
-    )
-    yield _ESCALATION.format(
-        name="two-look", stage="response", when='route.name == "two"', queue="pair"
-    )
+def _reviews(tenant: str, *people: str) -> Iterator[str]:
+    """Routes whose calls a person sees: before any model (`first`), or the answer (`payout`, `two`)."""
+    for who in people:
+        yield _REVIEWER.format(who=who, tenant=tenant)
+    for name, count in (("desk", 1), ("pair", 2)):
+        spec = f"{{reviewers: ['role:reviewer'], approvals: {count}}}"
+        yield _QUEUE.format(tenant=tenant, name=name, spec=spec)
+    for name, stage, when, queue in (
+        ("look-first", "request", 'route.name == "first"', "desk"),
+        (
+            "large-payout",
+            "response",
+            'route.name == "payout" && output.text.contains("14200")',
+            "desk",
+        ),
+        ("two-look", "response", 'route.name == "two"', "pair"),
+    ):
+        yield _ESCALATION.format(tenant=tenant, name=name, stage=stage, when=when, queue=queue)
     for name in ("first", "payout", "two"):
-        yield route("reviews", name, "{type: single, model: j-gpt}")
+        yield route(tenant, name, "{type: single, model: j-gpt}")
 
 
 def _tenant(name: str) -> list[str]:
