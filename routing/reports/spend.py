@@ -88,8 +88,8 @@ def _of(rows: QuerySet[Attempt], figure: Count | Sum) -> QuerySet[Any, Any]:
 
 
 def _beside(told: QuerySet[Any, Any]) -> Combinable:
-    """A figure of other rows, beside those that are counted: Django wants an aggregate there, so it is added to no row."""
-    return Count("pk", filter=Q(pk__in=[])) + Subquery(told, output_field=BigIntegerField())
+    """A figure of other rows, beside those that are counted: Django wants an aggregate in it, hence one that adds nothing."""
+    return Count("pk") * Value(0) + Subquery(told, output_field=BigIntegerField())
 
 
 def daily(condition: Q, starts: datetime, until: datetime, zone: ZoneInfo) -> Daily:
