@@ -51,7 +51,9 @@ def _details(error: MandateError) -> dict[str, object]:
     if isinstance(error, InvalidDocuments):
         found["problems"] = [p._asdict() for p in error.problems]
     return found | {
-        name: error.details[name] for name in ("conflicts", "theirs") if name in error.details
+        name: error.details[name]
+        for name in ("conflicts", "fields", "theirs")
+        if name in error.details
     }
 
 

@@ -1,7 +1,7 @@
 """Django's index of the tables that the rooms own; nothing else lives here."""
 
 from policies.bundles.models import Bundle, Document
-from policies.changes.models import Approval, ChangeRequest, Check, Edit
+from policies.changes.models import Approval, ChangeRequest, Check, Edit, Glass
 from policies.decisions.models import Decision
 from policies.identity.models import ApiKey, Invitation, Membership, Team, Tenant, Token, User
 from policies.order.models import Control
@@ -19,6 +19,7 @@ __all__ = [
     "Decision",
     "Document",
     "Edit",
+    "Glass",
     "Invitation",
     "Membership",
     "Repeat",

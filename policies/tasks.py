@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from policies.changes.publishing import publish_due
+from policies.changes.scheduling import publish_due
 from policies.repeats.once import forget
 from policies.stops.commands import lift_expired
 

@@ -14,11 +14,13 @@ from audit.api.base import CURSOR, ApiView, page
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.api import shapes
+from policies.api.glass_shape import glass_shape
 from policies.api.once import KEY, answered
 from policies.bundles.read import published_documents
 from policies.changes import access, commands, publishing
 from policies.changes.commands import MAX_TEXT, NewChange
-from policies.changes.models import OPEN, STATES, ChangeRequest
+from policies.changes.models import OPEN, STATES, ChangeRequest, Glass
+from policies.changes.publishing import Seen
 from policies.changes.read import conflicts, edits_of, standing
 from policies.changes.texts import named
 from policies.documents.document import Identity
@@ -75,23 +77,13 @@ class Said(serializers.Serializer[Any]):
 
 
 class Approving(Said):
-    """A yes; `digest`, when given, must be that of what was read."""
+    """A yes to what was read: its base, its digest and the replay's. What is given must stand there still, else 409."""
 
+    base = serializers.IntegerField(required=False, allow_null=True, default=None)
     digest = serializers.CharField(max_length=64, required=False, allow_blank=True, default="")
-
-
-class One(serializers.Serializer[Any]):
-    """One document by what tells it from others."""
-
-    kind = serializers.CharField(max_length=63)
-    tenant = serializers.CharField(max_length=63, required=False, allow_blank=True, default="")
-    name = serializers.CharField(max_length=80)
-
-
-class Rebasing(serializers.Serializer[Any]):
-    """`mine`: the documents where this text goes over what others published since."""
-
-    mine = One(many=True, required=False, default=list)
+    replay = serializers.CharField(
+        max_length=64, required=False, allow_null=True, allow_blank=True, default=None
+    )
 
 
 class EditList(serializers.Serializer[Any]):
@@ -238,7 +230,9 @@ class OneEdit(ApiView):
 class Act(ApiView):
     """One step of a change request."""
 
-    def _done(self, request: Request, change: UUID, work: Callable[[], object]) -> Response:
+    def done(self, request: Request, change: UUID, work: Callable[[], object]) -> Response:
+        """Do it once, and show the change request as it is then."""
+
         def whole() -> tuple[int, Any]:
             work()
             return 200, body(self.principal, change)
@@ -252,7 +246,7 @@ class CheckIt(Act):
     @extend_schema(operation_id="change_requests_check", request=None, responses=shapes.ChangeBody)
     def post(self, request: Request, change: UUID) -> Response:
         """Check what stands there; one that was handed in and needs nobody is published then."""
-        return self._done(request, change, lambda: publishing.check(self.principal, change))
+        return self.done(request, change, lambda: publishing.check(self.principal, change))
 
 
 class Submit(Act):
@@ -266,7 +260,7 @@ class Submit(Act):
     )
     def post(self, request: Request, change: UUID) -> Response:
         """Hand it in: it is checked and waits for approval; where none is needed it is published."""
-        return self._done(request, change, lambda: publishing.submit(self.principal, change))
+        return self.done(request, change, lambda: publishing.submit(self.principal, change))
 
 
 class Approve(Act):
@@ -283,11 +277,11 @@ class Approve(Act):
         asked = Approving(data=request.data)
         asked.is_valid(raise_exception=True)
         said = asked.validated_data
-        return self._done(
+        return self.done(
             request,
             change,
             lambda: publishing.approve(
-                self.principal, change, reason=said["reason"], digest=said["digest"]
+                self.principal, change, reason=said["reason"], seen=seen_of(said)
             ),
         )
 
@@ -301,7 +295,7 @@ class RequestChanges(Act):
     def post(self, request: Request, change: UUID) -> Response:
         """Send it back to its author with a reason; approvals are dismissed."""
         said = _reason(request)
-        return self._done(
+        return self.done(
             request, change, lambda: publishing.request_changes(self.principal, change, said)
         )
 
@@ -315,7 +309,7 @@ class Withdraw(Act):
     def post(self, request: Request, change: UUID) -> Response:
         """End it unpublished."""
         said = _reason(request)
-        return self._done(request, change, lambda: commands.withdraw(self.principal, change, said))
+        return self.done(request, change, lambda: commands.withdraw(self.principal, change, said))
 
 
 class Publish(Act):
@@ -329,23 +323,12 @@ class Publish(Act):
     )
     def post(self, request: Request, change: UUID) -> Response:
         """Publish what has every approval and is not published yet, such as one that waits for its time."""
-        return self._done(
-            request, change, lambda: publishing.publish_change(self.principal, change)
-        )
+        return self.done(request, change, lambda: publishing.publish_change(self.principal, change))
 
 
-class Rebase(Act):
-    """Rebase."""
-
-    @extend_schema(
-        operation_id="change_requests_rebase", request=Rebasing, responses=shapes.ChangeBody
-    )
-    def post(self, request: Request, change: UUID) -> Response:
-        """Move it onto the bundle in force; approvals are dismissed. What others changed too is 409, unless it is `mine`."""
-        asked = Rebasing(data=request.data)
-        asked.is_valid(raise_exception=True)
-        mine = [(m["kind"], m["tenant"], m["name"]) for m in asked.validated_data["mine"]]
-        return self._done(request, change, lambda: commands.rebase(self.principal, change, mine))
+def seen_of(said: dict[str, Any]) -> Seen:
+    """What the asker had read."""
+    return Seen(said["base"], said["digest"], said["replay"])
 
 
 def body(principal: Principal, change: UUID) -> dict[str, Any]:
@@ -360,6 +343,7 @@ def body(principal: Principal, change: UUID) -> dict[str, Any]:
         "checks": [shapes.check(check) for check in row.checks.order_by("id")],
         "conflicts": [named(i) for i in conflicts(base, row, edits)] if row.open else [],
         **shapes.standing(found, row.approvals.order_by("id"), refusal),
+        "glass": glass_shape(Glass.objects.filter(change=row).first()),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from controlplane.kernel.clock import to_text
+from policies.api.glass_shape import GlassSerializer
 from policies.bundles.past import Version
 from policies.bundles.rules import Need
 from policies.changes import compare
@@ -70,6 +71,7 @@ class ApprovalSerializer(serializers.Serializer[Any]):
     flagged = serializers.BooleanField()
     base = serializers.IntegerField()
     digest = serializers.CharField()
+    replay = serializers.CharField(allow_blank=True)
     givenAt = serializers.DateTimeField()  # noqa: N815 - the API's spelling
     dismissedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
 
@@ -89,6 +91,9 @@ class ChangeHead(serializers.Serializer[Any]):
     lastEditor = serializers.CharField()  # noqa: N815 - the API's spelling
     note = serializers.CharField(allow_blank=True)
     publishAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
+    heldBack = serializers.CharField(  # noqa: N815 - the API's spelling
+        allow_blank=True, help_text="why it was not published when its time came"
+    )
     rollbackOf = serializers.IntegerField(allow_null=True)  # noqa: N815 - the API's spelling
     revision = serializers.IntegerField(allow_null=True)
     flagged = serializers.BooleanField()
@@ -106,6 +111,7 @@ class ChangeBody(ChangeHead):
     approvals = ApprovalSerializer(many=True)
     conflicts = serializers.ListField(child=serializers.CharField())
     refusal = serializers.CharField(allow_blank=True)
+    glass = GlassSerializer(allow_null=True)
 
 
 class ChangeList(serializers.Serializer[Any]):
@@ -150,6 +156,7 @@ def head(row: ChangeRequest) -> dict[str, Any]:
         "lastEditor": row.last_editor,
         "note": row.note,
         "publishAt": to_text(row.publish_at) if row.publish_at else None,
+        "heldBack": row.held_back,
         "rollbackOf": row.rollback_of,
         "revision": row.published_revision,
         "flagged": row.flagged,
@@ -231,6 +238,7 @@ def _approval(row: Approval) -> dict[str, Any]:
         "flagged": row.flagged,
         "base": row.base,
         "digest": row.digest,
+        "replay": row.replay,
         "givenAt": to_text(row.given_at),
         "dismissedAt": to_text(row.dismissed_at) if row.dismissed_at else None,
     }

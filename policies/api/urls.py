@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from policies.api import analysis, changes, history, keys, members, views
+from policies.api import analysis, changes, history, keys, members, publishing, views
 
 _ONE = "change-requests/<uuid:change>"
 urlpatterns = [
@@ -24,11 +24,14 @@ urlpatterns = [
     path(f"{_ONE}/edits/<str:kind>/<str:name>/", changes.OneEdit.as_view(), name="api-edit"),
     path(f"{_ONE}/check/", changes.CheckIt.as_view(), name="api-change-check"),
     path(f"{_ONE}/submit/", changes.Submit.as_view(), name="api-change-submit"),
+    path(f"{_ONE}/schedule/", publishing.Schedule.as_view(), name="api-change-schedule"),
+    path(f"{_ONE}/break-glass/", publishing.BreakGlass.as_view(), name="api-change-break-glass"),
+    path(f"{_ONE}/review-glass/", publishing.ReviewGlass.as_view(), name="api-change-review-glass"),
     path(f"{_ONE}/approve/", changes.Approve.as_view(), name="api-change-approve"),
     path(f"{_ONE}/request-changes/", changes.RequestChanges.as_view(), name="api-change-return"),
     path(f"{_ONE}/withdraw/", changes.Withdraw.as_view(), name="api-change-withdraw"),
     path(f"{_ONE}/publish/", changes.Publish.as_view(), name="api-change-publish"),
-    path(f"{_ONE}/rebase/", changes.Rebase.as_view(), name="api-change-rebase"),
+    path(f"{_ONE}/rebase/", publishing.Rebase.as_view(), name="api-change-rebase"),
     path("stops/", views.Stops.as_view(), name="api-stops"),
     path("stops/<uuid:stop>/lift/", views.LiftStop.as_view(), name="api-stop-lift"),
     path("keys/", keys.Keys.as_view(), name="api-keys"),

@@ -50,17 +50,21 @@ OTHERS = 2
 class BaseMoved(Conflict):
     """Somebody else published in between; lay the edits over the new revision and try again."""
 
+    code = "base_moved"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
     """Documents to put and identities to delete, by whom (`cli:root`), and what brought them (`git` or `console`).
 
-    `change` is the id (hex) of the change request that they are, for the entry.
+    `change` is the id (hex) of the change request that they are, for the entry. `alone`: one person publishes them in an
+    emergency, which flags the bundle.
     """
 
     actor: str
     origin: str
     change: str = ""
+    alone: bool = False
     put: Sequence[Document] = ()
     delete: Sequence[Identity] = ()
 
@@ -99,6 +103,8 @@ who agreed: that commits or vanishes with the bundle."""
 
 class NeedsApproval(Forbidden):
     """In four-eyes nobody publishes alone: hand in a change request."""
+
+    code = "needs_approval"
 
 
 def publish(edits: Edits | Callable[[Published], Edits], consent: Consent | None = None) -> Outcome:
@@ -148,7 +154,7 @@ def compiled(base: Published, edits: Edits) -> Candidate:
         difference=found,
         forms=forms,
         bundle=bundle,
-        flagged=single_operator(base.documents or documents),
+        flagged=edits.alone or single_operator(base.documents or documents),
     )
 
 

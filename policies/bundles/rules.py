@@ -96,6 +96,18 @@ def unmet(wanted: Sequence[Need], given: Collection[Yes]) -> list[Need]:
     return missing
 
 
+def asks_replay(documents: Iterable[Document]) -> bool:
+    """Whether nobody may approve without a current replay. In single-operator nothing binds."""
+    said = organisation(documents)
+    wanted = said.get("replay", {})
+    return bool(wanted.get("required") and wanted.get("days")) and said["mode"] != SINGLE
+
+
+def glass_roles(documents: Iterable[Document]) -> frozenset[str]:
+    """The roles of which one person may publish alone in an emergency what only tightens; none: nobody may."""
+    return frozenset(organisation(documents).get("breakGlass", {}).get("roles", ()))
+
+
 def may_help(wanted: Iterable[Need], roles: Collection[str]) -> bool:
     """Whether a person with these roles can meet any of the needs, met already or not."""
     return any(need.count and set(need.roles) & set(roles) for need in wanted)

@@ -7,9 +7,20 @@ from django.db.models import Q, QuerySet
 
 from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
-from policies.bundles.rules import may_help
-from policies.changes.models import ChangeRequest
+from policies.bundles.read import Published
+from policies.bundles.rules import glass_roles, may_help, roles_at
+from policies.changes.models import ChangeRequest, Glass
 from policies.changes.read import Standing, missing_words
+from policies.changes.refusals import (
+    ApprovalsMissing,
+    NoMember,
+    NotForGlass,
+    OrganisationNeedsTwo,
+    OwnChange,
+    OwnGlass,
+    RoleMissing,
+    RoleRemoved,
+)
 
 
 def visible(principal: Principal) -> "QuerySet[ChangeRequest]":
@@ -93,15 +104,28 @@ def approves_somewhere(principal: Principal, roles: Collection[str]) -> bool:
 
 def require_approve(principal: Principal, found: Standing, roles: Collection[str]) -> None:
     """Who holds a role that something needs, and (in four-eyes) neither wrote nor last edited it. Raises Forbidden."""
-    why = found.refusal(principal, roles)
-    if why:
-        raise Forbidden(why)
+    refused = found.refused(principal, roles)
+    if refused:
+        raise refused
 
 
 def refuse_missing(found: Standing) -> None:
-    """Raises Forbidden while approvals are missing."""
+    """Raises ApprovalsMissing while somebody is."""
     if found.missing:
-        raise Forbidden(f"this still needs {missing_words(found.missing)}")
+        two = any(need.kind == "Organisation" for need in found.missing)
+        kind = OrganisationNeedsTwo if two else ApprovalsMissing
+        raise kind(f"this still needs {missing_words(found.missing)}")
+
+
+def refuse_lost(principal: Principal, found: Standing, roles: Collection[str]) -> None:
+    """The approval being given, asked again under the lock. Raises RoleRemoved, or OwnChange, where it counts no more."""
+    if may_help(found.needs, roles) and any(g.actor == principal.actor for g in found.given):
+        return
+    if not found.alone and principal.actor in found.writers:
+        raise OwnChange("you wrote or last edited this; another person approves it")
+    raise RoleRemoved(
+        f"{principal.name} held the role that this needs when the request began, and does not hold it any more"
+    )
 
 
 def require_part(
@@ -110,6 +134,58 @@ def require_part(
     """Who could write or approve it. Raises Forbidden."""
     if not (may_draft(principal, change.tenant) or may_help(found.needs, roles)):
         raise Forbidden(f"{principal.name} may neither write nor approve this change request")
+
+
+def refused_glass(principal: Principal, base: Published, tenant: str) -> str:
+    """Why this principal may not publish alone in an emergency; nothing when the base bundle lets it."""
+    wanted = glass_roles(base.documents)
+    if principal.kind != "member":
+        return "in an emergency a member publishes alone, not an account on the machine"
+    if not wanted & roles_at(base.documents, principal.id, tenant):
+        who = f"the role {' or '.join(sorted(wanted))}" if wanted else "nobody"
+        return f"publishing alone in an emergency is for {who}; {principal.name} may not do it here"
+    return ""
+
+
+def require_glass(principal: Principal, base: Published, tenant: str) -> frozenset[str]:
+    """The roles by which one may publish alone. Raises NotForGlass."""
+    why = refused_glass(principal, base, tenant)
+    if why:
+        raise NotForGlass(why)
+    return glass_roles(base.documents) & roles_at(base.documents, principal.id, tenant)
+
+
+def require_tightening(reasons: Collection[str]) -> None:
+    """Raises NotForGlass, naming what does not only tighten."""
+    if reasons:
+        raise NotForGlass(f"one person alone may only tighten: {'; '.join(reasons)}")
+
+
+def refused_review(
+    principal: Principal, glass: Glass, found: Standing, roles: Collection[str]
+) -> Forbidden | None:
+    """Why this principal may not review what another published alone; None when it may."""
+    if principal.kind != "member":
+        return NoMember("a member reviews this, not an account on the machine")
+    if principal.actor == glass.actor:
+        return OwnGlass("you published this alone; another person reviews it")
+    if principal.actor in found.writers:
+        return OwnChange("you wrote or last edited this; another person reviews it")
+    if not may_help(found.needs, roles):
+        wanted = sorted({role for need in found.needs if need.count for role in need.roles})
+        return RoleMissing(
+            f"this is reviewed by the role {' or '.join(wanted)}; {principal.name} does not hold it here"
+        )
+    return None
+
+
+def require_glass_review(
+    principal: Principal, glass: Glass, found: Standing, roles: Collection[str]
+) -> None:
+    """Raises OwnGlass, OwnChange, RoleMissing."""
+    refused = refused_review(principal, glass, found, roles)
+    if refused:
+        raise refused
 
 
 def require_named_author(change: ChangeRequest, found: Standing) -> None:

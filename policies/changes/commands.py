@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
+from controlplane.kernel.errors import InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.past import some_at
 from policies.bundles.read import published_documents, require_published
@@ -22,12 +22,14 @@ from policies.changes.models import (
     CHECKS,
     DRAFT,
     OPEN,
+    PUBLISHED,
     WITHDRAWN,
     ChangeRequest,
     Check,
     Edit,
 )
-from policies.changes.read import conflict_words, conflicts, edits_of
+from policies.changes.read import edits_of
+from policies.changes.refusals import EditedMeanwhile, PublishedAlready, WrongState
 from policies.changes.seen import in_change, overtaken, require_seen
 from policies.changes.texts import UNREADABLE, Slot, digest_of, named, one, slots
 from policies.documents.document import Identity
@@ -71,6 +73,7 @@ def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
         state=DRAFT,
         origin=wanted.origin,
         base=base,
+        binds_from=base,
         author=wanted.author or principal.actor,
         last_editor=principal.actor,
         publish_at=wanted.publish_at,
@@ -78,7 +81,7 @@ def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
         created_at=at,
         updated_at=at,
     )
-    row.digest = _digest(row, [])
+    row.digest = content_digest(row, [])
     with transaction.atomic():
         row.save(force_insert=True)
         data: dict[str, object] = {"title": title, "base": base}
@@ -194,7 +197,7 @@ def run_checks(by: Principal, row: ChangeRequest) -> ChangeRequest:
     with transaction.atomic():
         now = locked(row, OPEN)
         if now.digest != digest:
-            raise Conflict("somebody edited this while it was checked; look at it again")
+            raise EditedMeanwhile("somebody edited this while it was checked; look at it again")
         now.checks.all().delete()
         Check.objects.bulk_create(
             Check(
@@ -227,48 +230,10 @@ def withdraw(principal: Principal, change: UUID, reason: str = "") -> ChangeRequ
         now = locked(row, OPEN)
         dismiss(now, at)
         now.state, now.note, now.updated_at = WITHDRAWN, reason.strip()[:2000], at
-        now.save(update_fields=["state", "note", "updated_at"])
+        now.held_back = ""
+        now.save(update_fields=["state", "note", "held_back", "updated_at"])
         entry("change.withdrawn", now, principal, at, {"reason": now.note})
     return now
-
-
-def rebase(principal: Principal, change: UUID, mine: Collection[Identity] = ()) -> ChangeRequest:
-    """Move it onto the bundle in force. What others changed too is a conflict, unless `mine` says that this text goes over it.
-
-    Approvals are dismissed: they bound the old base. Going over another's change is an edit. Raises Conflict naming each.
-    """
-    row = access.editable(principal, change)
-    require_state(row, OPEN)
-    base, edits = published_documents(), edits_of(row)
-    found = [i for i in conflicts(base, row, edits) if i in {edit.identity for edit in edits}]
-    open_conflicts = [identity for identity in found if identity not in mine]
-    if open_conflicts:
-        raise Conflict(
-            f"others changed {conflict_words(open_conflicts)} since revision {row.base}: edit the text, or keep yours",
-            conflicts=[list(identity) for identity in open_conflicts],
-        )
-    digest, at = row.digest, mandate_now()
-    with transaction.atomic():
-        now = locked(row, OPEN)
-        if now.digest != digest:
-            raise Conflict("somebody edited this meanwhile; look at it again")
-        for edit in edits:
-            head = base.rows.get(edit.identity)
-            edit.before = head.source if head else None
-            if edit.identity in found:
-                edit.edited_by, now.last_editor = principal.actor, principal.actor
-            edit.save(update_fields=["before", "edited_by"])
-        dismiss(now, at)
-        data: dict[str, object] = {
-            "from": now.base,
-            "base": base.revision,
-            "kept": [named(i) for i in found],
-        }
-        now.base, now.updated_at = base.revision, at
-        now.state = DRAFT if now.state == DRAFT else CHECKS
-        now.save(update_fields=["base", "last_editor", "state", "updated_at"])
-        entry("change.rebased", now, principal, at, data)
-    return run_checks(principal, now)
 
 
 def entry(
@@ -293,7 +258,8 @@ def require_state(row: ChangeRequest, states: Collection[str]) -> None:
             CHECKS: "does not pass its checks",
             DRAFT: "is still a draft",
         }
-        raise Conflict(f"this change request {words.get(row.state, f'is {row.state}')}")
+        kind = PublishedAlready if row.state == PUBLISHED else WrongState
+        raise kind(f"this change request {words.get(row.state, f'is {row.state}')}")
 
 
 def _edit(
@@ -309,10 +275,14 @@ def _edit(
             raise InvalidRequest(f"a change request edits at most {MAX_EDITS} documents")
         # INVARIANT: an approval is of exactly what was read
         dismiss(now, at)
-        now.last_editor, now.digest, now.updated_at = principal.actor, _digest(now, edits), at
+        now.last_editor, now.digest, now.updated_at = (
+            principal.actor,
+            content_digest(now, edits),
+            at,
+        )
         handed_in = now.state != DRAFT
-        now.state = CHECKS if handed_in else DRAFT
-        now.save(update_fields=["last_editor", "digest", "state", "updated_at"])
+        now.state, now.held_back = CHECKS if handed_in else DRAFT, ""
+        now.save(update_fields=["last_editor", "digest", "state", "held_back", "updated_at"])
         said = sorted(("- " if e.deletes else "~ ") + named(e.identity) for e in edits)
         data: dict[str, object] = {"digest": now.digest, "documents": said[:_NAMED_IN_ENTRY]}
         entry("change.edited", now, principal, at, data)
@@ -376,7 +346,8 @@ def dismiss(row: ChangeRequest, at: datetime) -> None:
     row.approvals.filter(dismissed_at=None).update(dismissed_at=at)
 
 
-def _digest(row: ChangeRequest, edits: Iterable[Edit]) -> str:
+def content_digest(row: ChangeRequest, edits: Iterable[Edit]) -> str:
+    """What an approval binds: the texts, and when they take effect."""
     parts = [(edit.identity, None if edit.deletes else edit.source) for edit in edits]
     return digest_of(parts, to_text(row.publish_at) if row.publish_at else None)
 

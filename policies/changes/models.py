@@ -17,6 +17,9 @@ class ChangeRequest(models.Model):
     `draft`: being written. `checks`: handed in, and something is wrong. `approval`: waits for people. `scheduled`: approved,
     waits for `publish_at`. `published` and `withdrawn` are the end. `base` is the revision it was written against, `digest` the
     SHA-256 of its edits (hex): an approval binds both. Neither `author` nor `last_editor` approves it in four-eyes.
+
+    `binds_from` is the oldest base whose approvals still count: a rebase that changed nothing leaves it. `held_back` says why it
+    was not published when its time came.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -30,7 +33,9 @@ class ChangeRequest(models.Model):
     author = models.TextField()
     last_editor = models.TextField()
     note = models.TextField(default="", blank=True)
+    binds_from = models.BigIntegerField(default=0)
     publish_at = models.DateTimeField(null=True)
+    held_back = models.TextField(default="", blank=True)
     rollback_of = models.BigIntegerField(null=True)
     published_revision = models.BigIntegerField(null=True)
     flagged = models.BooleanField(default=False)
@@ -125,9 +130,9 @@ class Check(models.Model):
 
 
 class Approval(models.Model):
-    """One person's yes to exactly these edits over that base, with the roles that were held.
+    """One person's yes to exactly these edits over that base on that replay ("": none), with the roles that were held.
 
-    Every edit and every rebase dismisses it. `flagged`: given in single-operator mode.
+    Every edit dismisses it, and every rebase that changes anything. `flagged`: given in single-operator mode.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -136,6 +141,7 @@ class Approval(models.Model):
     roles = models.JSONField(default=list)
     base = models.BigIntegerField()
     digest = models.TextField()
+    replay = models.TextField(default="", blank=True)
     reason = models.TextField(default="", blank=True)
     flagged = models.BooleanField(default=False)
     given_at = models.DateTimeField(db_default=Now())
@@ -149,4 +155,38 @@ class Approval(models.Model):
                 condition=models.Q(dismissed_at__isnull=True),
                 name="policies_change_approval_once",
             )
+        ]
+
+
+class Glass(models.Model):
+    """A change that one person published alone in four-eyes, because it could not wait: why, and what another said of it.
+
+    `verdict` is "" until somebody else reviewed it, then `confirmed` or `taken back` (with the change request that does).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    change = models.OneToOneField(ChangeRequest, models.PROTECT, related_name="glass")
+    tenant = models.TextField(default="", blank=True)
+    actor = models.TextField()
+    roles = models.JSONField(default=list)
+    reason = models.TextField()
+    revision = models.BigIntegerField()
+    broken_at = models.DateTimeField(db_default=Now())
+    verdict = models.TextField(default="", blank=True)
+    note = models.TextField(default="", blank=True)
+    reviewed_by = models.TextField(default="", blank=True)
+    reviewed_at = models.DateTimeField(null=True)
+    undone_by = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "policies_change_glass"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(verdict__in=("", "confirmed", "taken back")),
+                name="policies_change_glass_verdict",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(reason="") & ~models.Q(reviewed_by=models.F("actor")),
+                name="policies_change_glass_other",
+            ),
         ]

@@ -5,20 +5,21 @@ are judged again there by the bundle in force. So nobody publishes alone what ne
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, ROLES, Principal
 from policies.bundles.past import sources_at
 from policies.bundles.publish import Candidate, Edits, publish
+from policies.bundles.publish import Consent as AsksConsent
 from policies.bundles.published import at_revision
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import roles_at
-from policies.changes import access, checks
+from policies.changes import access, checks, replays
 from policies.changes.commands import (
     NewChange,
     delete_document,
@@ -41,11 +42,13 @@ from policies.changes.models import (
     ChangeRequest,
     Edit,
 )
-from policies.changes.read import (
-    conflict_words,
-    conflicts,
-    edits_of,
-    standing,
+from policies.changes.read import edits_of, moved, standing
+from policies.changes.refusals import (
+    EditedMeanwhile,
+    ReplayMissing,
+    ReplayStale,
+    StaleApproval,
+    TooEarly,
 )
 from policies.documents.document import Identity
 from policies.documents.problems import InvalidDocuments
@@ -53,6 +56,18 @@ from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 
 SYSTEM = Principal(kind="job", id="changes", name="the system")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an approver had on the screen; what is left out is not compared. It is this that is approved, or nothing."""
+
+    base: int | None = None
+    digest: str = ""
+    replay: str | None = None
+
+
+UNSEEN = Seen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +83,20 @@ class Consent:
         """Judge by what is in force now, and write who agreed. Raises Conflict when edited, Forbidden if somebody is missing."""
         row = locked(self.change, (APPROVAL, SCHEDULED))
         if (row.digest, row.base) != (self.change.digest, self.change.base):
-            raise Conflict("somebody edited this meanwhile; look at it again")
+            raise EditedMeanwhile("somebody edited this meanwhile; look at it again")
         if self.approval is not None:
             _write_approval(row, self.approval, self.principal, at)
         # INVARIANT: nobody publishes alone what needs two
         found = standing(candidate.base, row, edits_of(row))
+        if self.approval is not None:
+            roles = roles_of(self.principal, candidate.base, row.tenant)
+            access.refuse_lost(self.principal, found, roles)
         access.refuse_missing(found)
         row.state, row.published_revision, row.flagged = PUBLISHED, revision, found.alone
-        row.updated_at = at
-        row.save(update_fields=["state", "published_revision", "flagged", "updated_at"])
+        row.held_back, row.updated_at = "", at
+        row.save(
+            update_fields=["state", "published_revision", "flagged", "held_back", "updated_at"]
+        )
         data: dict[str, object] = {
             "revision": revision,
             "base": row.base,
@@ -126,22 +146,22 @@ def settle(principal: Principal, row: ChangeRequest) -> ChangeRequest:
 
 
 def approve(
-    principal: Principal, change: UUID, *, reason: str = "", digest: str = ""
+    principal: Principal, change: UUID, *, reason: str = "", seen: Seen = UNSEEN
 ) -> ChangeRequest:
-    """Say yes to what stands there (`digest`, when given, must be what was read). The last approval publishes.
+    """Say yes to what stands there, which must be what was `seen`. The last approval publishes.
 
     Raises NotFound; Forbidden for who may not, also for who wrote or last edited it in four-eyes; Conflict when it waits for no
-    approval, when it was edited since it was read, or when its base moved under it.
+    approval, StaleApproval when it is not what was read, BaseMoved when its base moved under it.
     """
     row = access.get(principal, change)
     require_state(row, (APPROVAL,))
-    if digest and digest != row.digest:
-        raise Conflict("somebody edited this since you read it; look at it again")
+    require_seen(row, seen)
     base, edits = published_documents(), edits_of(row)
+    _require_base(base, row, edits)
+    _require_replay(base, row)
     roles = roles_of(principal, base, row.tenant)
     found = standing(base, row, edits)
     access.require_approve(principal, found, roles)
-    _require_base(base, row, edits)
     approval = Approval(
         id=new_id(),
         change=row,
@@ -149,6 +169,7 @@ def approve(
         roles=sorted(roles),
         base=row.base,
         digest=row.digest,
+        replay=replay_digest(row),
         reason=reason.strip()[:2000],
         flagged=found.alone,
     )
@@ -159,19 +180,22 @@ def approve(
     with transaction.atomic():
         now = locked(row, (APPROVAL,))
         if now.digest != row.digest or now.base != row.base:
-            raise Conflict("somebody edited this meanwhile; look at it again")
+            raise EditedMeanwhile("somebody edited this meanwhile; look at it again")
         _write_approval(now, approval, principal, at)
+        again = published_documents()
+        held = roles_of(principal, again, row.tenant)
+        access.refuse_lost(principal, standing(again, now, edits_of(now)), held)
         if not missing:
-            now.state, now.updated_at = SCHEDULED, at
-            now.save(update_fields=["state", "updated_at"])
+            now.state, now.held_back, now.updated_at = SCHEDULED, "", at
+            now.save(update_fields=["state", "held_back", "updated_at"])
             entry("change.scheduled", now, principal, at, {"digest": now.digest})
     return now
 
 
 def publish_change(principal: Principal, change: UUID) -> ChangeRequest:
-    """Publish what has every approval: one whose publishing failed before, or that waits for its time.
+    """Publish what has every approval: one whose publishing failed before.
 
-    Raises Forbidden for who could neither write nor approve it, and while somebody is missing.
+    Raises Forbidden for who could neither write nor approve it, and while somebody is missing; Conflict before its time.
     """
     row = access.get(principal, change)
     require_state(row, (APPROVAL, SCHEDULED))
@@ -179,21 +203,26 @@ def publish_change(principal: Principal, change: UUID) -> ChangeRequest:
     found = standing(base, row, edits)
     access.require_part(principal, row, found, roles_of(principal, base, row.tenant))
     access.refuse_missing(found)
+    if not _due(row):
+        raise TooEarly(
+            "this was approved for a later time; cancel the time first, which asks for approval again"
+        )
+    return publish_approved(row, principal)
+
+
+def replay_digest(row: ChangeRequest) -> str:
+    """What an approval binds of the newest replay; empty where there is none."""
+    found = replays.current(row)
+    return found.digest if found else ""
+
+
+def publish_approved(row: ChangeRequest, by: Principal) -> ChangeRequest:
+    """Publish what has its approvals, by whom. Raises as `publish_change`."""
+    base, edits = published_documents(), edits_of(row)
     _require_base(base, row, edits)
-    return _publish(row, Consent(row, edits, principal))
-
-
-def publish_due() -> list[UUID]:
-    """Publish every scheduled change whose time has come; one that no longer can goes back to its checks, which say why."""
-    done = []
-    for row in ChangeRequest.objects.filter(state=SCHEDULED, publish_at__lte=mandate_now()):
-        try:
-            _publish(row, Consent(row, edits_of(row), SYSTEM))
-        except (Conflict, Forbidden, InvalidRequest):
-            _unschedule(row)
-        else:
-            done.append(row.id)
-    return done
+    if any(need.count for need in standing(base, row, edits).needs):
+        _require_replay(base, row)
+    return _publish(row, Consent(row, edits, by))
 
 
 def request_changes(principal: Principal, change: UUID, reason: str) -> ChangeRequest:
@@ -251,13 +280,23 @@ def roles_of(principal: Principal, base: Published, tenant: str) -> frozenset[st
     return roles_at(base.documents, principal.id, tenant)
 
 
-def _publish(row: ChangeRequest, consent: Consent) -> ChangeRequest:
-    def edits(base: Published) -> Edits:
-        _require_base(base, row, consent.edits)
-        return checks.wanted(row, consent.edits, consent.principal.actor)
+def publish_with(
+    row: ChangeRequest,
+    edits: Sequence[Edit],
+    by: Principal,
+    consent: AsksConsent,
+    *,
+    alone: bool = False,
+) -> ChangeRequest:
+    """Publish a change request with a consent. Raises PublishedAlready when another was first, BaseMoved, InvalidDocuments."""
+
+    def wanted(base: Published) -> Edits:
+        require_state(ChangeRequest.objects.get(pk=row.pk), (APPROVAL, SCHEDULED))
+        _require_base(base, row, edits)
+        return replace(checks.wanted(row, edits, by.actor), alone=alone)
 
     try:
-        done = publish(edits, consent)
+        done = publish(wanted, consent)
     except InvalidDocuments as error:
         raise checks.seen_in(row, error) from error
     if not done.difference:
@@ -265,16 +304,24 @@ def _publish(row: ChangeRequest, consent: Consent) -> ChangeRequest:
     return ChangeRequest.objects.get(pk=row.pk)
 
 
+def _publish(row: ChangeRequest, consent: Consent) -> ChangeRequest:
+    return publish_with(row, consent.edits, consent.principal, consent)
+
+
 def _write_approval(
     row: ChangeRequest, approval: Approval, principal: Principal, at: datetime
 ) -> None:
-    if row.approvals.filter(actor=approval.actor, dismissed_at=None).exists():
-        raise Conflict("you have approved this already")
+    given = row.approvals.filter(actor=approval.actor, dismissed_at=None)
+    # a yes on an older replay counts no more: the new one takes its place
+    given.exclude(replay=approval.replay).update(dismissed_at=at)
+    if given.exists():
+        raise EditedMeanwhile("you have approved this already")
     approval.given_at = at
     approval.save(force_insert=True)
     data: dict[str, object] = {
         "base": approval.base,
         "digest": approval.digest,
+        "replay": approval.replay,
         "roles": approval.roles,
         "flagged": approval.flagged,
     }
@@ -283,21 +330,39 @@ def _write_approval(
     entry("change.approved", row, principal, at, data)
 
 
-def _unschedule(row: ChangeRequest) -> None:
-    at = mandate_now()
-    with transaction.atomic():
-        now = locked(row, (SCHEDULED,))
-        now.state, now.updated_at = CHECKS, at
-        now.save(update_fields=["state", "updated_at"])
-    run_checks(SYSTEM, now)
-
-
 def _require_base(base: Published, row: ChangeRequest, edits: Sequence[Edit]) -> None:
-    found = conflicts(base, row, edits)
-    if found:
-        raise Conflict(
-            f"others changed {conflict_words(found)} since revision {row.base}; rebase it first"
+    refused = moved(base, row, edits)
+    if refused:
+        raise refused
+
+
+def _require_replay(base: Published, row: ChangeRequest) -> None:
+    """What the bundle in force wants to be seen before a yes."""
+    if not replays.required(base.documents):
+        return
+    found = replays.current(row)
+    # INVARIANT: nobody approves on evidence about another draft or another base
+    if found is None:
+        raise ReplayMissing(
+            "nobody has seen yet what this would have changed: its replay has not ended"
         )
+    if found.stale:
+        raise ReplayStale(
+            "the replay is of another text or another base; run it again, then approve"
+        )
+
+
+def require_seen(row: ChangeRequest, seen: Seen) -> None:
+    """Raises StaleApproval unless what was read is what stands there."""
+    # INVARIANT: what the approver saw is what is approved
+    if seen.digest and seen.digest != row.digest:
+        raise StaleApproval("somebody edited this since you read it; look at it again")
+    if seen.base is not None and seen.base != row.base:
+        raise StaleApproval(
+            f"you read it over revision {seen.base}, and it is over {row.base} now; look at it again"
+        )
+    if seen.replay is not None and seen.replay != replay_digest(row):
+        raise StaleApproval("another replay stands there than the one you read; look at it again")
 
 
 def _due(row: ChangeRequest) -> bool:

@@ -3,14 +3,33 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from controlplane.kernel.errors import Forbidden
 from controlplane.kernel.principal import Principal
+from policies.bundles.publish import BaseMoved
 from policies.bundles.read import Published
-from policies.bundles.rules import Need, Touched, Yes, needs, roles_at, single_operator, unmet
+from policies.bundles.rules import (
+    Need,
+    Touched,
+    Yes,
+    asks_replay,
+    needs,
+    roles_at,
+    single_operator,
+    unmet,
+)
 from policies.changes.models import Approval, ChangeRequest, Edit
+from policies.changes.refusals import (
+    ApprovedAlready,
+    NoMember,
+    OwnChange,
+    RoleMissing,
+    RulesMoved,
+)
 from policies.changes.texts import document_of, named
 from policies.documents.document import Document, Identity
 from policies.documents.problems import InvalidDocuments
 from policies.identity.models import User
+from policies.replay.models import DONE, Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +42,26 @@ class Standing:
     writers: frozenset[str]
     alone: bool
 
-    def refusal(self, principal: Principal, roles: Iterable[str]) -> str:
-        """Why this principal may not approve; nothing when it may."""
+    def refused(self, principal: Principal, roles: Iterable[str]) -> Forbidden | None:
+        """Why this principal may not approve; None when it may."""
         held = set(roles)
         if not self.alone and principal.kind != "member":
-            return "in four-eyes mode a member approves, not an account on the machine"
+            return NoMember("in four-eyes mode a member approves, not an account on the machine")
         if not any(need.count and held & set(need.roles) for need in self.needs):
             wanted = sorted({role for need in self.needs if need.count for role in need.roles})
-            return f"this is approved by the role {' or '.join(wanted)}; {principal.name} does not hold it here"
+            return RoleMissing(
+                f"this is approved by the role {' or '.join(wanted)}; {principal.name} does not hold it here"
+            )
         if not self.alone and principal.actor in self.writers:
-            return "you wrote or last edited this; another person approves it"
+            return OwnChange("you wrote or last edited this; another person approves it")
         if any(approval.actor == principal.actor for approval in self.given):
-            return "you have approved this already"
-        return ""
+            return ApprovedAlready("you have approved this already")
+        return None
+
+    def refusal(self, principal: Principal, roles: Iterable[str]) -> str:
+        """The same in words; nothing when it may."""
+        found = self.refused(principal, roles)
+        return found.message if found else ""
 
 
 def edits_of(change: ChangeRequest) -> list[Edit]:
@@ -82,9 +108,16 @@ def standing(
     documents = base.documents
     alone, writers = single_operator(documents), writers_of(change, edits)
     rows = [
-        *change.approvals.filter(dismissed_at=None, base=change.base, digest=change.digest),
+        *change.approvals.filter(
+            dismissed_at=None,
+            base__range=(change.binds_from, change.base),
+            digest=change.digest,
+        ),
         *more,
     ]
+    if change.open and rows and asks_replay(documents):
+        fresh = _fresh(base, change)
+        rows = [row for row in rows if row.replay in fresh]
     active = _active(rows) if members is None else set(members)
     given, counted = [], []
     for row in rows:
@@ -99,6 +132,14 @@ def standing(
     wanted = needs(documents, touched(documents, edits))
     missing = unmet(wanted, counted)
     return Standing(tuple(wanted), tuple(given), tuple(missing), writers, alone)
+
+
+def _fresh(base: Published, change: ChangeRequest) -> set[str]:
+    """The digests of what was replayed of this text over this base: a yes on other evidence does not count."""
+    found = Replay.objects.filter(
+        change=change.id, state=DONE, content=change.digest, base=base.revision
+    )
+    return set(found.values_list("digest", flat=True))
 
 
 def _active(rows: Iterable[Approval]) -> set[str]:
@@ -123,6 +164,18 @@ def conflicts(base: Published, change: ChangeRequest, edits: Iterable[Edit]) -> 
         if identity[0] == "Organisation" and identity not in edited and row.revision > change.base:
             found.append(identity)
     return sorted(found)
+
+
+def moved(base: Published, change: ChangeRequest, edits: Iterable[Edit]) -> BaseMoved | None:
+    """Why it cannot be published over this base before it is rebased; None when it can."""
+    found = conflicts(base, change, edits)
+    if not found:
+        return None
+    kind = RulesMoved if all(identity[0] == "Organisation" for identity in found) else BaseMoved
+    return kind(
+        f"others changed {conflict_words(found)} since revision {change.base}; rebase it first",
+        conflicts=[list(identity) for identity in found],
+    )
 
 
 def missing_words(missing: Iterable[Need]) -> str:

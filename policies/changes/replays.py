@@ -10,7 +10,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.publish import prepare
 from policies.bundles.published import at_revision
 from policies.bundles.read import Published, published_documents
-from policies.bundles.rules import organisation, roles_at, single_operator
+from policies.bundles.rules import asks_replay, organisation, roles_at
 from policies.changes import access, checks
 from policies.changes.models import ChangeRequest
 from policies.changes.read import edits_of, standing
@@ -63,10 +63,8 @@ def of(row: ChangeRequest) -> Any:  # noqa: ANN401 - a queryset
 
 
 def required(documents: Iterable[Document]) -> bool:
-    """Whether nobody may approve without a current replay. In single-operator nothing binds."""
-    found = list(documents)
-    said = organisation(found).get("replay", {})
-    return bool(said.get("required") and said.get("days")) and not single_operator(found)
+    """Whether nobody may approve without a current replay."""
+    return asks_replay(documents)
 
 
 def days_of(documents: Iterable[Document]) -> int:

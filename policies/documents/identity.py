@@ -86,6 +86,7 @@ class Organisation(Kind):
             )
         ),
         "replay": Group({"days": Whole(0, 366, default=7), "required": Flag(default=True)}),
+        "breakGlass": Group({"roles": ListOf(Choice(*ROLES), default=["admin"])}),
         "unknownHours": Whole(1, 720, default=72),
     }
 

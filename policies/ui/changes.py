@@ -1,28 +1,26 @@
 """The pages of change requests: the list, one with its differences, checks and approvals, and what may be done to it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from audit.log import read as log
 from audit.log.kinds import KINDS, Group
 from audit.ui.filters import Filters, Page, page_of, read_filters
 from audit.ui.request import principal_of
-from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
 from controlplane.kernel.ids import uuid7_time
 from controlplane.kernel.principal import Principal
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import Need, organisation
-from policies.changes import access, commands, compare, publishing, words
+from policies.changes import access, compare, publishing, words
 from policies.changes.checks import ANALYSIS, TESTS, TITLES
 from policies.changes.models import APPROVAL, DRAFT, OPEN, SCHEDULED, ChangeRequest, Edit
 from policies.changes.read import Standing, after_of, conflicts, edits_of, standing
@@ -141,27 +139,6 @@ def change(request: HttpRequest, change: UUID) -> HttpResponse:
     return render(request, "policies/change.html", shown(principal, row))
 
 
-@require_POST
-def act(request: HttpRequest, change: UUID, what: str) -> HttpResponse:
-    """`/change-requests/<id>/<what>/`: one step, then the page again."""
-    principal = principal_of(request)
-    row = access.get(principal, change)
-    step = _STEPS.get(what)
-    if step is None:
-        raise NotFound("there is no such step")
-    work, said = step
-    try:
-        now = work(principal, row, request.POST)
-    except InvalidDocuments as error:
-        messages.error(request, sentence(str(error.problems[0])))
-    except MandateError as error:
-        messages.error(request, sentence(error.message))
-    else:
-        told = f"Revision {now.published_revision} is in force." if now.published_revision else said
-        messages.success(request, told)
-    return redirect("change", change)
-
-
 def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
     """Everything that the page of one change request shows."""
     base, edits = published_documents(), edits_of(row)
@@ -187,6 +164,7 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "needs": _needs(found),
         "missing": sum(need.count for need in found.missing),
         "given": [(person(a.actor, known), ", ".join(a.roles), a) for a in found.given],
+        "replay_digest": publishing.replay_digest(row),
         "alone": found.alone,
         "refusal": refusal and sentence(refusal),
         "may_approve": row.state == APPROVAL and not refusal and not clashes,
@@ -305,53 +283,3 @@ def _history(row: ChangeRequest, known: Mapping[str, str]) -> list[Happened]:
         )
         for entry, said in bodies
     ]
-
-
-Posted = Mapping[str, Any]
-Work = Callable[[Principal, ChangeRequest, Any], ChangeRequest]
-
-
-def _approve(principal: Principal, row: ChangeRequest, posted: Posted) -> ChangeRequest:
-    return publishing.approve(
-        principal,
-        row.id,
-        reason=str(posted.get("reason", "")),
-        digest=str(posted.get("digest", "")),
-    )
-
-
-def _rebase(principal: Principal, row: ChangeRequest, posted: Any) -> ChangeRequest:  # noqa: ANN401 - a QueryDict
-    mine: list[Identity] = []
-    for value in posted.getlist("mine"):
-        parts = value.split("|")
-        if len(parts) != 3:
-            raise InvalidRequest("choose from the list")
-        mine.append((parts[0], parts[1], parts[2]))
-    return commands.rebase(principal, row.id, mine)
-
-
-_STEPS: Mapping[str, tuple[Work, str]] = {
-    "submit": (
-        lambda principal, row, _: publishing.submit(principal, row.id),
-        "Handed in. What was found stands below.",
-    ),
-    "check": (lambda principal, row, _: publishing.check(principal, row.id), "Checked again."),
-    "approve": (_approve, "Your approval is given. Others are still missing."),
-    "request-changes": (
-        lambda principal, row, posted: publishing.request_changes(
-            principal, row.id, str(posted.get("reason", ""))
-        ),
-        "It is a draft again, with your reason.",
-    ),
-    "withdraw": (
-        lambda principal, row, posted: commands.withdraw(
-            principal, row.id, str(posted.get("reason", ""))
-        ),
-        "Withdrawn. Nothing of it took effect.",
-    ),
-    "publish": (
-        lambda principal, row, _: publishing.publish_change(principal, row.id),
-        "Published.",
-    ),
-    "rebase": (_rebase, "It is written against the bundle in force now. Approvals begin anew."),
-}

@@ -14,6 +14,7 @@ from policies.ui import (
     members,
     revisions,
     settings,
+    steps,
     stops,
     tenants,
 )
@@ -34,7 +35,7 @@ urlpatterns = [
     path(f"{_ONE}/", changes.change, name="change"),
     path(f"{_ONE}/edits/", edits.add, name="change-add"),
     path(f"{_ONE}/edits/<str:kind>/<str:tenant>/<str:name>/", edits.edit, name="change-edit"),
-    path(f"{_ONE}/<slug:what>/", changes.act, name="change-act"),
+    path(f"{_ONE}/<slug:what>/", steps.act, name="change-act"),
     path("revisions/", revisions.revisions, name="revisions"),
     path("revisions/<int:revision>/", revisions.revision, name="revision"),
     path("revisions/<int:revision>/rollback/", revisions.rollback, name="rollback"),

@@ -8,7 +8,7 @@ import pytest
 
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
-from policies.changes import access, commands, publishing
+from policies.changes import access, commands, glass, publishing, rebasing, scheduling
 from policies.changes import checks as checks_room
 from policies.changes.commands import NewChange
 from policies.changes.models import ChangeRequest, Edit
@@ -116,13 +116,17 @@ def test_another_tenants_change_does_not_exist_by_any_command(world: World) -> N
             lambda i: commands.remove_edit(world.mallory, i, identity),
             lambda i: commands.describe(world.mallory, i, "t", ""),
             lambda i: commands.check(world.mallory, i),
-            lambda i: commands.rebase(world.mallory, i),
+            lambda i: rebasing.rebase(world.mallory, i),
             lambda i: commands.withdraw(world.mallory, i),
             lambda i: publishing.submit(world.mallory, i),
             lambda i: publishing.approve(world.mallory, i),
             lambda i: publishing.publish_change(world.mallory, i),
             lambda i: publishing.request_changes(world.mallory, i, "no"),
             lambda i: publishing.check(world.mallory, i),
+            lambda i: scheduling.schedule(world.mallory, i, mandate_now() + timedelta(hours=1)),
+            lambda i: scheduling.unschedule(world.mallory, i),
+            lambda i: glass.break_glass(world.mallory, i, "why"),
+            lambda i: glass.review(world.mallory, i, "confirmed"),
         ):
             with pytest.raises(NotFound, match="there is no change request"):
                 attempt(found.id)
@@ -296,10 +300,10 @@ def test_what_is_scheduled_is_published_at_its_time_and_not_before(world: World)
     publishing.submit(world.tariq, row.id)
     before = control().revision
     assert publishing.approve(world.cleo, row.id).state == "scheduled"
-    assert publishing.publish_due() == []
+    assert scheduling.publish_due() == []
     assert control().revision == before
     ChangeRequest.objects.filter(pk=row.pk).update(publish_at=mandate_now())
-    assert publishing.publish_due() == [row.id]
+    assert scheduling.publish_due() == [row.id]
     row.refresh_from_db()
     assert (row.state, row.published_revision) == ("published", before + 1)
     assert entries(row.subject, "change.published")[0]["actor"] == "job:changes"
@@ -317,7 +321,7 @@ def test_a_scheduled_change_that_no_longer_fits_goes_back_to_its_checks(world: W
     publishing.approve(world.cleo, row.id)
     moved = force(permission("p", world.tenant, "request.stream"))
     ChangeRequest.objects.filter(pk=row.pk).update(publish_at=mandate_now())
-    assert publishing.publish_due() == []
+    assert scheduling.publish_due() == []
     row.refresh_from_db()
     assert (row.state, checks(row), control().revision) == (
         "checks",

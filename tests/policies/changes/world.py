@@ -15,11 +15,13 @@ from policies.identity.models import User
 from tests.policies import texts
 from tests.policies.texts import fresh, tenant
 
-FOUR_EYES = texts.ORGANISATION.replace("single-operator", "four-eyes")
+FOUR_EYES = (
+    texts.ORGANISATION.replace("single-operator", "four-eyes")
+    + "  replay: {days: 7, required: false}\n"
+)
 RULES = (
     "  approvals: {default: {count: 1, roles: [approver]}, Budget: {count: 1, roles: [finance]}, "
     "Tenant: {count: 0}}\n"
-    "  replay: {required: false}\n"
 )
 
 

@@ -10,7 +10,7 @@ from tests.policies.changes.world import world as made
 from tests.policies.replay.world import documents
 from tests.policies.texts import ensure_organisation
 
-REPLAYED = RULES.replace("  replay: {required: false}\n", "  replay: {days: 7, required: true}\n")
+REPLAYED = FOUR_EYES.replace("required: false", "required: true")
 
 
 @pytest.fixture
@@ -18,6 +18,6 @@ def world(transactional_db: None) -> Iterator[World]:
     """People and tenants in four-eyes mode, where every change request is replayed over seven days."""
     ensure_organisation()
     Replay.objects.filter(state__in=OPEN).update(state="cancelled")
-    with made(FOUR_EYES, REPLAYED) as found:
+    with made(REPLAYED, RULES) as found:
         force(*documents(found.tenant), *documents(found.other))
         yield found
