@@ -85,7 +85,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("change.held-back", "scheduled change request not published"),
             ("change.withdrawn", "change request withdrawn"),
             ("change.published", "change request published"),
-            ("change.glass-broken", "change request published by one person alone, in an emergency"),
+            ("change.glass-broken", "change request published by one person alone"),
             ("change.glass-reviewed", "emergency publishing reviewed"),
             ("replay.started", "replay begun"),
             ("replay.finished", "replay finished"),
