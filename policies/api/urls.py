@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from policies.api import analysis, changes, history, keys, members, publishing, views
+from policies.api import analysis, changes, folders, history, keys, members, publishing, views
 
 _ONE = "change-requests/<uuid:change>"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("documents/<str:kind>/<str:name>/history/", history.History.as_view(), name="api-history"),
     path("documents/<str:kind>/<str:name>/uses/", history.Uses.as_view(), name="api-uses"),
     path("schemas/<str:kind>/", history.Schema.as_view(), name="api-kind"),
+    path("folders/", folders.Folders.as_view(), name="api-folders"),
+    path("folders/plan/", folders.Plans.as_view(), name="api-folder-plan"),
     path("bundles/", views.Bundles.as_view(), name="api-bundles"),
     path("bundles/<int:revision>/", history.OneBundle.as_view(), name="api-bundle"),
     path("bundles/<int:revision>/diff/", history.Diff.as_view(), name="api-bundle-diff"),

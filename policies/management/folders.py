@@ -5,10 +5,10 @@ Exit codes: 0 fine; 1 something is wrong or was refused; 2 there are differences
 """
 
 import difflib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any, Final
 
 from django.core.management.base import CommandError
@@ -299,7 +299,7 @@ def named(item: Json) -> str:
 def _waited(work: Work, done: Json) -> Json:
     left = work.options["wait"]
     while "id" in done and done["state"] in ("approval", "scheduled") and left > 0:
-        time.sleep(min(_POLL_SECONDS, left))
+        sleep(min(_POLL_SECONDS, left))
         left -= _POLL_SECONDS
         done = {**done, **work.target.change(done["id"])}
     return done

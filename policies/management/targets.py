@@ -110,8 +110,21 @@ class Server:
         return self._ask("GET", f"folders/?{urlencode({'tenant': tenant})}")
 
     def change(self, change: str) -> Json:
-        """By GET folders/{change}/."""
-        return self._ask("GET", f"folders/{change}/")
+        """By GET change-requests/{id}/, and the bundle that it became."""
+        found = self._ask("GET", f"change-requests/{change}/")
+        revision = found["revision"]
+        bundle = self._ask("GET", f"bundles/{revision}/") if revision else {"digest": ""}
+        missing = [
+            f"{need['count']} more with the role {' or '.join(need['roles'])} for {need['kind']}"
+            for need in found["missing"]
+        ]
+        return {
+            "state": found["state"],
+            "revision": revision,
+            "digest": bundle["digest"],
+            "flagged": found["flagged"],
+            "missing": ", ".join(missing),
+        }
 
     def url(self, path: str) -> str:
         """Of this server."""
