@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from policies.bundles.principals import with_teams
 from policies.identity.credentials import read_pepper
 from policies.identity.models import User
+from policies.identity.sessions import begin, forget
 from policies.order.entries import append_entry
 from policies.order.lock import mandate_now
 
@@ -37,14 +38,20 @@ class ClosedDoor(DefaultAccountAdapter):  # type: ignore[misc] # allauth is unty
         response: HttpResponse = super().post_login(request, user, **more)
         return response
 
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Where the session begins."""
+        super().login(request, user)
+        begin(request)
+
     def reauthenticate(self, user: User, password: str) -> bool:
         """The password once more, before something grave. allauth would look for an address in a table that we leave empty."""
         return user.check_password(password)
 
     def set_password(self, user: User, password: str) -> None:
-        """By the person, on the page that asks for the old one first."""
+        """By the person, on the page that asks for the old one first. Every other session of theirs ends."""
         with transaction.atomic():
             super().set_password(user, password)
+            forget(user, self.request.session.session_key)
             note("member.changed", user, what="password")
 
 

@@ -46,6 +46,7 @@ from policies.changes.waiting import waiting
 from policies.identity.authentication import member_of_token
 from policies.identity.credentials import KEY_PREFIX
 from policies.identity.models import User
+from policies.identity.sessions import touch
 from policies.stops.read import active
 from policies.stops.visible import visible
 from routing.reports.reviews import waiting as held_calls
@@ -186,7 +187,10 @@ class Console:
 
 def _principal(request: HttpRequest, found: Published) -> Principal | None:
     user = request.user
-    return principal_for(user, found) if isinstance(user, User) and user.is_active else None
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    touch(request, moment())
+    return principal_for(user, found)
 
 
 def _is_open(path: str) -> bool:

@@ -3,7 +3,16 @@
 from policies.bundles.models import Bundle, Document
 from policies.changes.models import Approval, ChangeRequest, Check, Edit, Glass
 from policies.decisions.models import Decision
-from policies.identity.models import ApiKey, Invitation, Membership, Team, Tenant, Token, User
+from policies.identity.models import (
+    ApiKey,
+    Invitation,
+    Membership,
+    Session,
+    Team,
+    Tenant,
+    Token,
+    User,
+)
 from policies.order.models import Control
 from policies.repeats.models import Repeat
 from policies.replay.models import Replay, ReplaySample
@@ -25,6 +34,7 @@ __all__ = [
     "Repeat",
     "Replay",
     "ReplaySample",
+    "Session",
     "Stop",
     "Team",
     "Tenant",

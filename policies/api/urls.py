@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from policies.api import analysis, changes, folders, history, keys, members, publishing, views
+from policies.api import (
+    analysis,
+    changes,
+    folders,
+    history,
+    keys,
+    members,
+    publishing,
+    sessions,
+    views,
+)
 
 _ONE = "change-requests/<uuid:change>"
 urlpatterns = [
@@ -42,6 +52,8 @@ urlpatterns = [
     path("keys/<str:key>/revoke/", keys.RevokeKey.as_view(), name="api-key-revoke"),
     path("tokens/", keys.Tokens.as_view(), name="api-tokens"),
     path("tokens/<str:token>/revoke/", keys.RevokeToken.as_view(), name="api-token-revoke"),
+    path("sessions/", sessions.Sessions.as_view(), name="api-sessions"),
+    path("sessions/<uuid:session>/end/", sessions.EndSession.as_view(), name="api-session-end"),
     path("members/", members.Members.as_view(), name="api-members"),
     path("members/<str:email>/", members.OneMember.as_view(), name="api-member"),
     path("members/<str:email>/join/", members.MemberTeams.as_view(), name="api-member-join"),

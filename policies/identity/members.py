@@ -1,6 +1,7 @@
 """Members and the teams they belong to. Each command checks who asks, and writes with its entry in one transaction."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -11,7 +12,8 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.identity import access
 from policies.identity.checks import LONGEST_REASON, check_name, team_in_use
-from policies.identity.models import Membership, Token, User
+from policies.identity.models import Membership, Session, Token, User
+from policies.identity.sessions import forget
 from policies.order.entries import append_entry
 from policies.order.lock import mandate_now
 
@@ -39,6 +41,7 @@ def set_password(principal: Principal, user: User, password: str) -> None:
     at = mandate_now()
     with transaction.atomic():
         user.save(update_fields=["password"], actor=principal.actor)
+        forget(user)
         append_entry(
             "member.changed",
             actor=principal.actor,
@@ -65,6 +68,7 @@ def remove_member(principal: Principal, user: User, reason: str = "") -> None:
         row.session_epoch += 1
         row.save(update_fields=["is_active", "session_epoch"], actor=principal.actor)
         ended = _end_tokens(row, principal.actor, at)
+        forget(row)
         append_entry(
             "member.removed",
             actor=principal.actor,
@@ -95,14 +99,32 @@ def restore_member(principal: Principal, user: User) -> None:
     user.is_active = True
 
 
-def end_sessions(principal: Principal, user: User) -> None:
-    """Sign a person out everywhere: oneself, or by an admin. Raises Forbidden."""
+def end_session(principal: Principal, user: User, session: UUID) -> None:
+    """End one session: one's own, or by an admin. Raises Forbidden, NotFound."""
+    access.require_self_or_members(principal, user.email)
+    at = mandate_now()
+    with transaction.atomic():
+        gone, _ = Session.objects.filter(user=user, public=session).delete()
+        if not gone:
+            raise NotFound(f'there is no session "{session}"')
+        append_entry(
+            "member.changed",
+            actor=principal.actor,
+            at=at,
+            subject=f"member:{user.email}",
+            data={"what": "session ended", "session": str(session)},
+        )
+
+
+def end_sessions(principal: Principal, user: User, keep: str | None = None) -> None:
+    """Sign a person out everywhere (but in the session of this key): oneself, or by an admin. Raises Forbidden."""
     access.require_self_or_members(principal, user.email)
     at = mandate_now()
     with transaction.atomic():
         row = User.objects.select_for_update().get(pk=user.pk)
         row.session_epoch += 1
         row.save(update_fields=["session_epoch"], actor=principal.actor)
+        forget(row, keep)
         append_entry(
             "member.changed",
             actor=principal.actor,

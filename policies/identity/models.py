@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
@@ -66,6 +67,23 @@ class User(AbstractBaseUser, Recorded):
         stored = User.objects.filter(pk=self.pk).first()
         names = (f.attname for f in User._meta.concrete_fields if f.attname not in CREDENTIALS)
         return stored is not None and all(getattr(stored, n) == getattr(self, n) for n in names)
+
+
+class Session(AbstractBaseSession):
+    """One browser's session; a member's from its sign-in on. `public` names it to people, who never see the key.
+
+    While Django gives a session another key, two rows share its name for a moment.
+    """
+
+    public = models.UUIDField(db_index=True, default=new_id)
+    user = models.ForeignKey(User, models.PROTECT, null=True, related_name="sessions")
+    created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(db_default=Now())
+    agent = models.TextField(default="", blank=True)
+    address = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "policies_session"
 
 
 class Tenant(Recorded):

@@ -43,6 +43,7 @@ urlpatterns = [
     path("stops/<uuid:stop>/lift/", stops.lift, name="stop-lift"),
     path("settings/", settings.settings, name="settings"),
     path("settings/tokens/<str:token>/revoke/", settings.revoke, name="token-revoke"),
+    path("settings/sessions/<uuid:session>/end/", settings.end, name="session-end"),
     path("settings/sign-out/", settings.sign_out, name="sign-out-everywhere"),
     path("keys/", keys.keys, name="keys"),
     path("keys/new/", keys.new_key, name="key-new"),

@@ -18,9 +18,9 @@ from policies.changes.commands import NewChange
 from policies.changes.models import APPROVAL, ChangeRequest
 from policies.documents.parse import parse_text
 from policies.identity import commands, members
-from policies.identity.models import ApiKey, User
+from policies.identity.models import ApiKey, Session, User
 from policies.management.cli import operator
-from policies.order.lock import control
+from policies.order.lock import control, mandate_now
 from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
 from tests.access import guests
@@ -144,6 +144,15 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects |= guests.makers(tess, HERE, TEAM)
     made.objects |= _changes(tess)
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
+    made.objects["session"] = lambda: _session(made.users["member"])
+
+
+def _session(user: User) -> str:
+    row = Session(
+        session_key=secrets.token_hex(16), expire_date=mandate_now() + timedelta(hours=1), user=user
+    )
+    row.save(force_insert=True)
+    return str(row.public)
 
 
 def _changes(tess: Principal) -> dict[str, Callable[[], str]]:

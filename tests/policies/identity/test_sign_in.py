@@ -4,11 +4,10 @@ import secrets
 
 import pytest
 from django.contrib.auth import authenticate
-from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 
 from policies.identity import members
-from policies.identity.models import User
+from policies.identity.models import Session, User
 from tests.policies.people import ADA
 
 pytestmark = pytest.mark.usefixtures("application_role")
