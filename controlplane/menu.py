@@ -9,6 +9,7 @@ from audit.ui.standing import Standing
 from controlplane.kernel.principal import Principal
 from policies.changes.models import ChangeRequest
 from policies.identity.access import TRY_ROLES
+from policies.replay.access import DRILLERS
 from policies.stops.models import Stop
 
 LOG_ROLES = ("auditor", "approver", "admin")
@@ -84,6 +85,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
             ("Documents", "document", "documents", ()),
             ("Models", "model", "models", ()),
             ("Stops", "hand", "stops", STOP_ROLES),
+            ("Exit drills", "shield", "exit-drills", DRILLERS),
         ),
     ),
     (

@@ -10,10 +10,10 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.publish import prepare
 from policies.bundles.published import at_revision
 from policies.bundles.read import Published, published_documents
-from policies.bundles.rules import asks_replay, organisation, roles_at
+from policies.bundles.rules import asks_replay, may_help, organisation, roles_at
 from policies.changes import access, checks
 from policies.changes.models import ChangeRequest
-from policies.changes.read import edits_of, standing
+from policies.changes.read import Standing, edits_of, standing
 from policies.documents.document import Document
 from policies.documents.problems import InvalidDocuments
 from policies.order.lock import control
@@ -108,10 +108,21 @@ def cancel(principal: Principal, change: UUID) -> Replay:
     return commands.cancel(principal, replay)
 
 
+def may_begin(principal: Principal, row: ChangeRequest, found: Standing, base: Published) -> bool:
+    """Whether one could write or approve it, and it is open."""
+    writes = access.may_draft(principal, row.tenant)
+    return row.open and (writes or may_help(found.needs, _roles(principal, row, base)))
+
+
 def _require_part(principal: Principal, row: ChangeRequest, base: Published) -> None:
     found = standing(base, row, edits_of(row))
-    held = roles_at(base.documents, principal.id, row.tenant) if principal.kind == "member" else ()
-    access.require_part(principal, row, found, frozenset(held))
+    access.require_part(principal, row, found, _roles(principal, row, base))
+
+
+def _roles(principal: Principal, row: ChangeRequest, base: Published) -> frozenset[str]:
+    if principal.kind != "member":
+        return frozenset()
+    return frozenset(roles_at(base.documents, principal.id, row.tenant))
 
 
 def _begin(by: Principal, row: ChangeRequest, base: Published, days: int) -> Replay:

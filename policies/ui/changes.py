@@ -20,7 +20,7 @@ from controlplane.kernel.ids import uuid7_time
 from controlplane.kernel.principal import Principal
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import Need, organisation
-from policies.changes import access, compare, publishing, words
+from policies.changes import access, compare, publishing, replays, words
 from policies.changes.checks import ANALYSIS, TESTS, TITLES
 from policies.changes.models import APPROVAL, DRAFT, OPEN, SCHEDULED, ChangeRequest, Edit
 from policies.changes.read import Standing, after_of, conflicts, edits_of, standing
@@ -30,6 +30,7 @@ from policies.documents.kinds import KINDS as DOCUMENT_KINDS
 from policies.documents.problems import InvalidDocuments
 from policies.ui.analysis import analysis_shown, tests_shown
 from policies.ui.people import names, people, person, sentence
+from policies.ui.replays import card
 
 NO_TENANT = "-"
 STATE_WORDS = {
@@ -175,6 +176,7 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "may_withdraw": row.open and access.may_withdraw(principal, row),
         "conflicts": [named(identity) for identity in sorted(clashes)],
         "history": _history(row, known),
+        "replay": card(principal, row, may=replays.may_begin(principal, row, found, base)),
     }
 
 

@@ -21,6 +21,9 @@ from policies.identity import commands, members
 from policies.identity.models import ApiKey, Session, User
 from policies.management.cli import operator
 from policies.order.lock import control, mandate_now
+from policies.replay.models import Replay
+from policies.replay.results import result_of
+from policies.replay.values import Tally
 from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
 from tests.access import guests
@@ -176,11 +179,49 @@ def _changes(tess: Principal) -> dict[str, Callable[[], str]]:
         once[:] = once or [draft()]
         return once[0]
 
+    def replayed(state: str) -> Callable[[], str]:
+        def make() -> str:
+            change = draft(f"again-{secrets.token_hex(4)}")
+            _replay(state, change=UUID(change))
+            return change
+
+        return make
+
     revision = str(control().revision)
     version = next(versions(("RoleGrant", HERE, "here-admin"))).number
-    return {"draft": draft, "handed": handed_in, "change": one} | _constants(
-        {"revision": revision, "version": str(version)}
+    return {
+        "draft": draft,
+        "handed": handed_in,
+        "change": one,
+        "begun": replayed("queued"),
+        "replayed": replayed("done"),
+        "drill": lambda: _replay("queued"),
+        "drilled": lambda: _replay("done"),
+    } | _constants({"revision": revision, "version": str(version)})
+
+
+def _replay(state: str, change: UUID | None = None) -> str:
+    """A replay of the tenant: of a change request, else an exit drill."""
+    at, digest = mandate_now(), control().digest.hex()
+    row = Replay(
+        what="change" if change else "drill",
+        change=change,
+        tenant=HERE,
+        title="Try",
+        base=control().revision,
+        base_digest=digest,
+        days=1,
+        since=at - timedelta(days=1),
+        until=at,
+        actor="cli:test",
+        state=state,
+        ended_at=at if state == "done" else None,
     )
+    if state == "done":
+        found = result_of({"what": row.what}, "EUR", Tally())
+        row.result, row.digest = found.text, found.digest
+    row.save(force_insert=True)
+    return str(row.pk)
 
 
 def _waiting_calls(key: str) -> Callable[[], str]:

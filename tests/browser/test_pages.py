@@ -213,6 +213,7 @@ MENU = (
     ("Documents", "ada cleo finn rui mallory"),
     ("Models", "ada cleo finn rui mallory"),
     ("Stops", "ada cleo"),
+    ("Exit drills", "ada cleo"),
     ("Budgets", "ada cleo finn mallory"),
     ("Spend", "ada cleo finn mallory"),
     ("Audit log", "ada cleo"),
