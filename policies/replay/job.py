@@ -35,11 +35,16 @@ def run_next(world: World) -> UUID | None:
     if row is None:
         return None
     try:
-        _Run(row, world).run()
+        work(row, world)
     except MandateError as error:
         log.warning("replay_broke", replay=row.id.hex, code=error.code)
         commands.broke(row, error.message)
     return row.id
+
+
+def work(row: Replay, world: World) -> None:
+    """Work at a replay that this process has claimed, to its end, or until it is another's. Raises Unavailable, InvalidBundle."""
+    _Run(row, world).run()
 
 
 @dataclass(slots=True)

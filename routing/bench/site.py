@@ -115,23 +115,19 @@ def running(latency_ms: int) -> Iterator[Site]:
     """Start everything, publish the benchmark's documents, and end it all."""
     with TemporaryDirectory(prefix="mandate-bench-") as folder, ExitStack() as stack:
         home = Path(folder) / "home"
-        port, upstream, proxy = _free_port(), _free_port(), _free_port()
+        port, upstream, proxy = free_port(), free_port(), free_port()
         _secret(home, upstream)
-        up = stack.enter_context(_process(["manage.py", "up"], home, port))
-        _wait(
-            lambda: (
-                (home / "welcome.json").is_file() and _answers(f"http://127.0.0.1:{port}/readyz")
-            )
-        )
+        up = stack.enter_context(process(["manage.py", "up"], home, port))
+        ready(home, port)
         stack.enter_context(
-            _process(
+            process(
                 ["manage.py", "sandbox", "--port", str(upstream), "--latency-ms", str(latency_ms)],
                 home,
                 port,
             )
         )
         bare = stack.enter_context(
-            _process(
+            process(
                 ["-m", "routing.bench.proxy", "--port", str(proxy), "--upstream", str(upstream)],
                 home,
                 port,
@@ -155,18 +151,19 @@ def _secret(home: Path, upstream: int) -> None:
         path.chmod(0o600)
 
 
-def _environment(home: Path, port: int) -> dict[str, str]:
+def environment(home: Path, port: int) -> dict[str, str]:
+    """Of a process of the installation, without anything that this one was told of services."""
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     return {**kept, "MANDATE_HOME": str(home), "PORT": str(port)}
 
 
 @contextmanager
-def _process(arguments: list[str], home: Path, port: int) -> Iterator[int]:
+def process(arguments: list[str], home: Path, port: int) -> Iterator[int]:
     """A process in a session of its own; yields the session's id."""
     process = subprocess.Popen(  # noqa: S603 - our own commands
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=_environment(home, port),
+        env=environment(home, port),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -182,13 +179,18 @@ def _manage(home: Path, port: int, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=_environment(home, port),
+        env=environment(home, port),
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
     return done.stdout
+
+
+def ready(home: Path, port: int) -> None:
+    """Wait until it answers. Raises TimeoutError."""
+    _wait(lambda: (home / "welcome.json").is_file() and _answers(f"http://127.0.0.1:{port}/readyz"))
 
 
 def _wait(done: Callable[[], bool]) -> None:
@@ -207,7 +209,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as link:
         link.bind(("127.0.0.1", 0))
         return int(link.getsockname()[1])

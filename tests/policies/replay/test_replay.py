@@ -208,7 +208,7 @@ def test_a_cancelled_replay_writes_nothing_more(world: World) -> None:
     ended = replays.cancel(world.cleo, row.id)
     assert (ended.state, entries(row.subject)[-1]["kind"]) == ("cancelled", "replay.cancelled")
     assert commands.progress(claimed, Tally(), claimed.id) is False
-    job._Run(claimed, Past()).run()
+    job.work(claimed, Past())
     claimed.refresh_from_db()
     assert (claimed.state, claimed.result, claimed.samples.count()) == ("cancelled", "", 0)
     assert replays.current(row) is None
