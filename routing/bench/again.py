@@ -15,23 +15,23 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
 django.setup()
 
-from django.db import connection, transaction  # noqa: E402 - the tables need Django first
+from django.db import connection, transaction
 
-from controlplane.kernel.clock import to_text  # noqa: E402
-from controlplane.kernel.ids import IdSource, uuid7_time  # noqa: E402
-from controlplane.kernel.principal import Principal  # noqa: E402
-from policies.bundles.publish import Edits, prepare, publish  # noqa: E402
-from policies.bundles.read import published_documents  # noqa: E402
-from policies.bundles.snapshot import published  # noqa: E402
-from policies.documents.parse import parse_text  # noqa: E402
-from policies.engine.bundle import Bundle  # noqa: E402
-from policies.engine.decide import decide  # noqa: E402
-from policies.engine.decision import Decision  # noqa: E402
-from policies.engine.facts import Facts, KeyFacts, RequestFacts, encode  # noqa: E402
-from policies.replay import commands, job  # noqa: E402
-from policies.replay.models import Replay  # noqa: E402
-from policies.replay.results import part_of  # noqa: E402
-from routing.reports.past import Past  # noqa: E402
+from controlplane.kernel.clock import to_text
+from controlplane.kernel.ids import IdSource, uuid7_time
+from controlplane.kernel.principal import Principal
+from policies.bundles.publish import Edits, prepare, publish
+from policies.bundles.read import published_documents
+from policies.bundles.snapshot import published
+from policies.documents.parse import parse_text
+from policies.engine.bundle import Bundle
+from policies.engine.decide import decide
+from policies.engine.decision import Decision
+from policies.engine.facts import Facts, KeyFacts, RequestFacts, encode
+from policies.replay import commands, job
+from policies.replay.models import Replay
+from policies.replay.results import part_of
+from routing.reports.past import Past
 
 BENCH = Principal(kind="cli", id="bench", name="the benchmark")
 MODELS = 4
