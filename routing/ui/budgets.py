@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audit.ui.request import principal_of
-from audit.ui.words import day, money, share
+from audit.ui.words import day, minute, money, share
 from policies.bundles.published import moment, published
 from policies.ui.documents import document_url
 from routing.ledger.models import LedgerWindow
@@ -94,7 +94,7 @@ def row_of(balance: Balance, currency: str, wanted: str = "") -> BudgetRow:
         left=money(balance.left_nano, currency),
         used=share(used, balance.limit_nano),
         window=f"this {balance.period}" if balance.period != "once" else "once",
-        window_note=f"until {_last_day(balance.ends)}" if balance.ends else "nothing drawn yet",
+        window_note=f"until {_end(balance.ends)}" if balance.ends else "nothing drawn yet",
         bar_spent=spent_bar,
         bar_pending=min(_BAR, used * _LIMIT_AT // limit),
         high=balance.near,
@@ -116,6 +116,12 @@ def scope_in_words(balance: Balance) -> str:
         elif name != "tenant":
             parts.append(f"{name} {value}")
     return " / ".join(parts) or "the organisation"
+
+
+def _end(ends: datetime) -> str:
+    """The last day; where a tenant's midnight is another hour here, the moment."""
+    here = timezone.localtime(ends)
+    return _last_day(ends) if (here.hour, here.minute) == (0, 0) else minute(ends)
 
 
 def _last_day(ends: datetime) -> str:

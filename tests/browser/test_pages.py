@@ -159,6 +159,19 @@ def test_setting_a_stop_and_lifting_it_in_single_operator_mode(console: Console)
     assert rows == [("member:ada@acme.example", "member:ada@acme.example", "gemini-flash")]
 
 
+def test_a_stop_of_everything_stands_on_every_page_of_everybody(console: Console) -> None:
+    told = "Every call is stopped. Prompts leaked at a provider."
+    with console.signed_in("ada") as ada, console.signed_in("mallory") as mallory:
+        ada.get("/stops/")
+        console.post(ada, "/stops/", target="everything||", reason="Prompts leaked at a provider")
+        pages = [_words(mallory.get(path).text) for path in ("/", "/settings/", "/documents/")]
+        ((stop,),) = console.rows("SELECT id FROM policies_stop WHERE lifted_at IS NULL")
+        console.post(ada, f"/stops/{stop}/lift/")
+        after = _words(mallory.get("/").text)
+    assert [told in page for page in pages] == [True, True, True]
+    assert "Every call is stopped" not in after
+
+
 @pytest.mark.parametrize("name", ["cleo", "tariq", "finn", "rui", "mallory"])
 def test_nobody_but_an_admin_sets_a_stop(console: Console, name: str) -> None:
     before = console.rows("SELECT count(*) FROM policies_stop")
