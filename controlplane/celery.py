@@ -84,6 +84,16 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "notify": {
+            "task": "routing.notify",
+            "schedule": 5.0,
+            "options": {"expires": 5},
+        },
+        "watch-marks": {
+            "task": "routing.watch_marks",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
         "expire-idempotency": {
             "task": "routing.expire_idempotency",
             "schedule": crontab(minute="23"),

@@ -179,6 +179,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ChangeStateEnum": "policies.changes.models.STATES",
         "CredentialStateEnum": "policies.identity.read.STATES",
+        "DeliveryStateEnum": "routing.notifications.models.STATES",
         "ReviewStateEnum": "routing.api.reviews.CASE_STATES",
         "VerdictStateEnum": "routing.api.reviews.VERDICT_STATES",
     },
@@ -192,6 +193,7 @@ CACHES = {
     }
 }
 """Counts of sign-ins and API requests, shared by every web process; nothing else is in it."""
+MANDATE_URL = env.text("MANDATE_URL") or f"http://localhost:{env.text('PORT', '8000')}"
 MANDATE_MAIL_FROM = env.text("MANDATE_MAIL_FROM")
 """Who invitations come from; empty: none is mailed, the link is shown to whoever invites."""
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

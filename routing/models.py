@@ -2,13 +2,17 @@
 
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.ledger.models import LedgerWindow, Posting
+from routing.notifications.models import BudgetMark, Delivery, Notified
 from routing.reviews.models import ReviewCase, ReviewDecision
 
 __all__ = [
     "Attempt",
+    "BudgetMark",
     "Call",
+    "Delivery",
     "Idempotency",
     "LedgerWindow",
+    "Notified",
     "Posting",
     "ReviewCase",
     "ReviewDecision",

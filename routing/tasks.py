@@ -13,6 +13,9 @@ from policies.replay.job import run_next
 from routing import carrier
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
+from routing.notifications.deriving import derive
+from routing.notifications.sending import send_due
+from routing.notifications.watching import watch
 from routing.reports.past import Past
 from routing.reviews import clock
 from routing.sweep import Sweeper
@@ -53,6 +56,20 @@ def replay() -> str:
     """Work at the next replay, if any waits or was left by a worker that died."""
     done = run_next(Past())
     return done.hex if done else ""
+
+
+@shared_task(name="routing.notify", ignore_result=True)
+def notify() -> int:
+    """Make deliveries of what happened since, and send what is due; how many were tried."""
+    while derive():
+        pass
+    return send_due()
+
+
+@shared_task(name="routing.watch_marks", ignore_result=True)
+def watch_marks() -> None:
+    """Look whether budgets passed a mark, keys end soon, models are away or at their sunset."""
+    watch()
 
 
 async def _with_pool(work: Callable[[Database], Awaitable[int]]) -> int:

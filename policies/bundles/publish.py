@@ -309,6 +309,11 @@ def _secrets(documents: Iterable[Document]) -> list[Problem]:
     problems = []
     for document in documents:
         spec = document.spec
+        if document.kind == "Notification" and spec["to"].get("webhook"):
+            wrong = secrets.problem(spec["to"]["credential"], spec["to"]["webhook"])
+            if wrong is not None:
+                problems.append(document.problem("spec.to.credential", wrong))
+            continue
         if document.kind != "Provider" or not (spec.get("credential") or spec.get("baseUrl")):
             continue
         where, base_url = "spec.credential", spec.get("baseUrl", "")

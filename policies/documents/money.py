@@ -1,6 +1,7 @@
 """Budget, RateLimit, Notification: how much, how fast, and who is told."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from policies.documents.accounts import URL
 from policies.documents.fields import Choice, Flag, Money, Ref, Secret, Whole, Words
@@ -77,14 +78,31 @@ class RateLimit(Kind):
                 yield f"scope.{field}", f"a rate limit of a {field}"
 
 
+EVENTS: Final = (
+    "review.opened",
+    "review.overdue",
+    "change.waiting",
+    "change.published",
+    "change.refused",
+    "stop.set",
+    "stop.lifted",
+    "key.expiring",
+    "key.revoked",
+    "log.failed",
+    "model.unavailable",
+    "model.sunset",
+    "budget.alert",
+    "anomaly",
+)
+"""What a Notification may tell of; the last is not yet found by anything."""
+
+
 class Notification(Kind):
     """Who is told of what."""
 
     kind = "Notification"
     fields = {
-        "on": ListOf(
-            Words(r"[a-z]+(\.[a-z]+)?", "an event like budget.alert"), 1, unique=True, required=True
-        ),
+        "on": ListOf(Choice(*EVENTS), 1, unique=True, required=True),
         "to": Group(
             {"email": email(), "webhook": Words(URL, "an address"), "credential": Secret()},
             required=True,
@@ -96,3 +114,12 @@ class Notification(Kind):
         """One way to tell."""
         if ("email" in spec["to"]) == ("webhook" in spec["to"]):
             yield "to", "a Notification goes to an email or to a webhook"
+        elif "webhook" in spec["to"] and "credential" not in spec["to"]:
+            yield "to", "a webhook is signed: name its secret as credential"
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Nothing looks for anomalies."""
+        for index, event in enumerate(spec["on"]):
+            if event == "anomaly":
+                yield f"on[{index}]", f'the event "{event}"'

@@ -115,7 +115,7 @@ HELP: Final[Mapping[str, str]] = {
     "expect.determiningRules": "These must be among the rules that determined it. One on each line.",
     "expect.models": "The plan, in order. One on each line.",
     "expect.modelsNever": "These may not be in the plan. One on each line.",
-    "Notification.on": "Events, as in budget.alert. One on each line.",
+    "Notification.on": "A tenant's Notification tells of that tenant alone, the organisation's of all.",
     "Notification.to": "An e-mail address, or a webhook with the secret that signs it.",
 }
 _UNITS: Final[Mapping[str, str]] = {

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from audit.log.access import may_read
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict
 from policies.bundles.published import moment
@@ -55,6 +56,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         "sessions": [_session(row, here) for row in sessions.of(user, now)],
         "days": list(_DAYS.items()),
         "teams": sorted(principal.teams),
+        "sees_deliveries": may_read(principal),
         "has_totp": "totp" in factors,
         "has_codes": "recovery_codes" in factors,
     }

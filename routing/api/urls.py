@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.api import reports, reviews, views
+from routing.api import notifications, reports, reviews, views
 
 urlpatterns = [
     path("calls/", views.Calls.as_view(), name="api-calls"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("decide/", views.Decide.as_view(), name="api-decide"),
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),
+    path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),
     path("reviews/", reviews.Reviews.as_view(), name="api-reviews"),
     path("reviews/<uuid:review>/", reviews.OneReview.as_view(), name="api-review"),
     path("reviews/<uuid:review>/content/", reviews.Content.as_view(), name="api-review-content"),

@@ -27,8 +27,8 @@ from routing.providers.base import (
     Target,
 )
 from routing.providers.timers import Timer
-from routing.providers.transport import EncodedError, RefusedError, TooLargeError
 from routing.providers.turns import Crossed, Measured, Spliced, Turn, created
+from routing.transport.guarded import EncodedError, RefusedError, TooLargeError
 
 T = TypeVar("T")
 IN_A_THREAD_ABOVE = 256 * 1024

@@ -9,7 +9,7 @@ from openai import AsyncOpenAI, AsyncStream
 from routing.dialects.registry import spoken_by
 from routing.exchange import DialectName
 from routing.providers.http import Outgoing
-from routing.providers.transport import GuardedTransport
+from routing.transport.guarded import GuardedTransport
 
 _NEVER = httpx2.Timeout(None)
 _PATHS: dict[DialectName, str] = {

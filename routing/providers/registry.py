@@ -11,7 +11,7 @@ from routing.providers.http import Account, HttpProvider
 from routing.providers.openai import OpenAIAccount
 from routing.providers.rules import RulesProvider
 from routing.providers.sandbox import SandboxProvider
-from routing.providers.transport import GuardedTransport, RefusedError
+from routing.transport.guarded import GuardedTransport, RefusedError
 
 Opener = Callable[[str, str, GuardedTransport], Account]
 

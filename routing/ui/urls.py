@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from routing.ui import budgets, call, calls, models, overview, playground, report, reviews, search
+from routing.ui import (
+    budgets,
+    call,
+    calls,
+    models,
+    notifications,
+    overview,
+    playground,
+    report,
+    reviews,
+    search,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -22,5 +33,6 @@ urlpatterns = [
     path("reports/spend/", report.spend, name="report-spend"),
     path("search/", search.search, name="search"),
     path("playground/", playground.page, name="playground"),
+    path("settings/notifications/", notifications.notifications, name="notifications"),
     path("models/", models.models, name="models"),
 ]

@@ -39,6 +39,7 @@ PAGES = (
     ("finn", "/reports/spend/"),
     ("finn", "/reports/spend/?by=model&then=-"),
     ("ada", "/models/"),
+    ("ada", "/settings/notifications/"),
     ("ada", "/stops/"),
     ("cleo", "/documents/"),
     ("cleo", "/documents/Permission/-/eu-data-stays-in-eu/"),

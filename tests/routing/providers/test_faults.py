@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from routing.providers import transport
 from routing.providers.base import ProviderError, Timeouts
 from routing.providers.registry import Providers
+from routing.transport import guarded as transport
 from tests.routing.providers.asking import answer, request, secrets_for, streamed, target
 from tests.routing.providers.servers import Handler, http, read_request, says, serving
 

@@ -8,12 +8,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from policies.secrets.addresses import is_private
 from policies.secrets.hosts import Address, address_of
-from routing.providers import guard, transport
 from routing.providers.base import ProviderError
-from routing.providers.guard import AddressRefused, Guard, GuardedResolver, GuardedSockets
 from routing.providers.http import HttpProvider
 from routing.providers.openai import OpenAIAccount
 from routing.providers.registry import Providers
+from routing.transport import guard
+from routing.transport import guarded as transport
+from routing.transport.guard import AddressRefused, Guard, GuardedResolver, GuardedSockets
 from tests.routing.providers.asking import KEY, answer, request, secrets_for, target
 from tests.routing.upstream.process import Upstream
 

@@ -11,7 +11,7 @@ from routing.providers.anthropic import AnthropicAccount
 from routing.providers.base import ProviderError
 from routing.providers.openai import OpenAIAccount
 from routing.providers.registry import Providers
-from routing.providers.transport import GuardedTransport
+from routing.transport.guarded import GuardedTransport
 from tests.routing.providers.asking import KEY, answer, request, streamed, target
 from tests.routing.upstream.process import Upstream
 

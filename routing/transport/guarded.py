@@ -1,4 +1,4 @@
-"""The only way out to a provider: aiohttp under the official SDKs, guarded and bounded.
+"""The only way out: aiohttp under httpx, guarded and bounded; for providers under their official SDKs.
 
 Redirects are never followed, proxies and credentials of the environment are ignored, cookies are
 not kept, an answer larger than its bound is cut. Every failure becomes an httpx error that says
@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from policies.secrets.hosts import DEFAULT_PORTS, BadAddress, address_of
-from routing.providers.guard import AddressRefused, Guard, GuardedResolver, GuardedSockets
+from routing.transport.guard import AddressRefused, Guard, GuardedResolver, GuardedSockets
 
 CONNECTIONS = 4_000
 KEEP_ALIVE_SECONDS = 20.0

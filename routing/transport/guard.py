@@ -1,4 +1,4 @@
-"""Which addresses a provider may be called at: none that is private, unless an operator listed it.
+"""Which addresses may be called: none that is private, unless an operator listed it.
 
 The check runs three times: on the host as written (odd spellings of an IP address are refused, since
 resolvers disagree on them), on every address it resolves to, and on the very address a socket is
