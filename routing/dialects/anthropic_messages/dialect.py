@@ -1,8 +1,7 @@
 """`anthropic.messages`: POST /v1/messages, its stream, its errors, its list of models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 from controlplane.kernel.errors import MandateError
@@ -13,19 +12,21 @@ from routing.dialects.anthropic_messages import request as requests
 from routing.dialects.anthropic_messages.stream import Reader, Splicer
 from routing.dialects.anthropic_messages.stream_writer import Writer
 from routing.dialects.base import StreamReader, StreamSplicer, StreamWriter
+from routing.dialects.codec import Codec
 from routing.dialects.errors import anthropic_error, encoded, headers_of
 from routing.dialects.spliced import ENCODER, as_event
-from routing.exchange import Answer, CallRequest, Conversation, DialectName, Passed, Usage
+from routing.exchange import Answer, CallRequest, Conversation
 
 
-class AnthropicMessages:
+class AnthropicMessages(Codec):
     """See `routing.dialects.base.Dialect`."""
 
-    name: Final[DialectName] = "anthropic.messages"
-
-    def parse_request(self, raw: bytes, headers: Mapping[str, str], query: str) -> CallRequest:
-        """See `Dialect.parse_request`."""
-        return requests.parse_request(raw, headers, query)
+    name = "anthropic.messages"
+    limit = "max_tokens"
+    requests = requests
+    reading = reading
+    writing = writing
+    answers = answers
 
     def splice_request(
         self,
@@ -44,57 +45,9 @@ class AnthropicMessages:
         """See `Dialect.splice_notes`."""
         return requests.splice_notes(request, max_output_tokens=max_output_tokens)
 
-    def conversation(self, request: CallRequest) -> Conversation:
-        """See `Dialect.conversation`."""
-        return reading.conversation(request)
-
-    def encode_request(
-        self,
-        conversation: Conversation,
-        *,
-        model: str,
-        max_output_tokens: int,
-        stream: bool,
-        limit_field: str = "",
-    ) -> bytes:
-        """See `Dialect.encode_request`."""
-        limit = {limit_field or "max_tokens": max_output_tokens}
-        return writing.encode_request(conversation, model=model, limit=limit, stream=stream)
-
     def request_headers(self, conversation: Conversation) -> dict[str, str]:
         """See `Dialect.request_headers`."""
         return writing.request_headers(conversation)
-
-    def cannot_carry(self, conversation: Conversation) -> list[str]:
-        """See `Dialect.cannot_carry`."""
-        return [] if conversation.dialect == self.name else writing.cannot_carry(conversation)
-
-    def left_out(self, conversation: Conversation) -> list[str]:
-        """See `Dialect.left_out`."""
-        return [] if conversation.dialect == self.name else writing.left_out(conversation)
-
-    def pass_answer(
-        self,
-        body: bytes,
-        *,
-        call: UUID,
-        model: str,
-        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
-    ) -> Passed:
-        """See `Dialect.pass_answer`."""
-        return answers.pass_answer(body, call=call, model=model)
-
-    def splice_answer(self, body: bytes, *, call: UUID, model: str) -> bytes:
-        """See `Dialect.splice_answer`."""
-        return answers.pass_answer(body, call=call, model=model).body
-
-    def usage(self, body: bytes) -> Usage | None:
-        """See `Dialect.usage`."""
-        return answers.read_usage_of(body)
-
-    def read_answer(self, body: bytes) -> Answer:
-        """See `Dialect.read_answer`."""
-        return answers.read_answer(body)
 
     def encode_answer(
         self,

@@ -72,18 +72,20 @@ def write_finish(finish: Finish) -> str:
     return _WRITTEN[finish]
 
 
-def read_usage(found: object) -> Usage | None:
-    """OpenAI's `usage`, whose prompt tokens include the cached ones. None when the two totals are not there."""
+def read_usage(
+    found: object, input_name: str = "prompt_tokens", output_name: str = "completion_tokens"
+) -> Usage | None:
+    """OpenAI's `usage`, whose input tokens include the cached ones. None when the two totals are not there."""
     if not isinstance(found, dict):
         return None
-    prompt, output = _count(found, "prompt_tokens"), _count(found, "completion_tokens")
-    if prompt is None or output is None:
+    given, output = _count(found, input_name), _count(found, output_name)
+    if given is None or output is None:
         return None
-    details = found.get("prompt_tokens_details")
+    details = found.get(f"{input_name}_details")
     details = details if isinstance(details, dict) else {}
-    cached = min(_count(details, "cached_tokens") or 0, prompt)
-    written = min(_count(details, "cache_write_tokens") or 0, prompt - cached)
-    return Usage(prompt - cached - written, cached, written, output)
+    cached = min(_count(details, "cached_tokens") or 0, given)
+    written = min(_count(details, "cache_write_tokens") or 0, given - cached)
+    return Usage(given - cached - written, cached, written, output)
 
 
 def _count(found: dict[str, Any], name: str) -> int | None:

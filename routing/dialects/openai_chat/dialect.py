@@ -1,28 +1,29 @@
 """`openai.chat`: POST /v1/chat/completions, its stream, its errors, its list of models."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 from uuid import UUID
 
 from controlplane.kernel.errors import MandateError
 from routing.dialects.base import StreamReader, StreamSplicer, StreamWriter
+from routing.dialects.codec import Codec
 from routing.dialects.errors import encoded, headers_of, openai_error
 from routing.dialects.openai_chat import answer as answers
 from routing.dialects.openai_chat import reading, writing
-from routing.dialects.openai_chat.request import parse_request, splice_request
+from routing.dialects.openai_chat import request as requests
 from routing.dialects.openai_chat.stream import Reader, Splicer, Writer
 from routing.dialects.spliced import ENCODER, as_event
-from routing.exchange import Answer, CallRequest, Conversation, DialectName, Passed, Usage
+from routing.exchange import Answer, CallRequest
 
 
-class OpenAIChat:
+class OpenAIChat(Codec):
     """See `routing.dialects.base.Dialect`."""
 
-    name: Final[DialectName] = "openai.chat"
-
-    def parse_request(self, raw: bytes, headers: Mapping[str, str], query: str) -> CallRequest:
-        """See `Dialect.parse_request`."""
-        return parse_request(raw, headers, query)
+    name = "openai.chat"
+    limit = "max_completion_tokens"
+    requests = requests
+    reading = reading
+    writing = writing
+    answers = answers
 
     def splice_request(
         self,
@@ -33,65 +34,9 @@ class OpenAIChat:
         limit_field: str = "",
     ) -> bytes:
         """See `Dialect.splice_request`."""
-        return splice_request(
+        return requests.splice_request(
             request, model=model, max_output_tokens=max_output_tokens, limit_field=limit_field
         )
-
-    def splice_notes(self, request: CallRequest, *, max_output_tokens: int | None) -> list[str]:  # noqa: ARG002  # the interface's
-        """Nothing beyond what every splice does."""
-        return []
-
-    def conversation(self, request: CallRequest) -> Conversation:
-        """See `Dialect.conversation`."""
-        return reading.conversation(request)
-
-    def encode_request(
-        self,
-        conversation: Conversation,
-        *,
-        model: str,
-        max_output_tokens: int,
-        stream: bool,
-        limit_field: str = "",
-    ) -> bytes:
-        """See `Dialect.encode_request`."""
-        limit = {limit_field or "max_completion_tokens": max_output_tokens}
-        return writing.encode_request(conversation, model=model, limit=limit, stream=stream)
-
-    def request_headers(self, conversation: Conversation) -> dict[str, str]:  # noqa: ARG002  # the interface's
-        """None are needed."""
-        return {}
-
-    def cannot_carry(self, conversation: Conversation) -> list[str]:
-        """See `Dialect.cannot_carry`."""
-        return [] if conversation.dialect == self.name else writing.cannot_carry(conversation)
-
-    def left_out(self, conversation: Conversation) -> list[str]:
-        """See `Dialect.left_out`."""
-        return [] if conversation.dialect == self.name else writing.left_out(conversation)
-
-    def pass_answer(
-        self,
-        body: bytes,
-        *,
-        call: UUID,
-        model: str,
-        request: CallRequest | None = None,  # noqa: ARG002  # the interface's
-    ) -> Passed:
-        """See `Dialect.pass_answer`."""
-        return answers.pass_answer(body, call=call, model=model)
-
-    def splice_answer(self, body: bytes, *, call: UUID, model: str) -> bytes:
-        """See `Dialect.splice_answer`."""
-        return answers.pass_answer(body, call=call, model=model).body
-
-    def usage(self, body: bytes) -> Usage | None:
-        """See `Dialect.usage`."""
-        return answers.read_usage_of(body)
-
-    def read_answer(self, body: bytes) -> Answer:
-        """See `Dialect.read_answer`."""
-        return answers.read_answer(body)
 
     def encode_answer(
         self,

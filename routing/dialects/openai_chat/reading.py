@@ -66,9 +66,9 @@ def conversation(request: CallRequest) -> Conversation:
         dialect="openai.chat",
         messages=messages,
         tools=tuple(_tools(values, unplaced)),
-        tool_choice=_tool_choice(values.get("tool_choice"), unplaced),
+        tool_choice=tool_choice(values.get("tool_choice"), unplaced),
         parallel_tool_calls=flag(values, "parallel_tool_calls"),
-        output_format=_output_format(mapping(values, "response_format")),
+        output_format=output_format(mapping(values, "response_format")),
         temperature=number(values, "temperature"),
         top_p=number(values, "top_p"),
         seed=whole(values, "seed", -(2**63), 2**63),
@@ -188,35 +188,42 @@ def _tools(values: dict[str, Any], unplaced: Unplaced) -> list[Tool]:
     return tools
 
 
-def _tool_choice(choice: object, unplaced: Unplaced) -> ToolChoice | None:
+def tool_choice(choice: object, unplaced: Unplaced, nested: str = "function") -> ToolChoice | None:
+    """OpenAI's `tool_choice`; `nested` is the member that holds a function's name, where it is not in the choice itself."""
     if choice is None:
         return None
     if choice in ("auto", "none", "required"):
         return ToolChoice(choice)
     if isinstance(choice, dict) and choice.get("type") == "function":
-        return ToolChoice(
-            "tool", text_of(mapping(choice, "function"), "name", "tool_choice.function")
-        )
+        found, where = _inner(choice, "tool_choice", nested)
+        return ToolChoice("tool", text_of(found, "name", where))
     unplaced.refuse("tool_choice")
     return None
 
 
-def _output_format(found: dict[str, Any]) -> OutputFormat | None:
+def output_format(
+    found: dict[str, Any], where: str = "response_format", nested: str = "json_schema"
+) -> OutputFormat | None:
+    """OpenAI's format of an answer, at `where`; `nested` as for `tool_choice`."""
     kind = found.get("type", "text")
     if kind == "text":
         return None
     if kind == "json_object":
         return OutputFormat("json_object")
     if kind != "json_schema":
-        wrong("response_format.type", '"text", "json_object" or "json_schema"')
-    inner = mapping(found, "json_schema")
+        wrong(f"{where}.type", '"text", "json_object" or "json_schema"')
+    inner, where = _inner(found, where, nested)
     return OutputFormat(
         "json_schema",
-        text_of(inner, "name", "response_format.json_schema"),
+        text_of(inner, "name", where),
         string(inner, "description", most=2**20),
         mapping(inner, "schema"),
         flag(inner, "strict"),
     )
+
+
+def _inner(found: dict[str, Any], where: str, nested: str) -> tuple[dict[str, Any], str]:
+    return (mapping(found, nested), f"{where}.{nested}") if nested else (found, where)
 
 
 def _stop(stop: object) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import msgspec
 
 from controlplane.kernel.ids import call_name
 from routing.dialects.errors import stream_failed
+from routing.dialects.openai_chat import answer as chat
 from routing.dialects.openai_responses.state import head
 from routing.dialects.spliced import ENCODER, decode, edited, scan_upstream
 from routing.exchange import (
@@ -79,22 +80,8 @@ _DECODER: Final = msgspec.json.Decoder(Response)
 
 
 def read_usage(found: object) -> Usage | None:
-    """A response's `usage`, whose input tokens include the cached ones. None when the two totals are not there."""
-    if not isinstance(found, dict):
-        return None
-    given, output = _count(found, "input_tokens"), _count(found, "output_tokens")
-    if given is None or output is None:
-        return None
-    details = found.get("input_tokens_details")
-    details = details if isinstance(details, dict) else {}
-    cached = min(_count(details, "cached_tokens") or 0, given)
-    written = min(_count(details, "cache_write_tokens") or 0, given - cached)
-    return Usage(given - cached - written, cached, written, output)
-
-
-def _count(found: dict[str, Any], name: str) -> int | None:
-    value = found.get(name)
-    return value if type(value) is int and value >= 0 else None
+    """A response's `usage`: that of the same vendor's other dialect, under its own names."""
+    return chat.read_usage(found, "input_tokens", "output_tokens")
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`openai.responses`: POST /v1/responses, its stream, its errors, its list of models."""
 
-from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -8,6 +7,7 @@ import msgspec
 
 from controlplane.kernel.errors import MandateError
 from routing.dialects.base import StreamReader, StreamSplicer, StreamWriter
+from routing.dialects.codec import Codec
 from routing.dialects.errors import encoded, message_of, openai_error
 from routing.dialects.openai_chat.dialect import OpenAIChat
 from routing.dialects.openai_responses import answer as answers
@@ -18,23 +18,24 @@ from routing.dialects.openai_responses.stream import Reader, Splicer
 from routing.dialects.openai_responses.stream_writer import Writer
 from routing.dialects.spliced import as_event
 from routing.dialects.sse import EventReader
-from routing.exchange import Answer, CallRequest, Conversation, DialectName, Passed, Usage
+from routing.exchange import Answer, CallRequest, Passed
 
 _CHAT: Final = OpenAIChat()
 
 
-class OpenAIResponses:
+class OpenAIResponses(Codec):
     """See `routing.dialects.base.Dialect`. Error answers and lists of models are those of the same SDK's other dialect."""
 
-    name: Final[DialectName] = "openai.responses"
+    name = "openai.responses"
+    limit = requests.LIMIT
+    requests = requests
+    reading = reading
+    writing = writing
+    answers = answers
     keep_alive = _CHAT.keep_alive
     error_body = _CHAT.error_body
     models_body = _CHAT.models_body
     model_body = _CHAT.model_body
-
-    def parse_request(self, raw: bytes, headers: Mapping[str, str], query: str) -> CallRequest:
-        """See `Dialect.parse_request`."""
-        return requests.parse_request(raw, headers, query)
 
     def splice_request(
         self,
@@ -47,56 +48,11 @@ class OpenAIResponses:
         """See `Dialect.splice_request`."""
         return requests.splice_request(request, model=model, max_output_tokens=max_output_tokens)
 
-    def splice_notes(self, request: CallRequest, *, max_output_tokens: int | None) -> list[str]:  # noqa: ARG002  # the interface's
-        """Nothing beyond what every splice does."""
-        return []
-
-    def conversation(self, request: CallRequest) -> Conversation:
-        """See `Dialect.conversation`."""
-        return reading.conversation(request)
-
-    def encode_request(
-        self,
-        conversation: Conversation,
-        *,
-        model: str,
-        max_output_tokens: int,
-        stream: bool,
-        limit_field: str = "",
-    ) -> bytes:
-        """See `Dialect.encode_request`."""
-        limit = {limit_field or requests.LIMIT: max_output_tokens}
-        return writing.encode_request(conversation, model=model, limit=limit, stream=stream)
-
-    def request_headers(self, conversation: Conversation) -> dict[str, str]:  # noqa: ARG002  # the interface's
-        """None are needed."""
-        return {}
-
-    def cannot_carry(self, conversation: Conversation) -> list[str]:
-        """See `Dialect.cannot_carry`."""
-        return [] if conversation.dialect == self.name else writing.cannot_carry(conversation)
-
-    def left_out(self, conversation: Conversation) -> list[str]:
-        """See `Dialect.left_out`."""
-        return [] if conversation.dialect == self.name else writing.left_out(conversation)
-
     def pass_answer(
         self, body: bytes, *, call: UUID, model: str, request: CallRequest | None = None
     ) -> Passed:
         """See `Dialect.pass_answer`."""
         return answers.pass_answer(body, call=call, model=model, request=request)
-
-    def splice_answer(self, body: bytes, *, call: UUID, model: str) -> bytes:
-        """See `Dialect.splice_answer`."""
-        return answers.pass_answer(body, call=call, model=model).body
-
-    def usage(self, body: bytes) -> Usage | None:
-        """See `Dialect.usage`."""
-        return answers.read_usage_of(body)
-
-    def read_answer(self, body: bytes) -> Answer:
-        """See `Dialect.read_answer`."""
-        return answers.read_answer(body)
 
     def encode_answer(
         self,

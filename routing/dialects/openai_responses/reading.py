@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from routing.dialects.crossing import Unplaced, list_of, loaded, text_of, wrong
+from routing.dialects.openai_chat.reading import output_format, tool_choice
 from routing.dialects.openai_responses.request import items_of, wants_logprobs
 from routing.dialects.received import flag, mapping, number, objects, string, whole
 from routing.exchange import (
@@ -10,13 +11,11 @@ from routing.exchange import (
     Conversation,
     Image,
     Message,
-    OutputFormat,
     Part,
     Role,
     Text,
     Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
 )
 
@@ -78,9 +77,9 @@ def conversation(request: CallRequest) -> Conversation:
         dialect="openai.responses",
         messages=_messages(values, unplaced),
         tools=tuple(_tools(values, unplaced)),
-        tool_choice=_tool_choice(values.get("tool_choice"), unplaced),
+        tool_choice=tool_choice(values.get("tool_choice"), unplaced, nested=""),
         parallel_tool_calls=flag(values, "parallel_tool_calls"),
-        output_format=_output_format(mapping(text, "format")),
+        output_format=output_format(mapping(text, "format"), "text.format", nested=""),
         temperature=number(values, "temperature"),
         top_p=number(values, "top_p"),
         logprobs=logprobs,
@@ -212,31 +211,3 @@ def _tools(values: dict[str, Any], unplaced: Unplaced) -> list[Tool]:
         name = text_of(tool, "name", f"tools[{at}]")
         tools.append(Tool(name, description, parameters, flag(tool, "strict")))
     return tools
-
-
-def _tool_choice(choice: object, unplaced: Unplaced) -> ToolChoice | None:
-    if choice is None:
-        return None
-    if choice in ("auto", "none", "required"):
-        return ToolChoice(choice)
-    if isinstance(choice, dict) and choice.get("type") == "function":
-        return ToolChoice("tool", text_of(choice, "name", "tool_choice"))
-    unplaced.refuse("tool_choice")
-    return None
-
-
-def _output_format(found: dict[str, Any]) -> OutputFormat | None:
-    kind = found.get("type", "text")
-    if kind == "text":
-        return None
-    if kind == "json_object":
-        return OutputFormat("json_object")
-    if kind != "json_schema":
-        wrong("text.format.type", '"text", "json_object" or "json_schema"')
-    return OutputFormat(
-        "json_schema",
-        text_of(found, "name", "text.format"),
-        string(found, "description", most=2**20),
-        mapping(found, "schema"),
-        flag(found, "strict"),
-    )
