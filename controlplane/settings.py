@@ -180,7 +180,9 @@ SPECTACULAR_SETTINGS = {
         "ChangeStateEnum": "policies.changes.models.STATES",
         "CredentialStateEnum": "policies.identity.read.STATES",
         "DeliveryStateEnum": "routing.notifications.models.STATES",
+        "GlassVerdictEnum": "policies.api.glass_shape.VERDICTS",
         "ReviewStateEnum": "routing.api.reviews.CASE_STATES",
+        "ReviewVerdictEnum": "routing.api.reviews.VERDICTS",
         "VerdictStateEnum": "routing.api.reviews.VERDICT_STATES",
     },
 }

@@ -7,6 +7,8 @@ from rest_framework import serializers
 from controlplane.kernel.clock import to_text
 from policies.changes.models import Glass
 
+VERDICTS = ("confirmed", "taken back")
+
 
 class GlassSerializer(serializers.Serializer[Any]):
     """Who published it alone and why. `verdict` is empty until another reviewed it, `undoneBy` what takes it back."""
@@ -16,7 +18,7 @@ class GlassSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     revision = serializers.IntegerField()
     brokenAt = serializers.DateTimeField()  # noqa: N815 - the API's spelling
-    verdict = serializers.ChoiceField(choices=["", "confirmed", "taken back"])
+    verdict = serializers.ChoiceField(choices=VERDICTS, allow_blank=True)
     note = serializers.CharField(allow_blank=True)
     reviewedBy = serializers.CharField(allow_blank=True)  # noqa: N815 - the API's spelling
     reviewedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling

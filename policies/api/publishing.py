@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from policies.api import shapes
 from policies.api.changes import Act, Approving, Said, seen_of
+from policies.api.glass_shape import VERDICTS
 from policies.api.once import KEY
 from policies.changes import glass, rebasing, scheduling
 from policies.documents.document import Identity
@@ -52,7 +53,7 @@ class Breaking(Approving):
 class Reviewing(Said):
     """What another says of it. `taken back` opens the change request that does."""
 
-    verdict = serializers.ChoiceField(choices=["confirmed", "taken back"])
+    verdict = serializers.ChoiceField(choices=VERDICTS)
 
 
 class Schedule(Act):

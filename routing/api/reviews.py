@@ -28,6 +28,7 @@ from routing.validation.edits import problems
 
 _EQUAL = ("queue", "tenant", "route", "stage")
 CASE_STATES = ("open", "closed")
+VERDICTS = ("approved", "edited", "redacted", "rejected")
 VERDICT_STATES = ("counted", "closed")
 
 
@@ -44,7 +45,7 @@ class DecisionMade(serializers.Serializer[Any]):
     """What one person decided about one version of the answer."""
 
     actor = serializers.CharField()
-    verdict = serializers.ChoiceField(choices=["approved", "edited", "redacted", "rejected"])
+    verdict = serializers.ChoiceField(choices=VERDICTS)
     version = serializers.IntegerField()
     reason = serializers.CharField(allow_blank=True)
     at = serializers.DateTimeField()
