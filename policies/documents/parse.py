@@ -99,8 +99,10 @@ def _many(file: str, last: Problem) -> Problem:
 
 def document_from_body(body: Mapping[str, Any], file: str = "<form>") -> Document:
     """A document from JSON, as a form or the API sends it; its YAML is written for it. Raises InvalidDocuments."""
+    kind = body.get("kind")
     if (
-        body.get("kind") not in KINDS
+        not isinstance(kind, str)
+        or kind not in KINDS
         or not isinstance(body.get("spec"), dict)
         or not isinstance(body.get("metadata"), dict)
     ):

@@ -105,6 +105,8 @@ def _checked(place: str, result: str, text: str) -> bytes | list[tuple[int, str]
     """The checked expression, or what is wrong at which offset."""
     if len(text) > CONDITION_TEXT.most:
         return [(0, f"is longer than {CONDITION_TEXT.most} characters")]
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+        return [(0, "has half a character, which is no text")]
     try:
         expression = _environment(place).compile(text)
         data = bytes(expression.serialize())

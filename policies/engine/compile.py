@@ -53,8 +53,14 @@ def load_bundle(revision: int, text: bytes, checked: bytes) -> Bundle:
         return made
     try:
         return _bundle(revision, text, decode(checked))
-    except msgspec.MsgspecError as error:
-        raise InvalidBundle(f"the stored bundle cannot be read: {error}") from error
+    except _BROKEN as error:
+        raise InvalidBundle(f"the stored bundle cannot be read: {error!r}") from error
+
+
+_BROKEN = (
+    msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What bytes that are no bundle of ours may raise wherever they are looked into."""
 
 
 def engine_of(text: bytes) -> int:

@@ -1,13 +1,25 @@
 """Everything a decision may look at, as one plain, content-free value; recorded, so that it can be made again."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import rfc8785
 
 from controlplane.kernel.errors import InvalidRequest, TooLarge
+from policies.engine.values import CelError, moment
 
 MAX_BYTES: Final = 16 * 1024
+
+# what is read back is held to these; what our own code builds has them by construction
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,12})?$")]
+Draw = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,20}$")]
+Now = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$"
+    ),
+]
 
 
 class Fact(msgspec.Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -40,11 +52,11 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     data_classes: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    input_tokens_max: int = 0
-    input_tokens_estimate: int = 0
-    output_tokens_asked: int = 0
+    input_tokens_max: Count = 0
+    input_tokens_estimate: Count = 0
+    output_tokens_asked: Count = 0
     stream: bool = False
-    n: int = 1
+    n: Count = 1
     language: str = ""
     labels: dict[str, str] = {}
     labels_committed: str = ""
@@ -58,9 +70,9 @@ class RunFacts(Fact, frozen=True, kw_only=True):
     """
 
     id: str = ""
-    calls: int = 0
-    cost: str = "0.00"
-    seconds: int = 0
+    calls: Count = 0
+    cost: Amount = "0.00"
+    seconds: Count = 0
 
 
 class BudgetFacts(Fact, frozen=True, kw_only=True):
@@ -69,8 +81,8 @@ class BudgetFacts(Fact, frozen=True, kw_only=True):
     name: str
     tenant: str = ""
     subject: str = ""
-    share_used_permille: int = 0
-    age_seconds: int = 0
+    share_used_permille: Count = 0
+    age_seconds: Count = 0
 
 
 class StopFact(Fact, frozen=True, kw_only=True):
@@ -90,20 +102,20 @@ class Facts(Fact, frozen=True, kw_only=True):
     admission found money for (0: not clamped).
     """
 
-    now: str
+    now: Now
     call: str
     tenant: str
     team: str
     key: KeyFacts
     route: str
     request: RequestFacts
-    draw: str = "0"
+    draw: Draw = "0"
     user: UserFacts = UserFacts()
     run: RunFacts = RunFacts()
     budgets: tuple[BudgetFacts, ...] = ()
     stops: tuple[StopFact, ...] = ()
     breakers_open: tuple[str, ...] = ()
-    clamp: int = 0
+    clamp: Count = 0
     exclude: tuple[str, ...] = ()
 
 
@@ -132,6 +144,8 @@ def encode(facts: Facts) -> bytes:
 def decode(text: bytes) -> Facts:
     """The reverse of `encode`. Raises InvalidRequest."""
     try:
-        return _decoder.decode(text)
-    except msgspec.MsgspecError as error:
+        facts = _decoder.decode(text)
+        moment(facts.now)
+    except (msgspec.MsgspecError, CelError) as error:
         raise InvalidRequest(f"these are not facts: {error}") from error
+    return facts

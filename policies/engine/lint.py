@@ -19,6 +19,7 @@ _ATOM: Final = re.compile(
     r"\\[dDwWsS]|\\[.^$*+?()\[\]{}|\\/-]|\[\^?(?:\\[dws.^$*+?()\[\]{}|\\/-]|[^\[\]\\\x80-\U0010ffff])+\]|[^\\\[\](){}*+?|^$]",
     re.ASCII,
 )
+_SETS: Final = re.compile(r"--|&&|~~|\|\|")
 _TIMES: Final = re.compile(r"\*|\+|\?|\{\d{1,3}(,\d{0,3})?\}", re.ASCII)
 _ASCII: Final = [chr(code) for code in range(128)]
 
@@ -99,13 +100,28 @@ def linear(pattern: str) -> str:
         atom = _ATOM.match(body)
         if atom is None:
             return f'the regular expression may not have "{body[0]}" here: no groups, no alternatives; use several matches()'
+        if _SETS.search(atom[0]):
+            return (
+                f'the regular expression may not have "{atom[0]}" here: Python may read it as sets'
+            )
         body = body[atom.end() :]
         times = _TIMES.match(body)
         body = body[times.end() :] if times else body
         if body[:1] in ("?", "*", "+"):
             return "the regular expression repeats a repetition"
-        parts.append((_characters(atom[0]), times[0] if times else ""))
-    return _divisible(parts, anchored=anchored)
+        try:
+            parts.append((_characters(atom[0]), times[0] if times else ""))
+        except re.error as error:
+            return f"is no regular expression: {error}"
+    return _divisible(parts, anchored=anchored) or _unreadable(pattern)
+
+
+def _unreadable(pattern: str) -> str:
+    try:
+        re.compile(pattern, re.ASCII)
+    except (re.error, OverflowError) as error:
+        return f"is no regular expression: {error}"
+    return ""
 
 
 def _characters(atom: str) -> frozenset[str]:

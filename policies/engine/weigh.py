@@ -7,7 +7,7 @@ holds: its text lies in the vault, the facts have its commitment.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -17,7 +17,7 @@ from policies.engine.checking import UNKNOWN, Answered, held, may_hold
 from policies.engine.decide import deliberate
 from policies.engine.decision import ENGINE, Effect, Hold, Part, RuleRef
 from policies.engine.deliberation import CallView, Deliberation, built_in
-from policies.engine.facts import Fact, Facts
+from policies.engine.facts import Count, Fact, Facts
 from policies.engine.older import OLDER
 from policies.engine.rules import Outcome, Rule
 from policies.engine.values import Erred, Value
@@ -27,6 +27,9 @@ _EFFECTS: Final[dict[Action, Effect]] = {
     "accept": "permit", "next": "deny", "repair": "deny", "reject": "deny", "escalate": "escalate",
 }  # fmt: skip
 _STRICTEST: Final = ("reject", "escalate", "repair", "next")
+
+
+Confidence = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{1,3}(\.[0-9]{1,20})?(e-[0-9]{1,3})?)?$")]
 
 
 class Checked(Fact, frozen=True, kw_only=True):
@@ -44,15 +47,15 @@ class AnswerFacts(Fact, frozen=True, kw_only=True):
     """
 
     of: str
-    tier: int
+    tier: Count
     last: bool
-    attempts: int
-    repairs: int = 0
+    attempts: Count
+    repairs: Count = 0
     error_class: str = ""
     finish_reason: str = ""
-    tokens: int = 0
+    tokens: Count = 0
     method: str = ""
-    confidence: str = ""
+    confidence: Confidence = ""
     validators: tuple[Checked, ...] = ()
     output: str = ""
 
@@ -94,6 +97,7 @@ def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> 
     to = deliberate(bundle, facts)
     if to.view is None or to.checks is None:
         raise InvalidRequest("this call has no answer that could be weighed")
+    _must_know(to.view, answer)
     weighing = _Weighing(to, to.view, answer, environment_of(answer, output))
     found = weighing.weigh()
     weighed = Weighed(
@@ -108,6 +112,17 @@ def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> 
         bundle=bundle.digest,
     )
     return msgspec.structs.replace(weighed, digest=sha256(encode(weighed)).digest())
+
+
+def _must_know(view: CallView, answer: AnswerFacts) -> None:
+    """What an answer names is there. Raises InvalidRequest."""
+    unknown = [
+        c.validator for c in answer.validators if key_of(c.validator) not in view.bundle.validators
+    ]
+    if unknown:
+        raise InvalidRequest(f"there is no validator {unknown[0]!r}")
+    if view.route.tiers and answer.tier >= len(view.route.tiers):
+        raise InvalidRequest(f"the route has no tier {answer.tier + 1}")
 
 
 def environment_of(answer: AnswerFacts, output: Output) -> Answered:
