@@ -9,7 +9,7 @@ from policies.documents.document import Identity
 from policies.documents.reading import Json
 from policies.engine.decision import OnExhausted, OnFailure, PriceRef, Retry
 from policies.engine.reads import NOTHING, Reads
-from policies.engine.rules import Environment, Expression, Rule
+from policies.engine.rules import Environment, Expression, Rule, Sweep, sweep
 
 Key = tuple[str, str]
 """(tenant, name); an empty tenant is the organisation."""
@@ -203,6 +203,10 @@ class TenantScope:
     time_zone: str
     call_rules: tuple[Rule, ...]
     model_rules: tuple[Rule, ...]
+    on_call: Sweep
+    """The outcomes of `call_rules`, in their order."""
+    on_model: Sweep
+    """Those of `model_rules`."""
     model_permit_levels: tuple[str, ...]
     """The owners ("" or the tenant) that have a permit on models: each needs a match of its own."""
     budgets: tuple[BudgetView, ...]
@@ -211,6 +215,11 @@ class TenantScope:
     rate_limits: tuple[RateLimitView, ...] = ()
     reads: Reads = NOTHING
     """What of a caller's labels and tools is recorded in the clear."""
+    advises: bool = True
+    """Whether there is an advisory rule."""
+    model_rules_may_fail: bool = True
+    models_may_hold: bool = True
+    """Whether a permit of a model asks for a hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,6 +244,9 @@ class Bundle:
     reads: Mapping[str, Reads] = field(default_factory=dict)
     """What the documents of each tenant ("" the organisation's) read of a caller's own words."""
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
+    _sweeps: dict[tuple[str, str], Sweep] = field(default_factory=dict)
+    prices: dict[tuple[Key, str], object] = field(default_factory=dict)
+    """What `pricing` has found: by model and day."""
 
     @property
     def tenants(self) -> Mapping[str, Governed]:
@@ -280,6 +292,26 @@ class Bundle:
             made = self._scopes[tenant] = self._make_scope(tenant)
         return made
 
+    def warm(self) -> None:
+        """Compile the rules of each owner together, so that no call waits for it."""
+        for owner in dict.fromkeys(rule.tenant for rule in self.rules):
+            for on in ("call", "model"):
+                self._own_sweep(owner, on)
+
+    def _sweep(self, tenant: str, on: str) -> Sweep:
+        """Rules stand in the order of their owners: the organisation's first, then the tenant's own."""
+        whole, own = self._own_sweep("", on), self._own_sweep(tenant, on) if tenant else None
+        if own is None or not any(r.tenant == tenant and r.on == on for r in self.rules):
+            return whole
+        return lambda call, item: whole(call, item) + own(call, item)
+
+    def _own_sweep(self, owner: str, on: str) -> Sweep:
+        made = self._sweeps.get((owner, on))
+        if made is None:
+            rules = [r for r in self.rules if r.tenant == owner and r.on == on]
+            made = self._sweeps[owner, on] = sweep(rules)
+        return made
+
     def _make_scope(self, tenant: str) -> TenantScope:
         rules = [r for r in self.rules if r.tenant in ("", tenant)]
         on_model = tuple(r for r in rules if r.on == "model")
@@ -291,6 +323,8 @@ class Bundle:
             time_zone=zone,
             call_rules=tuple(r for r in rules if r.on == "call"),
             model_rules=on_model,
+            on_call=self._sweep(tenant, "call"),
+            on_model=self._sweep(tenant, "model"),
             model_permit_levels=tuple(sorted({r.tenant for r in on_model if r.effect == "permit"})),
             budgets=tuple(
                 b
@@ -301,4 +335,7 @@ class Bundle:
             exceptions=tuple(e for e in self.exceptions if e.key[0] in ("", tenant)),
             rate_limits=tuple(r for r in self.rate_limits if r.key[0] in ("", tenant)),
             reads=self.reads.get("", NOTHING) | self.reads.get(tenant, NOTHING),
+            advises=any(r.level == "advisory" for r in rules),
+            model_rules_may_fail=any(r.when and r.when.program.fallible for r in on_model),
+            models_may_hold=any(r.obligations and r.obligations.hold for r in on_model),
         )

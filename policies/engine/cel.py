@@ -6,7 +6,8 @@ Python's own do the same. No name and no text of a document ever becomes part of
 constants are numbered.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -87,6 +88,55 @@ def compile_expression(
     except IndexError as error:
         raise NotCompilable("a part of the condition is missing") from error
     return Program(made, code.fallible)
+
+
+def held(function: Callable[..., Value], *environments: Any) -> bool | Erred:  # noqa: ANN401  # as above
+    """Whether a condition that may fail holds."""
+    try:
+        return function(*environments) is True
+    except CelError as error:
+        return Erred(str(error))
+
+
+def compile_together(
+    conditions: Sequence[tuple[Checked, Program] | None], variables: Mapping[str, Variable]
+) -> Callable[[Any, Any], tuple[bool | Erred, ...]]:
+    """One function for the outcomes of many conditions that are booleans, in their order; None always holds.
+
+    It reads each variable once, and calls nothing where a condition cannot fail.
+    """
+    constants: dict[str, Any] = {"_held": held}
+    once = {
+        n: Variable(re.sub(r"\[(\d+)\]", r"\1", v.code), v.fallible) for n, v in variables.items()
+    }
+    texts = [_one_of_many(one, once, constants) for one in conditions]
+    body = f"({''.join(text + ', ' for text in texts)})"
+    used = sorted({v.code for v in once.values()} & set(re.findall(r"\b[cm]\d+\b", body)))
+    reads = ", ".join(f"{name[0]}[{name[1:]}]" for name in used)
+    namespace = {"_" + k: v for k, v in _HELPERS.items()} | constants
+    try:
+        text = f"lambda c, m: (lambda {', '.join(used)}: {body})({reads})"
+        made: Callable[[Any, Any], tuple[bool | Erred, ...]] = eval(  # noqa: S307  # our own text
+            compile(text, "<conditions>", "eval"), namespace
+        )
+    except (SyntaxError, RecursionError, MemoryError):
+        programs = [one and one[1].function for one in conditions]
+        return lambda c, m: tuple([p is None or held(p, c, m) for p in programs])
+    return made
+
+
+def _one_of_many(
+    one: tuple[Checked, Program] | None,
+    variables: Mapping[str, Variable],
+    constants: dict[str, Any],
+) -> str:
+    if one is None:
+        return "True"
+    checked, program = one
+    writer = _Writer(checked, variables, constants)
+    if program.fallible:
+        return f"_held({writer.constant(program.function)}, c, m)"
+    return writer.write(checked.root, {}).text
 
 
 _HELPERS: Final[Mapping[str, Any]] = {

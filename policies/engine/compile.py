@@ -86,7 +86,7 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
     if len(found) != 1:
         raise InvalidBundle(f"a bundle has exactly one Organisation, not {len(found)}")
     maker = _Maker(documents, found[0], checked)
-    return Bundle(
+    bundle = Bundle(
         revision=revision,
         engine=ENGINE,
         digest=sha256(text).hexdigest(),
@@ -106,6 +106,8 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
         rates=_rates(found[0]),
         reads=_reads(documents.values(), checked),
     )
+    bundle.warm()
+    return bundle
 
 
 def _governed(body: Mapping[str, Json]) -> Governed:

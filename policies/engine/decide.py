@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from hashlib import sha256
+from itertools import compress
 
 import msgspec
 
@@ -40,12 +41,12 @@ def decide(bundle: Bundle, facts: Facts) -> Decision:
     if bundle.engine != ENGINE:
         older: Decision = OLDER[bundle.engine].decide(bundle, facts)
         return older
-    decision = _decision(bundle, facts, deliberate(bundle, facts))
+    decision = _decision(bundle, facts, deliberate(bundle, facts, whole=False))
     return msgspec.structs.replace(decision, digest=sha256(encode(decision)).digest())
 
 
-def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
-    """Consider everything, in this order.
+def deliberate(bundle: Bundle, facts: Facts, *, whole: bool = True) -> Deliberation:
+    """Consider everything, in this order; without `whole` not what a model would cost where the call is denied anyway.
 
     1. Tenant, team, route: are they known?
     2. Stops of everything, the tenant, the key, the route; the use case.
@@ -60,13 +61,13 @@ def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
         return to
     view = to.view = view_of(bundle, facts, route)
     to.refusals += _refusals(view)
-    to.outcomes += [(rule, rule.holds(view.environment)) for rule in view.scope.call_rules]
-    to.lifted += _lifted_from_call(to.outcomes, view)
-    to.obligations = merged(
-        r.obligations for r, o in to.outcomes if r.effect == "permit" and o is True
-    )
-    to.lifted += of_budgets(view.exceptions, (budget for budget, _ in view.budgets))
-    consider(to, view)
+    outcomes = view.scope.on_call(view.environment, NOTHING)
+    to.held += compress(zip(view.scope.call_rules, outcomes, strict=True), outcomes)
+    if view.exceptions:
+        to.lifted += _lifted_from_call(to.held, view)
+        to.lifted += of_budgets(view.exceptions, (budget for budget, _ in view.budgets))
+    to.obligations = merged(r.obligations for r, o in to.held if r.effect == "permit" and o is True)
+    consider(to, view, plan=whole or view.scope.models_may_hold or not _denied(to, view))
     to.escalations += [
         (rule, rule.holds(view.environment))
         for rule in view.scope.escalations
@@ -77,6 +78,13 @@ def deliberate(bundle: Bundle, facts: Facts) -> Deliberation:
         to.refusals += _unchecked(view)
     to.warnings += _sunsets(to, view)
     return to
+
+
+def _denied(to: Deliberation, view: CallView) -> bool:
+    """Whether the call itself is denied, whatever is found of its models."""
+    if to.refusals or not any(r.effect == "permit" and o is True for r, o in to.held):
+        return True
+    return any(r.blocks and not lifts(view.exceptions, r, o, None) for r, o in to.held)
 
 
 def _known(to: Deliberation, bundle: Bundle, facts: Facts) -> RouteView | None:
@@ -206,10 +214,10 @@ def _against_call(to: Deliberation) -> list[tuple[RuleRef, str, str]]:
     call = to.view.environment
     found += [
         (r.ref(o, call), r.says(o, call), r.owner)
-        for r, o in to.outcomes
+        for r, o in to.held
         if r.blocks and o is not False and not lifts(to.view.exceptions, r, o, None)
     ]
-    permits = any(r.effect == "permit" and o is True for r, o in to.outcomes)
+    permits = any(r.effect == "permit" and o is True for r, o in to.held)
     if not found and not permits:
         message = f'no permission permits calls of the team "{to.view.facts.team}" to the route "{to.view.facts.route}"'
         found.append((built_in(NO_PERMIT), message, ""))
@@ -236,37 +244,35 @@ def _denial(
 
 
 def _owner_of(to: Deliberation, reasons: list[Dropped]) -> str:
-    rules = {(r.tenant, r.name): r.owner for c in to.considered for r, _ in c.outcomes}
+    rules = {(r.tenant, r.name): r.owner for c in to.considered for r, _ in c.held}
     return next((o for r in reasons if (o := rules.get((r.rule.tenant, r.rule.name), ""))), "")
 
 
 def _for_permit(to: Deliberation, view: CallView) -> tuple[RuleRef, ...]:
     """Every matching permit, and every rule that removed a model ranked before the last one in the plan."""
     call = view.environment
-    refs = [r.ref(o, call) for r, o in to.outcomes if r.effect == "permit" and o is True]
+    refs = [r.ref(o, call) for r, o in to.held if r.effect == "permit" and o is True]
     last = max(i for i, c in enumerate(to.considered) if c.candidate)
     for found in to.considered[: last + 1]:
         item = found.model.environment
         if found.candidate:
             refs += [
-                r.ref(o, call, item)
-                for r, o in found.outcomes
-                if r.effect == "permit" and o is True
+                r.ref(o, call, item) for r, o in found.held if r.effect == "permit" and o is True
             ]
         refs += [reason.rule for reason in found.reasons]
     return _once(refs)
 
 
 def _advisories(to: Deliberation) -> Iterator[RuleRef]:
-    if to.view is None:
+    if to.view is None or not to.view.scope.advises:
         return
     call = to.view.environment
-    for rule, outcome in to.outcomes:
+    for rule, outcome in to.held:
         if rule.level == "advisory" and outcome is True:
             yield rule.ref(outcome, call)
     seen = set()
     for found in to.considered:
-        for rule, outcome in found.outcomes:
+        for rule, outcome in found.held:
             if rule.level == "advisory" and outcome is True and rule not in seen:
                 seen.add(rule)
                 yield rule.ref(outcome, call, found.model.environment)
@@ -276,10 +282,10 @@ def _errors(to: Deliberation) -> tuple[RuleRef, ...]:
     if to.view is None:
         return ()
     call = to.view.environment
-    refs = [r.ref(o, call) for r, o in (*to.outcomes, *to.escalations) if isinstance(o, Erred)]
-    for found in to.considered:
+    refs = [r.ref(o, call) for r, o in (*to.held, *to.escalations) if isinstance(o, Erred)]
+    for found in to.considered if to.view.scope.model_rules_may_fail else ():
         item = found.model.environment
-        refs += [r.ref(o, call, item) for r, o in found.outcomes if isinstance(o, Erred)]
+        refs += [r.ref(o, call, item) for r, o in found.held if isinstance(o, Erred)]
     return _once(refs)
 
 

@@ -207,42 +207,97 @@ class Decision(Part, frozen=True, kw_only=True):
     digest: bytes = b""
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder()
 
 
 def encode(decision: Decision) -> bytes:
     """Canonical JSON (RFC 8785): amounts in nano units are decimal strings, since JSON's numbers end at 2^53."""
-    plan = decision.plan
+    # INVARIANT: every mapping here and below is written in the order of its keys; they are ASCII and no value is a float,
+    # so that this is RFC 8785's order. Sorting them for each decision took as long as deciding.
     whole: dict[str, object] = {
-        "advisories": decision.advisories,
+        "advisories": list(map(_ref, decision.advisories)),
         "bundle": decision.bundle,
-        "denial": decision.denial,
-        "determining": decision.determining,
-        "dropped": decision.dropped,
+        "denial": decision.denial and _denial(decision.denial),
+        "determining": list(map(_ref, decision.determining)),
+        "dropped": list(map(_dropped, decision.dropped)),
         "effect": decision.effect,
         "engine": ENGINE,
-        "errors": decision.errors,
-        "obligations": decision.obligations,
-        "plan": plan
-        and {
-            "fallbackOn": plan.fallback_on,
-            "retry": plan.retry,
-            "steps": [_step(s) for s in plan.steps],
-            "strategy": plan.strategy,
-        }
-        | ({"checks": plan.checks} if plan.checks else {}),
-        "warnings": decision.warnings,
+        "errors": list(map(_ref, decision.errors)),
     }
     # what came later is written only where it says something: older decisions keep their bytes
     if decision.hold:
-        whole["hold"] = decision.hold
+        whole["hold"] = _hold(decision.hold)
     if decision.lifted:
         whole["lifted"] = [_lifted(one) for one in decision.lifted]
-    # INVARIANT: every key is ASCII and no value is a float, so that sorting by code points is RFC 8785's order
+    owed = decision.obligations
+    whole["obligations"] = {
+        "hold": owed.hold,
+        "maxOutputTokens": owed.max_output_tokens,
+        "redact": owed.redact,
+        "stripTools": owed.strip_tools,
+    }
+    whole["plan"] = decision.plan and _plan(decision.plan)
+    whole["warnings"] = decision.warnings
     return _encoder.encode(whole)
 
 
+def _ref(ref: RuleRef) -> dict[str, object]:
+    return {
+        "error": ref.error,
+        "kind": ref.kind,
+        "line": ref.line,
+        "name": ref.name,
+        "tenant": ref.tenant,
+    }
+
+
+def _denial(denial: Denial) -> dict[str, object]:
+    return {
+        "code": denial.code,
+        "message": denial.message,
+        "owner": denial.owner,
+        "rules": denial.rules,
+    }
+
+
+def _dropped(one: Dropped) -> dict[str, object]:
+    return {"message": one.message, "model": one.model, "rule": _ref(one.rule)}
+
+
+def _hold(hold: Hold) -> dict[str, object]:
+    return {
+        "message": hold.message,
+        "queue": hold.queue,
+        "queueTenant": hold.queue_tenant,
+        "rules": list(map(_ref, hold.rules)),
+    }
+
+
+def _plan(plan: Plan) -> dict[str, object]:
+    retry = plan.retry
+    checks = {"checks": _checks(plan.checks)} if plan.checks else {}
+    return checks | {
+        "fallbackOn": plan.fallback_on,
+        "retry": {"attempts": retry.attempts, "backoffSeconds": retry.backoff, "on": retry.on},
+        "steps": [_step(s) for s in plan.steps],
+        "strategy": plan.strategy,
+    }
+
+
+def _checks(checks: Checks) -> dict[str, object]:
+    return {
+        "escalations": checks.escalations,
+        "hold": checks.hold,
+        "method": checks.method,
+        "otherwise": checks.otherwise,
+        "samples": checks.samples,
+        "tiers": [{"conditional": t.conditional, "steps": t.steps} for t in checks.tiers],
+        "validators": checks.validators,
+    }
+
+
 def _step(step: Candidate) -> dict[str, object]:
+    price = step.price
     return {
         "amountNano": str(step.amount_nano),
         "budgets": [_claim(claim) for claim in step.budgets],
@@ -253,7 +308,15 @@ def _step(step: Candidate) -> dict[str, object]:
         "model": step.model,
         "modelTenant": step.model_tenant,
         "outputNanoPerMillion": step.output_nano_per_million,
-        "price": step.price,
+        "price": {
+            "cacheWrite": price.cache_write,
+            "cachedInput": price.cached_input,
+            "currency": price.currency,
+            "from": price.since,
+            "input": price.input,
+            "output": price.output,
+            "rate": price.rate,
+        },
         "provider": step.provider,
         "providerTenant": step.provider_tenant,
         "providerType": step.provider_type,
@@ -267,7 +330,7 @@ def _lifted(one: Lifted) -> dict[str, object]:
         "exceptionTenant": one.exception_tenant,
         "model": one.model,
         "raiseNano": str(one.raise_nano),
-        "rule": one.rule,
+        "rule": _ref(one.rule),
     }
 
 

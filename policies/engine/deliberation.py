@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from policies.engine.bundle import (
     BudgetView,
@@ -30,10 +31,16 @@ from policies.engine.lifting import in_force, raised
 from policies.engine.rules import Environment, Outcome, Rule
 from policies.engine.values import moment
 
+NOTHING_OWED: Final = Obligations()
+_BUILT_IN: dict[str, RuleRef] = {}
+
 
 def built_in(name: str) -> RuleRef:
     """A rule that is built in."""
-    return RuleRef(kind=BUILT_IN, tenant="", name=name)
+    found = _BUILT_IN.get(name)
+    if found is None:
+        found = _BUILT_IN[name] = RuleRef(kind=BUILT_IN, tenant="", name=name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,23 @@ class CallView:
 
 @dataclass(slots=True)
 class Considered:
-    """One model: the reasons against it, the outcome of each rule, and the candidate it became if there was no reason."""
+    """One model: the reasons against it, the outcome of each rule, and the candidate it became if there was no reason.
+
+    `held` are the rules that hold or failed, with their outcomes.
+    """
 
     model: ModelView
     named: list[Key] = field(default_factory=list)
     """The models of the route that it stands for: itself, or those whose place it has taken."""
     reasons: list[Dropped] = field(default_factory=list)
-    outcomes: list[tuple[Rule, Outcome]] = field(default_factory=list)
+    rules: tuple[Rule, ...] = ()
+    held: list[tuple[Rule, Outcome]] = field(default_factory=list)
     candidate: Candidate | None = None
+
+    @property
+    def outcomes(self) -> list[tuple[Rule, Outcome]]:
+        """Every rule with its outcome."""
+        return every(self.rules, self.held)
 
     def against(self, name: str, message: str) -> None:
         """A built-in reason."""
@@ -70,17 +86,31 @@ class Considered:
 
 @dataclass(slots=True)
 class Deliberation:
-    """Everything that was considered. `refusals` are built-in reasons against the call itself, with their words."""
+    """Everything that was considered. `refusals` are built-in reasons against the call itself, with their words.
+
+    `held` are the rules on the call that hold or failed, with their outcomes.
+    """
 
     view: CallView | None = None
     refusals: list[tuple[RuleRef, str]] = field(default_factory=list)
-    outcomes: list[tuple[Rule, Outcome]] = field(default_factory=list)
+    held: list[tuple[Rule, Outcome]] = field(default_factory=list)
     obligations: Obligations = field(default_factory=Obligations)
     considered: list[Considered] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     escalations: list[tuple[Rule, Outcome]] = field(default_factory=list)
     lifted: list[Lifted] = field(default_factory=list)
     checks: Checks | None = None
+
+    @property
+    def outcomes(self) -> list[tuple[Rule, Outcome]]:
+        """Every rule on the call with its outcome."""
+        return every(self.view.scope.call_rules, self.held) if self.view else []
+
+
+def every(rules: tuple[Rule, ...], held: list[tuple[Rule, Outcome]]) -> list[tuple[Rule, Outcome]]:
+    """All rules with their outcomes; those that are not held do not hold."""
+    known = {id(rule): outcome for rule, outcome in held}
+    return [(rule, known.get(id(rule), False)) for rule in rules]
 
 
 def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
@@ -122,7 +152,7 @@ def merged(obligations: Iterable[Obligations | None]) -> Obligations:
     """Obligations of several permits: lists by union, token limits by minimum, a hold if any."""
     owed = [o for o in obligations if o is not None]
     if not owed:
-        return Obligations()
+        return NOTHING_OWED
     return Obligations(
         max_output_tokens=min(
             (o.max_output_tokens for o in owed if o.max_output_tokens), default=0

@@ -4,11 +4,13 @@ A decision is deterministic, so its explanation is made again from the bundle an
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from policies.engine.bundle import Bundle, label
+from policies.engine.cel import Program
 from policies.engine.decide import decide, deliberate
 from policies.engine.decision import ENGINE, Decision, Dropped
 from policies.engine.deliberation import CallView, Considered, Deliberation
@@ -17,9 +19,10 @@ from policies.engine.lifting import lifts
 from policies.engine.older import OLDER
 from policies.engine.rules import NOTHING, VARIABLES, Environment, Expression, Outcome, Rule
 from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL
-from policies.engine.values import Erred, Moment, moment_text
+from policies.engine.values import Erred, Moment, Value, moment_text
 from policies.engine.wire import Node, walk
 
+Environments = tuple[Environment, Environment]
 _ORDER = {
     d.name: (which, i)
     for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER), (1, INPUT))
@@ -113,15 +116,16 @@ def _choosing(considered: Considered, decision: Decision, to: Deliberation) -> C
 def _rules(to: Deliberation) -> Iterator[Considering]:
     if to.view is None:
         return
+    atoms = _Atoms()
     for rule, outcome in (*to.outcomes, *to.escalations):
-        yield _considering(rule, outcome, to.view, None)
+        yield _considering(rule, outcome, to.view, None, atoms)
     for considered in to.considered:
         for rule, outcome in considered.outcomes:
-            yield _considering(rule, outcome, to.view, considered)
+            yield _considering(rule, outcome, to.view, considered, atoms)
 
 
 def _considering(
-    rule: Rule, outcome: Outcome, view: CallView, of: Considered | None
+    rule: Rule, outcome: Outcome, view: CallView, of: Considered | None, atoms: "_Atoms"
 ) -> Considering:
     call, item = view.environment, of.model.environment if of else NOTHING
     lifted = lifts(view.exceptions, rule, outcome, of.model if of else None)
@@ -142,7 +146,7 @@ def _considering(
         owner=rule.owner,
         file=rule.file,
         line=ref.line,
-        atoms=tuple(_atoms(rule.when, (call, item))) if rule.when else (),
+        atoms=atoms.of(rule.when, (call, item)) if rule.when else (),
         lifted=label(lifted.key) if lifted else "",
     )
 
@@ -151,34 +155,95 @@ def _outcome(value: object) -> str:
     return "error" if isinstance(value, Erred) else "true" if value is True else "false"
 
 
-def _atoms(of: Expression, environments: tuple[Environment, Environment]) -> Iterator[Atom]:
-    yield from _parts(of, of.checked.root, environments, reached=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Leaf:
+    """One atom of a condition: where it stands, what it reads, and how it is evaluated."""
+
+    text: str
+    line: int
+    reads: tuple[tuple[str, int, int], ...]
+    """Name, environment, place in it."""
+    program: Program
+    of_call: bool
+    """Reads nothing of a model or an answer: it is the same for all of them."""
 
 
-def _parts(
-    of: Expression, node: Node, environments: tuple[Environment, Environment], *, reached: bool
-) -> Iterator[Atom]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Branch:
+    """`&&` or `||` (`wins` is the value that decides it), or the opposite of one (`right` is None)."""
+
+    wins: bool
+    left: "_Leaf | _Branch"
+    right: "_Leaf | _Branch | None"
+
+
+_Shown = _Leaf | _Branch
+
+
+def _shown(of: Expression, node: Node) -> _Shown:
+    """A condition as its atoms, made once for each condition."""
     if node.kind == "call" and node.name in ("_&&_", "_||_"):
         left, right = node.parts
-        yield from _parts(of, left, environments, reached=reached)
-        settled = of.part(left, *environments) is (node.name == "_||_")
-        yield from _parts(of, right, environments, reached=reached and not settled)
-        return
-    if node.kind == "call" and node.name == "!_" and node.parts[0].kind == "call":
-        inner = node.parts[0]
-        if inner.name in ("_&&_", "_||_"):
-            yield from _parts(of, inner, environments, reached=reached)
-            return
-    outcome = _outcome(of.part(node, *environments)) if reached else "skipped"
-    yield Atom(text_of(of, node), of.line_of(node), outcome, dict(_inputs(node, environments)))
+        return _Branch(node.name == "_||_", _shown(of, left), _shown(of, right))
+    inner = node.parts[0] if node.kind == "call" and node.name == "!_" else None
+    if inner is not None and inner.kind == "call" and inner.name in ("_&&_", "_||_"):
+        return _Branch(wins=False, left=_shown(of, inner), right=None)
+    reads = tuple(
+        (part.name, *_ORDER[part.name])
+        for part in walk(node)
+        if part.kind == "ident" and part.name in VARIABLES
+    )
+    of_call = all(which == 0 for _, which, _ in reads)
+    return _Leaf(text_of(of, node), of.line_of(node), reads, of.program_of(node), of_call)
 
 
-def _inputs(node: Node, environments: tuple[Environment, Environment]) -> Iterator[tuple[str, Any]]:
-    for part in walk(node):
-        if part.kind == "ident" and part.name in VARIABLES:
-            which, index = _ORDER[part.name]
-            value = environments[which][index]
-            yield part.name, moment_text(value) if isinstance(value, Moment) else value
+@dataclass(frozen=True, slots=True)
+class _Atoms:
+    """The atoms of the rules of one trace; what reads nothing of a model is evaluated once for all of them."""
+
+    known: dict[tuple[int, bool], tuple[Value, Atom]] = field(default_factory=dict)
+
+    def of(self, expression: Expression, environments: Environments) -> tuple[Atom, ...]:
+        """Those of one condition, in their order."""
+        if expression.shown is None:
+            expression.shown = _shown(expression, expression.checked.root)
+        found: list[Atom] = []
+        self._walk(expression.shown, environments, found, reached=True)
+        return tuple(found)
+
+    def _walk(
+        self, part: _Shown, environments: Environments, to: list[Atom], *, reached: bool
+    ) -> Value:
+        """Append the atoms of a part; its value, which is of no use where it is not reached."""
+        if isinstance(part, _Leaf):
+            value, atom = self._atom(part, environments, reached=reached)
+            to.append(atom)
+            return value
+        left = self._walk(part.left, environments, to, reached=reached)
+        if part.right is None:
+            return (not left) if isinstance(left, bool) else left
+        settled = left is part.wins
+        right = self._walk(part.right, environments, to, reached=reached and not settled)
+        return left if settled or (isinstance(left, Erred) and right is not part.wins) else right
+
+    def _atom(
+        self, leaf: _Leaf, environments: Environments, *, reached: bool
+    ) -> tuple[Value, Atom]:
+        if leaf.of_call:
+            known = self.known.get((id(leaf), reached))
+            if known is not None:
+                return known
+        value = leaf.program.evaluate(*environments) if reached else None
+        inputs = {name: _plain(environments[which][place]) for name, which, place in leaf.reads}
+        outcome = _outcome(value) if reached else "skipped"
+        made = value, Atom(leaf.text, leaf.line, outcome, inputs)
+        if leaf.of_call:
+            self.known[id(leaf), reached] = made
+        return made
+
+
+def _plain(value: Value) -> Value:
+    return moment_text(value) if isinstance(value, Moment) else value
 
 
 def text_of(of: Expression, node: Node) -> str:

@@ -14,6 +14,10 @@ MIN_OUTPUT_TOKENS: Final = 16
 """An answer shorter than this is not worth reserving for."""
 
 
+_UNSEEN: Final = object()
+_MOST_PRICES: Final = 10_000
+
+
 class UsageCounts(NamedTuple):
     """What a provider bills: `input` is the uncached part, the three inputs do not overlap."""
 
@@ -34,6 +38,15 @@ class Rated(NamedTuple):
 
 def price_on(bundle: Bundle, model: ModelView, today: str) -> Rated | None:
     """The price of a model on a day, converted; None if no price or no exchange rate is known."""
+    known = bundle.prices.get((model.key, today), _UNSEEN)
+    if known is _UNSEEN:
+        if len(bundle.prices) >= _MOST_PRICES:
+            bundle.prices.clear()
+        known = bundle.prices[model.key, today] = _price_on(bundle, model, today)
+    return known if isinstance(known, Rated) else None
+
+
+def _price_on(bundle: Bundle, model: ModelView, today: str) -> Rated | None:
     price = next((p for p in model.prices if p.since <= today), None)
     if price is None:
         return None

@@ -1,10 +1,10 @@
 """A rule as it runs: whether it holds, which line decided, and what it says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from policies.engine.cel import Program, Variable, compile_expression
+from policies.engine.cel import Program, Variable, compile_expression, compile_together
 from policies.engine.decision import Obligations, RuleRef
 from policies.engine.forms import Form
 from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL
@@ -21,6 +21,8 @@ VARIABLES: Final[Mapping[str, Variable]] = {
 Environment = tuple[Any, ...]
 NOTHING: Final[Environment] = ()
 Outcome = bool | Erred
+Sweep = Callable[[Environment, Environment], tuple[Outcome, ...]]
+"""The outcomes of many rules at once."""
 _LOGIC: Final = {"_&&_": False, "_||_": True}
 
 
@@ -33,6 +35,8 @@ class Expression:
     program: Program
     only_line: int
     parts: dict[int, Program] = field(default_factory=dict)
+    shown: Any = None
+    """Its atoms as `explain` shows them, kept from one trace to the next."""
 
     def evaluate(self, call: Environment, item: Environment) -> Any:  # noqa: ANN401  # any value of CEL
         """The value, or Erred."""
@@ -40,9 +44,13 @@ class Expression:
 
     def part(self, node: Node, call: Environment, item: Environment) -> Any:  # noqa: ANN401  # as above
         """The value of one part."""
+        return self.program_of(node).evaluate(call, item)
+
+    def program_of(self, node: Node) -> Program:
+        """The program of one part."""
         if node.id not in self.parts:
             self.parts[node.id] = compile_expression(self.checked, VARIABLES, root=node)
-        return self.parts[node.id].evaluate(call, item)
+        return self.parts[node.id]
 
     def line_of(self, node: Node) -> int:
         """The line on which a part begins."""
@@ -148,3 +156,9 @@ class Rule:
             )
         text = self.message.evaluate(call, item) if self.message else None
         return text if isinstance(text, str) and text else f'the rule "{self.name}" forbids it'
+
+
+def sweep(rules: Sequence[Rule]) -> Sweep:
+    """All of them held against the same call, or the same call and model, by one function."""
+    conditions = [(r.when.checked, r.when.program) if r.when else None for r in rules]
+    return compile_together(conditions, VARIABLES)

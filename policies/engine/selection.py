@@ -1,25 +1,26 @@
 """Which models a call may go to, in which order, and why not the others."""
 
 from collections.abc import Iterator
+from itertools import compress
 
 import msgspec
 
 from policies.engine.bundle import Bundle, Key, ModelView, RouteView
 from policies.engine.claims import for_model
-from policies.engine.decision import NO_PERMIT, Candidate, Dropped, Obligations
-from policies.engine.deliberation import CallView, Considered, Deliberation, merged
+from policies.engine.decision import NO_PERMIT, Candidate, Dropped
+from policies.engine.deliberation import NOTHING_OWED, CallView, Considered, Deliberation, merged
 from policies.engine.lifting import lifts, of_rule
 from policies.engine.pricing import MIN_OUTPUT_TOKENS, Rated, bound, price_on
 
 
-def consider(to: Deliberation, view: CallView) -> None:
+def consider(to: Deliberation, view: CallView, *, plan: bool = True) -> None:
     """Hold every model of the route against the built-in rules and the permissions on models.
 
     1. The order of the strategy; for `weighted` the drawn model first.
     2. What replaces a model that has reached its sunset.
     3. Stops, exclusions, breakers, lifecycle, clearance, capability, context, price.
     4. Forbids and permits on models.
-    5. The candidate, with what it may cost.
+    5. The candidate, with what it may cost; not without `plan`, where the call is denied whatever its models are.
     """
     seen: dict[Key, Considered] = {}
     for key in ordered(view.route, int(view.facts.draw)):
@@ -30,10 +31,12 @@ def consider(to: Deliberation, view: CallView) -> None:
         found = seen[model.key] = Considered(model, [key])
         if reason:
             found.against("lifecycle", reason)
-        for name, message in _built_in_reasons(view, model):
-            found.against(name, message)
+        if not _plainly_fit(view, model):
+            for name, message in _built_in_reasons(view, model):
+                found.against(name, message)
         _hold_against_rules(found, to, view)
-        _make_candidate(found, to, view)
+        if plan:
+            _make_candidate(found, to, view)
         to.considered.append(found)
 
 
@@ -66,6 +69,16 @@ def in_force(bundle: Bundle, key: Key, today: str) -> tuple[ModelView, str]:
     return model, ""
 
 
+def _plainly_fit(view: CallView, model: ModelView) -> bool:
+    """Whether nothing built in stands against a model: what most calls find, at a glance."""
+    facts = view.facts
+    return (
+        not (facts.stops or facts.exclude or facts.breakers_open)
+        and model.clearance.issuperset(view.data_classes)
+        and model.capabilities.issuperset(facts.request.needs)
+    )
+
+
 def _built_in_reasons(view: CallView, model: ModelView) -> Iterator[tuple[str, str]]:
     facts, name = view.facts, model.label
     for stop in facts.stops:
@@ -86,13 +99,14 @@ def _built_in_reasons(view: CallView, model: ModelView) -> Iterator[tuple[str, s
 
 def _hold_against_rules(found: Considered, to: Deliberation, view: CallView) -> None:
     call, item = view.environment, found.model.environment
+    found.rules = view.scope.model_rules
+    outcomes = view.scope.on_model(call, item)
+    found.held += compress(zip(found.rules, outcomes, strict=True), outcomes)
     permitted = set()
-    for rule in view.scope.model_rules:
-        outcome = rule.holds(call, item)
-        found.outcomes.append((rule, outcome))
+    for rule, outcome in found.held:
         if rule.effect == "permit":
             permitted |= {rule.tenant} if outcome is True else set()
-        elif outcome is not False and rule.blocks:
+        elif rule.blocks:
             lifted = lifts(view.exceptions, rule, outcome, found.model)
             if lifted is not None:
                 to.lifted.append(of_rule(lifted, rule, (call, item), found.model.label))
@@ -114,7 +128,7 @@ def _make_candidate(found: Considered, to: Deliberation, view: CallView) -> None
     price = price_on(view.bundle, model, view.today)
     if price is None:
         found.against("price", f"no price of {model.label} is known for {view.today}")
-    own = merged([r.obligations for r, o in found.outcomes if r.effect == "permit" and o is True])
+    own = merged([r.obligations for r, o in found.held if r.effect == "permit" and o is True])
     limits = [
         n for n in (to.obligations.max_output_tokens, own.max_output_tokens, view.facts.clamp) if n
     ]
@@ -123,7 +137,7 @@ def _make_candidate(found: Considered, to: Deliberation, view: CallView) -> None
         found.against("context", reason)
     if found.reasons or price is None:
         return
-    if own != Obligations():
+    if own is not NOTHING_OWED:
         # the token limit of a permit on a model binds that model alone; the rest binds the whole plan
         rest = msgspec.structs.replace(own, max_output_tokens=0)
         to.obligations = merged([to.obligations, rest])

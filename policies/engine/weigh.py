@@ -233,11 +233,11 @@ class _Weighing:
 def _holding(to: Deliberation) -> Iterator[RuleRef]:
     """The permits that ask for a hold."""
     call = to.view.environment if to.view else ()
-    for rule, outcome in to.outcomes:
+    for rule, outcome in to.held:
         if _asks_for_hold(rule, outcome):
             yield rule.ref(outcome, call)
     for found in to.considered:
-        for rule, outcome in found.outcomes:
+        for rule, outcome in found.held:
             if found.candidate and _asks_for_hold(rule, outcome):
                 yield rule.ref(outcome, call, found.model.environment)
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rfc8785
 
 from policies.documents.routes import EXECUTED_STRATEGIES
 from policies.engine.decide import decide
-from policies.engine.decision import BUILT_IN, ENGINE, Decision
+from policies.engine.decision import BUILT_IN, ENGINE, Decision, encode
 from policies.engine.facts import decode
 from policies.engine.functions import FUNCTIONS
 from policies.engine.wire import walk
@@ -142,3 +143,10 @@ def test_after_a_change_of_engine_the_old_one_still_decides_its_bundles(tmp_path
     assert (new, new_number) == ("policies.engine.bundle", ENGINE + 1)
     # the new number stands in the bytes, and the old decisions are what they were
     assert (same, as_ever) == (False, True)
+
+
+def test_every_decision_is_canonical_json() -> None:
+    for of, cases in bundles().values():
+        for case in cases[::5]:
+            text = encode(decide(of, decode(case.facts.encode())))
+            assert rfc8785.dumps(json.loads(text)) == text
