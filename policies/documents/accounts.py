@@ -1,6 +1,7 @@
 """Provider and Model: upstream accounts, the models at them, and what their tokens cost from a day on."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Final
 
 from policies.documents.fields import ANY, Cel, Choice, Money, Number, Ref, Secret, Whole, Words
@@ -141,7 +142,9 @@ class Model(Kind):
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Prices by the length of the input."""
+        """Prices by the length of the input, and those of batches."""
         for index, price in enumerate(spec.get("prices", [])):
+            if Decimal(price.get("batchFactor", "1")) != 1:
+                yield f"prices[{index}].batchFactor", "a price of batches"
             if price.get("tiers"):
                 yield f"prices[{index}].tiers", "a price by the length of the input"

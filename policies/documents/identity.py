@@ -15,6 +15,7 @@ from policies.documents.reading import Json, Reading
 CURRENCY: Final = "[A-Z]{3}"
 _ZONES: Final = frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
 """Those of the pinned package alone: a machine may know others, and the engine reads none of its files."""
+UNKNOWN_HOURS: Final = 72
 DATA_CLASSES: Final = ("public", "internal", "personal", "health", "secret")
 
 
@@ -88,7 +89,7 @@ class Organisation(Kind):
         ),
         "replay": Group({"days": Whole(0, 366, default=7), "required": Flag(default=True)}),
         "breakGlass": Group({"roles": ListOf(Choice(*ROLES), default=["admin"])}),
-        "unknownHours": Whole(1, 720, default=72),
+        "unknownHours": Whole(1, 720, default=UNKNOWN_HOURS),
     }
 
     @classmethod
@@ -105,6 +106,12 @@ class Organisation(Kind):
             for currency, rate in rates.items():
                 if currency != "from" and not rate.strip("0."):
                     yield f"exchangeRates[{index}].{currency}", "a rate must be above zero"
+
+    @classmethod
+    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Another time than ours after which an unknown attempt is posted."""
+        if spec.get("unknownHours", UNKNOWN_HOURS) != UNKNOWN_HOURS:
+            yield "unknownHours", f"unknownHours other than {UNKNOWN_HOURS}"
 
 
 class Tenant(Kind):

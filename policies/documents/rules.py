@@ -105,7 +105,7 @@ class Lifting(Kind):
 class Moment(Words):
     """A day, or a moment in UTC."""
 
-    words = "a day like 2026-11-01, or a moment in UTC like 2026-11-01T12:00:00Z"
+    words = "a day or a moment in UTC"
 
     def __init__(self) -> None:
         super().__init__(

@@ -24,7 +24,7 @@ from routing.bench.tongues import MODELS, ByHand, documents, entities, policies,
 try:
     import cedarpy
 except ImportError:  # a requirement of development alone
-    cedarpy = None
+    cedarpy = None  # type: ignore[assignment]  # it says nothing of being absent
 
 DISTINCT: Final = 200
 Given = tuple[Facts, dict[str, Any]]
@@ -131,7 +131,8 @@ def calls() -> Iterator[Given]:
             route="bench", request=request, user=UserFacts(known=known, ref="u" if known else ""), run=RunFacts(calls=run_calls),
         )  # fmt: skip
         read = {
-            "region": "eu", "dataClasses": classes, "inputTokensMax": tokens, "outputTokensMax": 400, "team": team, "language": language,
-            "riskClass": "high", "tools": tools, "userKnown": known, "keyLabels": labels, "runCalls": run_calls, "stream": stream,
+            "region": "eu", "dataClasses": classes, "inputTokensMax": tokens, "outputTokensMax": 400, "team": team,
+            "language": language, "riskClass": "high", "tools": tools, "userKnown": known,
+            "keyLabels": labels, "runCalls": run_calls, "stream": stream,
         }  # fmt: skip
         yield facts, read

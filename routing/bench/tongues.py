@@ -1,6 +1,7 @@
 """Fifty rules and ten models in three tongues: our documents, Cedar's policies, and Python as somebody would write it by hand.
 
-40 rules are on the call (one permit, 39 forbids), 10 on the model (two permits, eight forbids). Each of a few shapes takes its values from a table.
+40 rules are on the call (one permit, 39 forbids), 10 on the model (two permits, eight forbids). Each of a few shapes
+takes its values from a table.
 """
 
 import json
@@ -127,8 +128,8 @@ def documents(found: list[Rule]) -> Iterator[str]:
     for one in MODELS:
         spec = {name: one[name] for name in ("tier", "regions", "capabilities")}
         size = {"contextWindow": 400_000, "maxOutputTokens": 32_000, "prices": [price]}
-        clear = {"clearance": ["public", "health", "alpha", "eta"]}
-        yield _document("Model", str(one["name"]), {"provider": "sandbox"} | spec | size | clear, vendor=one["vendor"])  # fmt: skip
+        clear = {"clearance": ["public", "health", "alpha", "eta"], "provider": "sandbox"}
+        yield _document("Model", str(one["name"]), spec | size | clear, vendor=one["vendor"])
     strategy = {"type": "fallback", "models": [one["name"] for one in MODELS]}
     yield _document("Route", "bench", {"useCase": "bench", "strategy": strategy})
     for n, rule in enumerate(found):
@@ -179,4 +180,4 @@ class ByHand:
     def _allowed(self, on: str, call: Call, model: Mapping[str, Any]) -> bool:
         # all of them, since whoever is denied is told every rule
         against = [test for test in self._on["forbid", on] if test(call, model)]
-        return not against and any([test(call, model) for test in self._on["permit", on]])
+        return not against and any(test(call, model) for test in self._on["permit", on])
