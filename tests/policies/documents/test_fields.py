@@ -269,3 +269,15 @@ def test_who_is_named_reads_the_field(row: Row) -> None:
         assert re.search(rf"[\"']{name}[\"']", (env.ROOT / reader).read_text(encoding="utf-8")), (
             reader
         )
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in rows() if r.what == "either"], ids=lambda r: f"{r.kind}-{r.path}"
+)
+def test_an_obligation_is_refused_or_stands_in_what_is_compiled(row: Row) -> None:
+    before = sample(row)
+    after = put(before, row.path, json.loads(row.shows))
+    refused = [p.path for p in not_yet_executed(parse_text(texts(row, after), "a.yaml"))]
+    assert refused == ["spec." + row.path.removesuffix("[]")] or (
+        shown(compiled(row, before)) != shown(compiled(row, after))
+    )
