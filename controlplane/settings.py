@@ -97,7 +97,13 @@ def _databases() -> dict[str, Any]:
     app["CONN_HEALTH_CHECKS"] = True
     if MANDATE_ROLE == "web":
         # Django's threads come and go under ASGI: a pool keeps their connections, checked before each use
-        app["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+        # a pool that tries again for long does so at growing intervals, and is late when PostgreSQL is back
+        app["OPTIONS"]["pool"] = {
+            "min_size": 1,
+            "max_size": 8,
+            "timeout": 5,
+            "reconnect_timeout": 2,
+        }
     return {"default": app, "owner": owner}
 
 

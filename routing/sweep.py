@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 5.0
 RETURN_SECONDS = 20.0
-"""After PostgreSQL's start nobody is declared lost: its clients try again at growing intervals, at most 15 s apart."""
+"""After PostgreSQL's start nobody is declared lost: it recovers first, and its clients come back within seconds of that."""
 WAITING_SECONDS = 1.0
 """A call younger than this is still on its way through Redis."""
 LONGEST_PAUSE_SECONDS = 48.0

@@ -23,6 +23,9 @@ OPTIONS = (
 """`enable_seqscan=off`: a month analysed while empty would have its plans scan the whole table later. Generic plans prune
 months when they run; left to itself the planner plans every statement anew for its month, a third of the CPU of a call."""
 
+RECONNECT_SECONDS = 2.0
+"""How long the pool itself tries again, at doubling intervals; then whoever asks next makes it try at once. A long time
+here is a long wait after an outage."""
 PATIENCE_SECONDS = 2.0
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.25
@@ -51,7 +54,7 @@ async def open_pool(dsn: str, size: int, check: Check | None = None) -> Database
         max_size=size,
         timeout=5.0,
         max_idle=60.0,
-        reconnect_timeout=30.0,
+        reconnect_timeout=RECONNECT_SECONDS,
         open=False,
         configure=_configure,
         check=check,
