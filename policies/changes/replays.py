@@ -42,12 +42,12 @@ def current(row: ChangeRequest) -> Current | None:
     return Current(found, stale(row, found)) if found is not None else None
 
 
-def stale(row: ChangeRequest, replay: Replay) -> bool:
+def stale(row: ChangeRequest, replay: Replay, in_force: int | None = None) -> bool:
     """Whether draft or base moved since. What ended is compared with the base that it was published over."""
     if replay.content != row.digest:
         return True
     if row.open:
-        return replay.base != control().revision
+        return replay.base != (control().revision if in_force is None else in_force)
     return row.published_revision is not None and replay.base != row.published_revision - 1
 
 

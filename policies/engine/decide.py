@@ -38,11 +38,18 @@ def decide(bundle: Bundle, facts: Facts) -> Decision:
 
     A bundle of an earlier engine is decided by that engine.
     """
+    decision = undigested(bundle, facts)
+    if decision.digest:
+        return decision
+    return msgspec.structs.replace(decision, digest=sha256(encode(decision)).digest())
+
+
+def undigested(bundle: Bundle, facts: Facts) -> Decision:
+    """The same, mostly without its digest: for who compares what decisions say, many at a time."""
     if bundle.engine != ENGINE:
         older: Decision = OLDER[bundle.engine].decide(bundle, facts)
         return older
-    decision = _decision(bundle, facts, deliberate(bundle, facts, whole=False))
-    return msgspec.structs.replace(decision, digest=sha256(encode(decision)).digest())
+    return _decision(bundle, facts, deliberate(bundle, facts, whole=False))
 
 
 def deliberate(bundle: Bundle, facts: Facts, *, whole: bool = True) -> Deliberation:

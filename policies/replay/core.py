@@ -9,16 +9,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
 from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.money import MILLION, NANO
 from policies.engine.bundle import Bundle, key_of, label
 from policies.engine.compile import load_bundle
-from policies.engine.decide import decide
-from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, RuleRef
+from policies.engine.decide import undigested
+from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, PriceRef, RuleRef
 from policies.engine.facts import Facts, decode
-from policies.engine.pricing import UsageCounts, cost
+from policies.engine.pricing import UsageCounts, bound
 from policies.engine.reads import Reads, undecidable
 from policies.replay import answers
 from policies.replay.values import (
@@ -98,7 +101,8 @@ class Two:
         missing = self._missing(facts, then, given.revision)
         if missing:
             return Found(UNDECIDABLE, facts, missing=missing)
-        before, after = decide(self.base, facts), decide(self.draft, self._without(facts))
+        before = undigested(self.base, facts)
+        after = undigested(self.draft, self._without(facts))
         found = Found(compare(before, after), facts, before, after)
         self._answers(found, given, said)
         return found
@@ -198,8 +202,6 @@ def compare(before: Decision, after: Decision) -> Kind:
         return {"deny": DENIED, "escalate": HELD, "permit": PERMITTED}[after.effect]  # type: ignore[return-value] # the values are kinds
     if before.plan is None or after.plan is None:
         return UNCHANGED
-    if before.plan.steps == after.plan.steps and before == after:
-        return UNCHANGED
     if _models(before) != _models(after):
         return REROUTED
     return UNCHANGED if _terms(before) == _terms(after) else ALTERED
@@ -287,12 +289,25 @@ def _spent(decision: Decision, given: Given, before: Decision) -> int:
         else {}
     )
     return sum(
-        cost(
+        spent(
             steps.get(one.model, head).price,
             UsageCounts(one.input, one.cached_input, one.cache_write, one.output),
         )
         for one in given.attempts
     )
+
+
+def spent(price: PriceRef, usage: UsageCounts) -> int:
+    """`policies.engine.pricing.cost`, with what only the price says worked out once."""
+    return sum(bound(tokens, ratio) for tokens, ratio in zip(usage, _ratios(price), strict=True))
+
+
+@lru_cache(maxsize=1024)
+def _ratios(price: PriceRef) -> tuple[tuple[int, int], ...]:
+    """What a token of each line of a bill costs in nano units, as exact ratios."""
+    rate = Fraction(price.rate) * NANO / MILLION
+    lines = (price.input, price.cached_input, price.cache_write, price.output)
+    return tuple((Fraction(line) * rate).as_integer_ratio() for line in lines)
 
 
 def _serving(counts: Counts, before: Decision, after: Decision) -> None:

@@ -165,7 +165,6 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "needs": _needs(found),
         "missing": sum(need.count for need in found.missing),
         "given": [(person(a.actor, known), ", ".join(a.roles), a) for a in found.given],
-        "replay_digest": publishing.replay_digest(row),
         "alone": found.alone,
         "refusal": refusal and sentence(refusal),
         "may_approve": row.state == APPROVAL and not refusal and not clashes,
@@ -176,7 +175,9 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "may_withdraw": row.open and access.may_withdraw(principal, row),
         "conflicts": [named(identity) for identity in sorted(clashes)],
         "history": _history(row, known),
-        "replay": card(principal, row, may=replays.may_begin(principal, row, found, base)),
+        "replay": card(
+            principal, row, base.revision, may=replays.may_begin(principal, row, found, base)
+        ),
     }
 
 

@@ -93,11 +93,16 @@ class Card:
     may_begin: bool
     by: str = ""
 
+    @property
+    def digest(self) -> str:
+        """What an approval binds of it; empty where there is nothing."""
+        return self.found.replay.digest if self.found else ""
 
-def card(principal: Principal, row: ChangeRequest, *, may: bool) -> Card:
-    """The card. `may`: whether this principal may begin one."""
+
+def card(principal: Principal, row: ChangeRequest, base: int, *, may: bool) -> Card:
+    """The card, over the base in force. `may`: whether this principal may begin one."""
     newest = replays.newest(row)
-    current = replays.current(row) if newest is not None else None
+    current = _finished(row, newest, base)
     running = newest if newest is not None and newest.open else None
     ended = newest if newest is not None and newest.state in (BROKEN, CANCELLED) else None
     return Card(
@@ -107,6 +112,13 @@ def card(principal: Principal, row: ChangeRequest, *, may: bool) -> Card:
         may_begin=may and row.open and running is None,
         by=person(running.actor) if running else "",
     )
+
+
+def _finished(row: ChangeRequest, newest: Replay | None, base: int) -> replays.Current | None:
+    """The newest that has ended well, asked for only where it is not the newest of all."""
+    if newest is None or newest.state != DONE:
+        return replays.current(row) if newest is not None else None
+    return replays.Current(newest, replays.stale(row, newest, base))
 
 
 def found_in(principal: Principal, replay: Replay, *, stale: bool = False) -> Found:
@@ -161,7 +173,7 @@ def replay(request: HttpRequest, change: UUID) -> HttpResponse:
         return redirect("change", change)
     base = published_documents()
     may = replays.may_begin(principal, row, standing(base, row, edits_of(row)), base)
-    found = card(principal, row, may=may)
+    found = card(principal, row, base.revision, may=may)
     return render(request, "policies/replay.html", {"change": row, "replay": found})
 
 

@@ -41,6 +41,7 @@ PAGES = (
     ("ada", "/models/"),
     ("ada", "/settings/notifications/"),
     ("ada", "/stops/"),
+    ("cleo", "/reports/exit-drills/"),
     ("cleo", "/documents/"),
     ("cleo", "/documents/Permission/-/eu-data-stays-in-eu/"),
     ("cleo", "/policy-tests/"),

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 
 from policies.engine.bundle import Bundle
+from policies.engine.decision import PriceRef
 from policies.engine.facts import Facts, encode
+from policies.engine.pricing import UsageCounts, cost
 from policies.engine.reads import Reads
 from policies.engine.weigh import AnswerFacts, Checked, encode_facts
 from policies.order.ids import new_id
 from policies.replay.answers import Spoken
-from policies.replay.core import Found, Two
+from policies.replay.core import Found, Two, spent
 from policies.replay.values import Answer, Attempted, Batch, Counts, Given, Read, Tally
 from tests.policies.engine import small
 
@@ -273,3 +276,19 @@ def test_samples_are_the_oldest_of_each_kind_and_bounded() -> None:
         tally.add(two.batch(Batch((Read.of(Reads()),), part)).tally)
     assert tally.whole.denied == 30
     assert [one.call for one in tally.samples] == [one.call for one in calls[:20]]
+
+
+@pytest.mark.parametrize("rate", ["1", "0.92", "1.0000001"])
+def test_money_is_that_of_the_engine_to_the_last_nano(rate: str) -> None:
+    price = PriceRef(
+        since="2026-01-01",
+        currency="USD",
+        input="0.25",
+        cached_input="0.025",
+        cache_write="0.31",
+        output="2.00",
+        rate=rate,
+    )
+    for tokens in (0, 1, 3, 7, 999, 1_000_001):
+        usage = UsageCounts(tokens, tokens + 1, tokens * 3, tokens + 2)
+        assert spent(price, usage) == cost(price, usage)
