@@ -378,4 +378,6 @@ def _rule(found: Found) -> str:
     if not news:
         return ""
     rule = news[0]
+    if (rule.kind, rule.name) == (BUILT_IN, "excluded"):
+        return "taken away on trial"
     return f"{rule.name}, line {rule.line}" if rule.line else rule.name

@@ -1,8 +1,9 @@
-"""Tariq drafts a change, Cleo approves, the same `curl` answers differently; Cleo cannot approve her own. By API alone."""
+"""Tariq drafts a change, its replay says what it denies, Cleo approves, the same `curl` is denied. By API alone."""
 
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,28 @@ def curl(mandate: Installation) -> tuple[int, Any]:
     return int(status), json.loads(body)
 
 
+def replayed(tariq: httpx2.Client, one: str) -> Any:
+    """What the replay of a change request came to, once the jobs worker has ended it."""
+    begun = done(tariq.post(f"{one}replay/", json={"days": 7}), 202)
+    until = time.monotonic() + 60
+    while (found := done(tariq.get(f"{one}replay/")))["state"] in ("queued", "running"):
+        assert time.monotonic() < until, found
+        time.sleep(0.5)
+    assert (found["id"], found["state"], found["stale"]) == (begun["id"], "done", False)
+    return found["found"]
+
+
+def triage(mandate: Installation, route: str) -> int:
+    """How many calls of insurance were decided in these seven days: about a route, or all."""
+    (row,) = mandate.rows(
+        "SELECT count(DISTINCT call) AS calls FROM policies_decision WHERE tenant = 'insurance' AND stage = 'request' "
+        "AND call >= (SELECT lpad(to_hex((extract(epoch FROM mandate_now() - interval '7 days') * 1000)::bigint), 12, '0') "
+        "|| repeat('0', 20))::uuid AND %s IN ('', convert_from(facts, 'UTF8')::json ->> 'route')",
+        route,
+    )
+    return int(row["calls"])
+
+
 @pytest.fixture
 def two(mandate: Installation, tmp_path: Path) -> Iterator[Installation]:
     """The installation in four-eyes mode."""
@@ -84,6 +107,13 @@ def test_tariq_drafts_cleo_approves_and_the_same_curl_answers_differently(
         assert curl(two)[0] == 200, "nothing takes effect before it is approved"
         one = f"/change-requests/{made['id']}/"
         assert tariq.post(f"{one}approve/", json={}).status_code == 403
+        said = replayed(tariq, one)
+        assert said["counts"]["calls"] == triage(two, "")
+        assert 1 <= said["counts"]["denied"] <= triage(two, "claims-triage")
+        assert said["counts"]["blocked"] == {
+            "Permission insurance/triage-rests": said["counts"]["denied"]
+        }
+        assert [tenant["tenant"] for tenant in said["tenants"]] == ["insurance"]
         published = done(cleo.post(f"{one}approve/", json={"digest": made["digest"]}))
         assert published["state"] == "published"
         status, refused = curl(two)

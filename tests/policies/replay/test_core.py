@@ -173,7 +173,7 @@ def test_models_taken_away_leave_the_others_or_nobody() -> None:
     bundle = small.bundle(*BOTH, small.route("r", "cheap", "dear"), small.route("s", "cheap"))
     found, counts, samples = looked(bundle, bundle, given(small.call()), away=("cheap",))
     assert (found.kind, counts.served, counts.cost_nano) == ("rerouted", {"dear": 1}, 18_000_000)
-    assert samples[0].rule == "excluded"
+    assert samples[0].rule == "taken away on trial"
     found, counts, _ = looked(bundle, bundle, given(small.call(route="s")), away=("cheap",))
     assert (found.kind, counts.served, counts.served_before, counts.served_after) == (
         "denied",

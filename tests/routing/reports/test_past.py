@@ -1,0 +1,64 @@
+"""What replays are told of past calls: what attempts used, and what the caller got, for as long as its keys exist."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from policies.replay.answers import Spoken
+from policies.replay.values import Attempted
+from routing.calls.models import Attempt
+from routing.reports import content as opened
+from routing.reports.past import Past
+from routing.reviews import commands, content
+from routing.reviews.models import ReviewCase
+from tests.policies.people import member
+from tests.routing.reviews.held import Desk
+
+
+@pytest.fixture
+def desk(
+    transactional_db: None, app_dsn: str, settings: LazySettings, tmp_path: Path
+) -> Iterator[Desk]:
+    settings.MANDATE_KEYS_DIR = tmp_path / "keys"
+    for kept in (content._store, opened.store):
+        kept.cache_clear()
+    made = Desk(app_dsn, tmp_path / "keys")
+    made.publish()
+    yield made
+    for kept in (content._store, opened.store):
+        kept.cache_clear()
+
+
+def delivered(desk: Desk, **how: object) -> ReviewCase:
+    case = desk.hold("pay 14,200", **how)
+    rui = member("rui", "reviewer", tenant=desk.name)
+    commands.claim(rui, case.id)
+    assert commands.approve(rui, case.id, 0).closed is True
+    return case
+
+
+@pytest.mark.parametrize("spoken", ["openai.chat", "anthropic.messages"])
+def test_the_words_that_the_caller_got(desk: Desk, spoken: str) -> None:
+    past = Past()
+    held = desk.hold("pay 14,200")
+    assert past.said(held.call, 0) is None, "nobody has got anything yet"
+    assert past.said(delivered(desk, dialect=spoken).call, 0) == Spoken("pay 14,200", "stop", 4)
+    assert past.said(held.call, 3) is None
+    assert past.said(held.id, 0) is None, "there is no such call"
+
+
+def test_a_stream_is_read_back(desk: Desk) -> None:
+    assert Past().said(delivered(desk, stream=True).call, 0) == Spoken("pay 14,200", "stop", 4)
+
+
+def test_what_each_attempt_used(desk: Desk) -> None:
+    call = delivered(desk).call
+    assert Past().attempts([call]) == {}, "nobody knows what it used"
+    Attempt.objects.filter(call=call).update(
+        tokens_input=9, tokens_cached=2, tokens_cache_write=1, tokens_output=4
+    )
+    other = desk.hold("x").call
+    assert Past().attempts([call, other]) == {call: [Attempted("gpt-mini", 9, 2, 1, 4)]}
+    assert Past().attempts([other]) == {}
