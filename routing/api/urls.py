@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.api import notifications, reports, reviews, views
+from routing.api import notifications, reports, reviews, supposing, views
 
 urlpatterns = [
     path("calls/", views.Calls.as_view(), name="api-calls"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("calls/<str:name>/explain/", views.Explain.as_view(), name="api-call-explain"),
     path("calls/<str:name>/replay/", views.Replay.as_view(), name="api-call-replay"),
     path("calls/<str:name>/cancel/", views.CancelCall.as_view(), name="api-call-cancel"),
+    path("calls/<str:name>/test/", supposing.MakeTest.as_view(), name="api-call-test"),
     path("decide/", views.Decide.as_view(), name="api-decide"),
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),

@@ -23,6 +23,7 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import at_revision, published
+from policies.changes import access as drafting
 from policies.decisions.replay import Replay, replay
 from policies.engine.decision import BUILT_IN
 from policies.ui.documents import NO_TENANT
@@ -177,6 +178,7 @@ def _page(request: HttpRequest, principal: Principal, name: str, **more: object)
         "may_see_content": access.may_open(principal, found),
         "may_read_log": log_access.may_read(principal),
         "review": case_of(principal, found.id),
+        "may_test": drafting.may_draft(principal, found.tenant),
         **more,
     }
     return render(request, "routing/call.html", context)
@@ -337,16 +339,15 @@ def _facts(told: Why) -> list[dict[str, str]]:
     if facts is None:
         return []
     asked = facts.request
+    most = asked.output_tokens_asked
+    out = f"at most {count(most)} out" if most else "no limit out"
     rows = [
         ("tenant, team", f"{facts.tenant} / {facts.team}"),
         ("key", facts.key.id),
         ("user", f"committed {facts.user.ref[:12]}…" if facts.user.ref else "not named"),
         ("route", facts.route),
         ("data classes", ", ".join(asked.data_classes) or "none but the use case's"),
-        (
-            "tokens",
-            f"at most {count(asked.input_tokens_max)} in, {_asked(asked.output_tokens_asked)}",
-        ),
+        ("tokens", f"at most {count(asked.input_tokens_max)} in, {out}"),
         ("tools", _partly(asked.tools, asked.tools_committed) or "none"),
         (
             "labels",
@@ -375,10 +376,6 @@ def _partly(plain: Iterable[str], committed: str) -> str:
     """What rules name in the clear, and that there is more."""
     more = [f"others committed {committed[:12]}…"] if committed else []
     return ", ".join([*plain, *more])
-
-
-def _asked(tokens: int) -> str:
-    return f"at most {count(tokens)} out" if tokens else "no limit out"
 
 
 def _chain(told: Why, rules: Sequence[RuleRow]) -> list[Link]:

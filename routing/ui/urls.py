@@ -13,6 +13,7 @@ from routing.ui import (
     report,
     reviews,
     search,
+    supposing,
 )
 
 urlpatterns = [
@@ -23,6 +24,7 @@ urlpatterns = [
     path("calls/<str:name>/content/", call.content, name="call-content"),
     path("calls/<str:name>/receipt/", call.receipt, name="call-receipt"),
     path("calls/<str:name>/cancel/", call.cancel, name="call-cancel"),
+    path("calls/<str:name>/test/", supposing.make, name="call-test"),
     path("reviews/", reviews.reviews, name="reviews"),
     path("reviews/next/", reviews.take_next, name="review-next"),
     path("reviews/<uuid:review>/", reviews.review, name="review"),
