@@ -91,7 +91,7 @@ class Door:
     async def attempt(self, candidate: Candidate, repair: Repair | None = None) -> Tried:
         """One try at one model; a repair asks it something else. Raises Ended, Dropped, Denied, Replanned."""
         await self._settle_last()
-        self._asked = repair.request if repair else self._case.request
+        self._asked = repair.request if repair else await self._case.to_send()
         self._more = repair.more_tokens if repair else 0
         worker, provider = self._case.worker, _provider_key(candidate)
         limit = self._settings(candidate)["maxConcurrency"]

@@ -26,6 +26,7 @@ from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
 from routing.calls.leases import Lease
 from routing.calls.pool import Database
+from routing.dialects.stripped import without_tools
 from routing.exchange import CallRequest
 from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
@@ -94,11 +95,27 @@ class Case:
     reserved: int | None
     decision_no: int
     decided: steps.Decided | None = None
+    stripped: dict[tuple[str, ...], CallRequest] = field(default_factory=dict)
 
     @property
     def checks(self) -> Checks | None:
         """What an answer must pass before the caller sees it; None: it is passed on as it comes."""
         return self.decision.plan.checks if self.decision.plan else None
+
+    @property
+    def outgoing(self) -> CallRequest:
+        """What a model is asked: the request without the tools that permissions take away."""
+        # INVARIANT: what is decided binds what is sent: nothing goes upstream but this, or a repair of it
+        taken = self.decision.obligations.strip_tools
+        if taken not in self.stripped:
+            self.stripped[taken] = without_tools(self.request, taken)
+        return self.stripped[taken]
+
+    async def to_send(self) -> CallRequest:
+        """The same; of a large request it is made in a thread."""
+        if self.decision.obligations.strip_tools and len(self.request.raw) > THREAD_FROM:
+            return await asyncio.to_thread(lambda: self.outgoing)
+        return self.outgoing
 
     @property
     def must_hold(self) -> bool:

@@ -59,7 +59,7 @@ class _Walk:
         return await self._judge.failed(place, error_class)
 
     def _repair(self, judged: Judged) -> Repair:
-        request = self._case.request
+        request = self._case.outgoing
         again = repaired(dialect(request.dialect), request, judged.text, judged.problems)
         # no tokenizer makes more tokens than bytes
         return Repair(again, max(0, len(again.raw) - len(request.raw)))

@@ -34,6 +34,7 @@ from routing.calls.attempts import Peeked
 from routing.calls.endings import FinishAnswer
 from routing.case import Case, Denied, Dropped, Held, Replanned, Worker, entry_of, open_case
 from routing.dialects.registry import changes, dialect
+from routing.dialects.stripped import taken_from
 from routing.relay import Outcome, pack_outcome
 from routing.reviews.holding import hold_call
 from routing.reviews.opening import opening
@@ -337,7 +338,15 @@ def _reason(case: Case, end: End, last: Tried) -> str:
     )
     why = "first-choice" if case.attempts <= 1 else "after-failure"
     whys = ["accepted" if end.weighed and end.state == "completed" else why]
-    return "; ".join([*whys, *_shortened(case, candidate.max_output_tokens), *lost])
+    return "; ".join(
+        [*whys, *_stripped(case), *_shortened(case, candidate.max_output_tokens), *lost]
+    )
+
+
+def _stripped(case: Case) -> list[str]:
+    """The tools that the caller offered and the model never saw."""
+    gone = taken_from(case.request, case.decision.obligations.strip_tools)
+    return [f"without the tools {', '.join(gone)}, which the policy takes away"] if gone else []
 
 
 def _shortened(case: Case, limit: int) -> list[str]:

@@ -70,12 +70,11 @@ class Permission(Kind):
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Tools, data, and the obligations that change content."""
+        """Tools, data, and the obligation that changes content."""
         if spec["on"] in ("tool", "data"):
             yield "on", f'a permission on "{spec["on"]}"'
-        for field in ("redact", "stripTools"):
-            if spec.get("obligations", {}).get(field):
-                yield f"obligations.{field}", f'the obligation "{field}"'
+        if spec.get("obligations", {}).get("redact"):
+            yield "obligations.redact", 'the obligation "redact"'
 
 
 class Lifting(Kind):

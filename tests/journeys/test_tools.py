@@ -119,3 +119,50 @@ def test_a_streamed_tool_call(mandate: Installation, route: str) -> None:
         "lookup_policy",
         ARGUMENTS,
     )
+
+
+OTHER: Any = {"type": "function", "function": {"name": "send_letter", "parameters": SCHEMA}}
+GONE = "first-choice; without the tools lookup_policy, which the policy takes away"
+
+
+def offered(mandate: Installation, headers: Any) -> Any:
+    """What the upstream was offered, after a look at what the caller is told."""
+    assert headers["x-mandate-reason"] == GONE
+    call = call_of(headers)
+    assert mandate.facts_of(call)["user"]["known"] is True
+    (arrival,) = mandate.upstream.arrivals(call)
+    return mandate.sent(arrival)
+
+
+@pytest.mark.parametrize("route", ["one", "claude"])
+def test_a_tool_that_the_policy_takes_away_never_goes_upstream(
+    mandate: Installation, route: str
+) -> None:
+    client = mandate.openai(KEY)
+    raw = client.chat.completions.with_raw_response.create(
+        model=route, messages=[{"role": "user", "content": WORDS}], tools=[*CHAT_TOOLS, OTHER],
+        tool_choice={"type": "function", "function": {"name": "lookup_policy"}}, max_tokens=60, user="u-1",
+    )  # fmt: skip
+    sent = offered(mandate, raw.headers)
+    names = [t.get("function", t)["name"] for t in sent["tools"]]
+    assert names == ["send_letter"]
+    assert "lookup_policy" not in json.dumps({k: v for k, v in sent.items() if k != "messages"})
+
+
+@pytest.mark.parametrize("route", ["one", "claude"])
+def test_the_last_tool_goes_in_every_dialect(mandate: Installation, route: str) -> None:
+    said: Any = [{"role": "user", "content": WORDS}]
+    anthropic = mandate.anthropic(KEY).messages.with_raw_response.create(
+        model=route, messages=said, tools=CLAUDE_TOOLS, max_tokens=60, metadata={"user_id": "u-1"}
+    )
+    sent = offered(mandate, anthropic.headers)
+    assert sent.keys() & {"tools", "tool_choice"} == set()
+    assert anthropic.parse().stop_reason == "end_turn"
+    tools: Any = [
+        {"type": "function", "name": "lookup_policy", "parameters": SCHEMA, "strict": False}
+    ]
+    responses = mandate.openai(KEY).responses.with_raw_response.create(
+        model=route, input=WORDS, tools=tools, max_output_tokens=60, safety_identifier="u-1"
+    )
+    sent = offered(mandate, responses.headers)
+    assert sent.keys() & {"tools", "tool_choice", "parallel_tool_calls"} == set()

@@ -132,6 +132,12 @@ spec:
   confidence: {method: agreement, samples: 2}
   validators: [labelled]
 """
+_TOOLS = """\
+apiVersion: mandate/v1
+kind: Permission
+metadata: {name: named-users-look-nothing-up, tenant: j-tools}
+spec: {effect: permit, on: call, when: user.known, obligations: {stripTools: [lookup_policy]}}
+"""
 _SLOW = """\
 apiVersion: mandate/v1
 kind: RateLimit
@@ -182,6 +188,7 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "deny.rules", [_DENY])
     _put(folder, "checked.rules", [_CHECKED])
     _put(folder, "slow.rules", [_SLOW])
+    _put(folder, "tools.rules", [_TOOLS])
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
     _put(folder, "reviews.rules", list(_reviews("reviews", "rui")))
