@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from policies.engine.checking import may_hold_failure
+from policies.engine.decide import deliberate
 from policies.engine.decision import Candidate, Plan
 from policies.engine.weigh import Weighed
 from routing.attempts import Door
@@ -57,6 +59,11 @@ class _Walk:
         """Weigh a last tier that gave no answer."""
         self.chosen = None
         return await self._judge.failed(place, error_class)
+
+    def may_hold_failure(self) -> bool:
+        """Whether some rule could give a failure to a person."""
+        view = deliberate(self._case.bundle, self._case.facts).view
+        return view is not None and bool(may_hold_failure(view))
 
     def _repair(self, judged: Judged) -> Repair:
         request = self._case.outgoing

@@ -171,8 +171,8 @@ class EscalationRule(Kind):
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Before a tool, and after a failure."""
-        if spec["stage"] in ("tool", "failure"):
+        """Before a tool."""
+        if spec["stage"] == "tool":
             yield "stage", f'the stage "{spec["stage"]}"'
 
 

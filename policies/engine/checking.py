@@ -34,17 +34,26 @@ def may_hold(view: CallView) -> tuple[Rule, ...]:
 
     A rule that is false whatever the answer says is left out: its call need not be buffered for it.
     """
+    return _possible(view, "response")
+
+
+def may_hold_failure(view: CallView) -> tuple[Rule, ...]:
+    """The rules of stage `failure` that could hold this call where no model answers it."""
+    return _possible(view, "failure")
+
+
+def _possible(view: CallView, stage: str) -> tuple[Rule, ...]:
     call = view.environment
     return tuple(
         rule
         for rule in view.scope.escalations
-        if rule.on == "response" and rule.holds(call, NO_ANSWER) is not False
+        if rule.on == stage and rule.holds(call, NO_ANSWER) is not False
     )
 
 
 def checks_of(to: Deliberation, view: CallView) -> Checks | None:
     """What the answers of this call must pass; None for nothing."""
-    route, rules = view.route, may_hold(view)
+    route, rules = view.route, (*may_hold(view), *may_hold_failure(view))
     checked = route.tiers or route.validators or rules or to.obligations.hold
     if not checked:
         return None

@@ -13,7 +13,7 @@ import msgspec
 
 from controlplane.kernel.errors import InvalidRequest
 from policies.engine.bundle import Bundle, Key, TierView, ValidatorView, key_of
-from policies.engine.checking import UNKNOWN, Answered, held, may_hold
+from policies.engine.checking import UNKNOWN, Answered, held, may_hold, may_hold_failure
 from policies.engine.decide import deliberate
 from policies.engine.decision import ENGINE, Effect, Hold, Part, RuleRef
 from policies.engine.deliberation import CallView, Deliberation, built_in
@@ -86,7 +86,7 @@ class Weighed(Part, frozen=True, kw_only=True):
 def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> Weighed:
     """Weigh one answer, or the failure of a tier. Raises InvalidRequest where the call has no plan.
 
-    1. A tier that failed: the next one, else `otherwise`.
+    1. A tier that failed: the next one; after the last a rule of stage `failure`, else `otherwise`.
     2. Validators: the strictest wish of those that failed.
     3. The tier's condition: what is not accepted goes to the next tier, else to `otherwise`.
     4. Rules of stage `response`, and a hold that a permission asks for.
@@ -159,9 +159,21 @@ class _Weighing:
 
     def weigh(self) -> _Found:
         if self.answer.error_class:
-            words = f"no model of the last tier answered ({self.answer.error_class})"
-            return self._on(built_in("failed"), words)
+            return self._by_failure()
         return self._by_validators() or self._by_acceptance() or self._by_rules()
+
+    def _by_failure(self) -> _Found:
+        """A person by a rule, where the plan ends here; what a model refused as it stands has no other way."""
+        ref, words = (
+            built_in("failed"),
+            f"no model of the last tier answered ({self.answer.error_class})",
+        )
+        holding = self._holding(may_hold_failure(self.view)) if self.answer.last else []
+        if holding:
+            return self._held(holding)
+        if self.answer.error_class == "refused_request":
+            return _Found("reject", (ref,), words)
+        return self._on(ref, words)
 
     def _by_validators(self) -> _Found | None:
         """What the strictest of the failed validators wants; what was repaired once is not repaired again."""
@@ -213,13 +225,22 @@ class _Weighing:
         rules = (*rules, _ref("Route", self.view.route.key))
         return _Found("escalate", rules, words, held(otherwise, rules, words))
 
+    def _holding(self, rules: tuple[Rule, ...]) -> list[tuple[Rule, Outcome]]:
+        """Those that hold, or cannot be evaluated: a person decides then."""
+        call, item = self.view.environment, self.environment
+        outcomes = [(rule, rule.holds(call, item)) for rule in rules]
+        return [(rule, outcome) for rule, outcome in outcomes if outcome is not False]
+
+    def _held(self, holding: list[tuple[Rule, Outcome]]) -> _Found:
+        call, item = self.view.environment, self.environment
+        refs = tuple(rule.ref(outcome, call, item) for rule, outcome in holding)
+        return _Found("escalate", refs, hold=held(holding[0][0].queue, refs))
+
     def _by_rules(self) -> _Found:
         call, item = self.view.environment, self.environment
-        outcomes = [(rule, rule.holds(call, item)) for rule in may_hold(self.view)]
-        holding = [(rule, outcome) for rule, outcome in outcomes if outcome is not False]
-        refs = tuple(rule.ref(outcome, call, item) for rule, outcome in holding)
+        holding = self._holding(may_hold(self.view))
         if holding:
-            return _Found("escalate", refs, hold=held(holding[0][0].queue, refs))
+            return self._held(holding)
         if self.to.obligations.hold:
             refs = tuple(_holding(self.to))
             return _Found("escalate", refs, hold=held(key_of(self.to.obligations.hold), refs))

@@ -37,6 +37,10 @@ class Walk(Protocol, Generic[A]):
         """Weigh a last tier that gave no answer."""
         ...
 
+    def may_hold_failure(self) -> bool:
+        """Whether some rule could give a failure to a person."""
+        ...
+
 
 async def run(plan: Plan, walk: Walk[A]) -> Judged | None:
     """Walk the tiers. None where a model's failure is how the call ends; the door keeps the last outcome."""
@@ -49,10 +53,8 @@ async def run(plan: Plan, walk: Walk[A]) -> Judged | None:
         place = Place(number, last=at == len(tiers) - 1)
         answers, failure = await _samples(plan, steps, walk)
         if not answers:
-            if failure not in plan.fallback_on:
-                return None
-            if place.last:
-                return await _after(plan, place, failure, walk)
+            if place.last or failure not in plan.fallback_on:
+                return await _after(plan, Place(number, last=True), failure, walk)
             continue
         judged = await walk.judge(place, answers)
         if judged.action == "repair":
@@ -93,7 +95,9 @@ async def _repaired(place: Place, answers: Sequence[A], judged: Judged, walk: Wa
 
 
 async def _after(plan: Plan, place: Place, failure: str, walk: Walk[A]) -> Judged | None:
-    """After a last tier that failed: `otherwise`, where the route has one."""
-    if plan.checks is None or not plan.checks.otherwise:
+    """After a plan that ends failed: a person, by a rule or by the route's `otherwise`; else the model's failure stands."""
+    otherwise = plan.checks.otherwise if plan.checks and failure in plan.fallback_on else ""
+    if not otherwise and not walk.may_hold_failure():
         return None
-    return await walk.failed(place, failure)
+    judged = await walk.failed(place, failure)
+    return judged if judged.action == "escalate" else None

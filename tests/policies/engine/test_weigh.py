@@ -1,11 +1,14 @@
 """What happens with an answer: accepted, next tier, repaired, refused, or a person; never by an error, always the same bytes."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.kernel.errors import InvalidRequest
+from policies.engine.decide import decide
 from policies.engine.weigh import (
     AnswerFacts,
     Checked,
@@ -207,3 +210,63 @@ def test_no_record_holds_what_the_answer_says() -> None:
 def test_what_are_no_facts_is_refused() -> None:
     with pytest.raises(InvalidRequest):
         decode_facts(b'{"of":"1"}')
+
+
+# rules of stage failure
+
+
+def failing(*rules: str, error: str = "timeout", last: bool = True, **route_spec: Any) -> Weighed:
+    of = world(cascade(**route_spec), *rules)
+    facts = AnswerFacts(of="00", tier=1, last=last, attempts=2, error_class=error)
+    return weigh(of, call(), facts, Output())
+
+
+def test_a_plan_that_failed_goes_to_a_person_by_a_rule() -> None:
+    rule = escalation("outage", 'error.class == "timeout" && attempts >= 2', "failure")
+    found = failing(rule, otherwise="")
+    assert told(found) == ("escalate", "escalate", [("EscalationRule", "outage", 25)])
+    assert (found.stage, found.hold and found.hold.queue) == ("failure", "desk")
+
+
+def test_another_failure_is_not_its_business() -> None:
+    rule = escalation("outage", 'error.class == "timeout"', "failure")
+    assert told(failing(rule, error="overloaded", otherwise="")) == (
+        "reject", "deny", [("builtIn", "failed", 0)],
+    )  # fmt: skip
+    by_route = failing(rule, error="overloaded")
+    assert (by_route.action, [r.kind for r in by_route.determining]) == (
+        "escalate", ["builtIn", "Route"],
+    )  # fmt: skip
+
+
+def test_only_the_end_of_a_plan_is_a_failure() -> None:
+    rule = escalation("outage", "true", "failure")
+    assert failing(rule, last=False).action == "next"
+
+
+def test_a_rule_about_failures_that_reads_an_answer_holds_for_a_person() -> None:
+    found = failing(escalation("odd", 'output.text == ""', "failure"), otherwise="")
+    assert (found.action, [r.error for r in found.errors]) == (
+        "escalate", ["output.text is not known"],
+    )  # fmt: skip
+
+
+def test_what_a_model_refused_never_goes_to_otherwise() -> None:
+    assert failing(error="refused_request").action == "reject"
+    rule = escalation("refused", 'error.class == "refused_request"', "failure")
+    assert failing(rule, error="refused_request").action == "escalate"
+
+
+def test_a_rule_about_failures_makes_the_answer_a_checked_one() -> None:
+    plain = route("r", "s1")
+    for when, kept in (('error.class == "timeout"', True), ('route.name == "other"', False)):
+        of = world(plain, escalation("outage", when, "failure"))
+        plan = decide(of, call()).plan
+        assert plan is not None
+        assert (plan.checks is not None) is kept
+
+
+def test_a_rule_about_failures_holds_no_answer() -> None:
+    of = world(route("r", "s1"), escalation("outage", "true", "failure"))
+    facts = AnswerFacts(of="00", tier=0, last=True, attempts=1)
+    assert weigh(of, call(), facts, Output("good")).action == "accept"

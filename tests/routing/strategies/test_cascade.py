@@ -249,3 +249,35 @@ async def test_what_was_weighed_lies_sealed_and_its_record_is_content_free() -> 
     assert (one.said.field, one.said.no) == ("weighed", 2)
     assert b"Motor" not in one.said.ciphertext
     assert weighed_facts(found)["output"] == found.keys.commit("output", b"Motor")
+
+
+# a person after a failure, by a rule
+
+OUTAGE = escalation("outage", 'error.class == "overloaded"', "failure")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_whose_plan_failed_waits_for_a_person(*, stream: bool) -> None:
+    of = world(route("r", "s1", retry={"attempts": 1}), OUTAGE)
+    found = await walked(of, "[[sandbox fail=overloaded]]", stream=stream)
+    assert found.story == ["start s1", "weigh failure escalate", "hold failure desk"]
+    assert weighed_facts(found)["errorClass"] == "overloaded"
+    assert found.finish is not None
+    assert found.finish.state == "held"
+    assert found.draft.status != 200
+
+
+async def test_a_single_model_that_fails_otherwise_is_the_models_failure() -> None:
+    strategy = {"type": "single", "model": "s1"}
+    of = world(route("r", "s1", strategy=strategy, retry={"attempts": 1}), OUTAGE)
+    found = await walked(of, "[[sandbox fail=server_error]]")
+    assert found.story == ["start s1", "weigh failure deny", "finish failed server_error"]
+    held = await walked(of, "[[sandbox fail=overloaded]]")
+    assert held.story == ["start s1", "weigh failure escalate", "hold failure desk"]
+
+
+async def test_an_answer_is_not_held_by_a_rule_about_failures() -> None:
+    of = world(route("r", "s1"), OUTAGE)
+    found = await walked(of, say("s1", "Motor"))
+    assert found.story == ["start s1", "weigh response permit", "finish completed"]
+    assert text_of(found) == "Motor"
