@@ -224,5 +224,5 @@ def _by_tenant(rules: Iterable[Identity]) -> list[tuple[str, list[tuple[str, str
     found: dict[str, list[tuple[str, str]]] = {}
     for identity in sorted(rules, key=lambda i: (i[1], i[0], i[2])):
         line = (f"{identity[0]} {identity[2]}", document_url(identity))
-        found.setdefault(identity[1] or "the organisation", []).append(line)
+        found.setdefault(identity[1] or "The organisation", []).append(line)
     return list(found.items())

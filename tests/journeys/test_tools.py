@@ -121,6 +121,7 @@ def test_a_streamed_tool_call(mandate: Installation, route: str) -> None:
     )
 
 
+PLAIN = "Is the roof insured?"
 OTHER: Any = {"type": "function", "function": {"name": "send_letter", "parameters": SCHEMA}}
 GONE = "first-choice; without the tools lookup_policy, which the policy takes away"
 
@@ -140,7 +141,7 @@ def test_a_tool_that_the_policy_takes_away_never_goes_upstream(
 ) -> None:
     client = mandate.openai(KEY)
     raw = client.chat.completions.with_raw_response.create(
-        model=route, messages=[{"role": "user", "content": WORDS}], tools=[*CHAT_TOOLS, OTHER],
+        model=route, messages=[{"role": "user", "content": PLAIN}], tools=[*CHAT_TOOLS, OTHER],
         tool_choice={"type": "function", "function": {"name": "lookup_policy"}}, max_tokens=60, user="u-1",
     )  # fmt: skip
     sent = offered(mandate, raw.headers)
