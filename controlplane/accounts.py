@@ -7,11 +7,13 @@ from uuid import UUID
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 
 from policies.bundles.principals import with_teams
@@ -56,11 +58,12 @@ class ClosedDoor(DefaultAccountAdapter):  # type: ignore[misc] # allauth is unty
 
 
 class Members(AuthenticationBackend):  # type: ignore[misc] # allauth is untyped
-    """Who a session belongs to: the person with their teams, in one query."""
+    """Who a session belongs to: the person with their teams, and whether there is a second factor, in one query."""
 
     def get_user(self, user_id: UUID) -> User | None:
         """The person, if they may sign in."""
-        user = with_teams(User.objects.filter(pk=user_id)).first()
+        factor = Exists(Authenticator.objects.filter(user=OuterRef("pk")))
+        user = with_teams(User.objects.filter(pk=user_id)).annotate(enrolled=factor).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
 

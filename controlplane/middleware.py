@@ -208,7 +208,10 @@ def _must_enrol(request: HttpRequest, principal: Principal) -> bool:
     required: tuple[str, ...] = settings.MANDATE_REQUIRE_TOTP
     if not required or request.path.startswith("/account/"):
         return False
-    return held_anywhere(principal, required) and not is_mfa_enabled(request.user)
+    if not held_anywhere(principal, required):
+        return False
+    enrolled: bool | None = getattr(request.user, "enrolled", None)
+    return not (is_mfa_enabled(request.user) if enrolled is None else enrolled)
 
 
 def _note_failed_sign_in(request: HttpRequest) -> None:
