@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser import world
 from tests.browser.world import Console
+from tests.four_eyes import four_eyes
 
 ARGUMENTS = (
     "--headless",
@@ -34,6 +35,16 @@ def lone_console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console whose calls are a test's own: what is laid into it disturbs no figure of others."""
     running = world.start(tmp_path_factory.mktemp("lone"))
     yield running.console
+    running.stop()
+
+
+@pytest.fixture(scope="package")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console in four-eyes mode, for what is published and stays, and for decisions that other tests do not expect."""
+    running = world.start(tmp_path_factory.mktemp("two"))
+    console, folder = running.console, tmp_path_factory.mktemp("four-eyes")
+    with four_eyes(console.manage, lambda role: console.bearer(console.tokens[role]), folder):
+        yield console
     running.stop()
 
 

@@ -1,14 +1,11 @@
 """In Chromium: Tariq writes a change, Cleo approves it, the same question is decided differently; she cannot approve her own."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import world
 from tests.browser.test_browser import LOOKS, Looker, violations
 from tests.browser.world import Console
-from tests.four_eyes import done, four_eyes
+from tests.four_eyes import done
 
 FORBID = """\
 apiVersion: mandate/v1
@@ -20,16 +17,6 @@ spec:
   when: 'route.name == "claims-triage"'
   message: '"triage rests today"'
 """
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A console of its own in four-eyes mode: what is published here stays."""
-    running = world.start(tmp_path_factory.mktemp("changing"))
-    console, folder = running.console, tmp_path_factory.mktemp("four-eyes")
-    with four_eyes(console.manage, lambda role: console.bearer(console.tokens[role]), folder):
-        yield console
-    running.stop()
 
 
 def decided(console: Console) -> str:
