@@ -10,9 +10,11 @@ from django.conf import LazySettings
 from django.db import DatabaseError, connection
 
 from policies.bundles import publish as room
+from policies.bundles import read
 from policies.bundles.models import Bundle, Document
 from policies.bundles.publish import BaseMoved, Edits, Outcome, prepare, publish
 from policies.bundles.read import Published, published_documents
+from policies.documents.document import Document as Parsed
 from policies.documents.parse import parse_text
 from policies.documents.problems import InvalidDocuments
 from policies.identity.models import Team, Tenant
@@ -43,6 +45,23 @@ def _refused(*texts: str) -> list[str]:
         put(*texts)
     assert _state() == before
     return [str(p) for p in error.value.problems]
+
+
+def test_a_text_is_parsed_once_and_a_new_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = fresh("t")
+    put(tenant(name, "x"), permission("p", name))
+    before, parsed = published_documents(), list[str]()
+
+    def counted(source: str, file: str) -> list[Parsed]:
+        parsed.append(file)
+        return parse_text(source, file)
+
+    monkeypatch.setattr(read, "parse_text", counted)
+    assert published_documents().documents == before.documents
+    assert parsed == []
+    put(permission("q", name))
+    assert {d.name for d in published_documents().documents if d.tenant == name} == {"p", "q"}
+    assert parsed == [f"published/{name}/Permission/q.yaml"]
 
 
 def test_a_publish_is_one_revision_with_bundle_history_control_and_entry() -> None:
