@@ -46,7 +46,9 @@ def horizon() -> Place:
 
 
 def follow(after: Place, until: Place, kinds: Sequence[str], most: int) -> Followed:
-    """Entries of these kinds from a place up to a horizon that was read before."""
+    """Entries of these kinds from a place up to a horizon that was read before; without any kind nothing is read."""
+    if not kinds:
+        return Followed((), until, more=False)
     with connection.cursor() as cursor:
         span = (str(after.xid), after.entry, str(until.xid))
         cursor.execute(_ENTRIES, (LOG, *span, list(kinds), most))
