@@ -98,7 +98,7 @@ HELP: Final[Mapping[str, str]] = {
     "Budget.each": "One such budget for each.",
     "Budget.limit": "In the organisation's currency.",
     "Budget.hard": "A hard budget refuses; a soft one counts and tells.",
-    "Budget.alerts": "Percent, of what is spent and of the forecast. One on each line.",
+    "Budget.alerts": "Percent of the limit: a mark is told of when as much is spent. One on each line.",
     "Budget.owner": "Who is told.",
     "EscalationRule.stage": "Before any model, before the caller sees the answer, before a tool runs, or after a failure.",
     "EscalationRule.queue": "Where the call waits.",
