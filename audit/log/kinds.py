@@ -72,6 +72,8 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("document.created", "document created"),
             ("document.changed", "document changed"),
             ("document.deleted", "document deleted"),
+            ("document.taken-over", "document taken over from Git"),
+            ("document.handed-over", "document handed over to Git"),
             ("change.opened", "change request opened"),
             ("change.edited", "change request edited"),
             ("change.submitted", "change request handed in"),

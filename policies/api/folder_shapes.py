@@ -21,6 +21,11 @@ class PublishedText(Identity):
     source = serializers.CharField()  # type: ignore[assignment] # DRF's metaclass takes fields off the class
     origin = serializers.ChoiceField(choices=["git", "console"])
     revision = serializers.IntegerField()
+    drift = serializers.BooleanField(help_text="it differs from what Git had at `commit`")
+    repository = serializers.CharField(allow_blank=True)
+    commit = serializers.CharField(allow_blank=True)
+    path = serializers.CharField(allow_blank=True)
+    line = serializers.IntegerField()
 
 
 class PublishedFolder(serializers.Serializer[Any]):
@@ -38,6 +43,7 @@ class PlanItem(Identity):
     line = serializers.IntegerField()
     says = serializers.ListField(child=serializers.CharField())
     touches = serializers.CharField()
+    owner = serializers.ChoiceField(choices=["", "git", "console"], allow_blank=True)
     diff = serializers.CharField(allow_blank=True)
 
 
@@ -120,6 +126,7 @@ class Applied(serializers.Serializer[Any]):
     created = serializers.IntegerField()
     changed = serializers.IntegerField()
     deleted = serializers.IntegerField()
+    handed = serializers.ListField(child=serializers.CharField(), required=False)
     lines = serializers.ListField(child=serializers.CharField(), required=False)
     state = serializers.CharField(required=False)
     revision = serializers.IntegerField(allow_null=True)

@@ -41,6 +41,9 @@ class FolderWanted(serializers.Serializer[Any]):
     )
     tenant = serializers.CharField(max_length=63, required=False, allow_blank=True, default="")
     prune = serializers.BooleanField(required=False, default=False)
+    take = serializers.BooleanField(
+        required=False, default=False, help_text="go over what the console wrote"
+    )
 
 
 class FolderApplied(FolderWanted):
@@ -111,4 +114,4 @@ def _folder(found: dict[str, Any]) -> Folder:
 
 
 def _wanted(found: dict[str, Any]) -> Wanted:
-    return Wanted(tenant=found["tenant"], prune=found["prune"])
+    return Wanted(tenant=found["tenant"], prune=found["prune"], take=found["take"])

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from controlplane.kernel.errors import NotFound
+from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Governed, Published
+from policies.documents.document import Identity
 
 
 def sees(principal: Principal, document: Governed) -> bool:
@@ -27,6 +28,23 @@ def sees(principal: Principal, document: Governed) -> bool:
 def documents(principal: Principal, found: Published) -> Iterator[Governed]:
     """The documents of a revision that this principal may read."""
     return (document for document in found.documents if sees(principal, document))
+
+
+def may_keep(principal: Principal, tenant: str) -> bool:
+    """Who says whether Git or the console keeps a document: authors and admins there."""
+    return principal.holds("author", tenant) or principal.holds("admin", tenant)
+
+
+def require_keep(principal: Principal, identity: Identity) -> None:
+    """Raises NotFound for a document of another tenant, else Forbidden."""
+    _, tenant, name = identity
+    known = principal.roles.get(ORGANISATION) or not tenant or principal.roles.get(tenant)
+    if not known and not any(place == tenant for place, _ in principal.teams):
+        raise NotFound(f'there is no document "{name}"')
+    if not may_keep(principal, tenant):
+        raise Forbidden(
+            f"an author or admin says who keeps a document; {principal.name} is neither here"
+        )
 
 
 def document(principal: Principal, found: Published, kind: str, tenant: str, name: str) -> Governed:

@@ -12,7 +12,8 @@ class Document(Recorded):
     """The head row of one published document: (kind, tenant, name), tenant "" for the organisation's own.
 
     `body` is its canonical JSON, `source` the YAML as its author wrote it, `origin` what brought it (`git` for `policy apply`,
-    `console` for everything else), `revision` the bundle that last changed it.
+    `console` for everything else), `place` where that keeps it (`policies.bundles.ownership`), `revision` the bundle that last
+    changed it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -22,6 +23,7 @@ class Document(Recorded):
     body = models.TextField()
     source = models.TextField()
     origin = models.TextField()
+    place = models.TextField(default="", blank=True)
     history: ClassVar[Any] = versions("policies_document_history")
 
     class Meta:

@@ -11,7 +11,7 @@ Conditions are checked by a child process (`policies.checking`): no process that
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
@@ -20,7 +20,7 @@ from django.conf import settings
 from audit.merkle import canonical
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import Conflict, Forbidden
-from policies.bundles import models
+from policies.bundles import models, ownership
 from policies.bundles.diff import Difference, difference, lay_over
 from policies.bundles.read import Published, file_of, published_documents
 from policies.bundles.rules import could_approve, leaves_single_operator, single_operator
@@ -58,7 +58,7 @@ class Edits:
     """Documents to put and identities to delete, by whom (`cli:root`), and what brought them (`git` or `console`).
 
     `change` is the id (hex) of the change request that they are, for the entry. `alone`: one person publishes them in an
-    emergency, which flags the bundle.
+    emergency, which flags the bundle. `places` says where a folder has what it puts.
     """
 
     actor: str
@@ -67,6 +67,7 @@ class Edits:
     alone: bool = False
     put: Sequence[Document] = ()
     delete: Sequence[Identity] = ()
+    places: Mapping[Identity, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,23 +247,32 @@ def _activate(candidate: Candidate, edits: Edits, consent: Consent | None) -> Ou
 def _write_documents(candidate: Candidate, edits: Edits, revision: int) -> None:
     actor, rows, diff = edits.actor, candidate.base.rows, candidate.difference
     created = [
-        models.Document(kind=d.kind, tenant=d.tenant, name=d.name, **_content(d, edits.origin))
+        _written(models.Document(kind=d.kind, tenant=d.tenant, name=d.name), d, edits)
         for d in diff.created
     ]
-    changed = []
-    for document in diff.changed:
-        row = rows[document.identity]
-        for name, value in _content(document, edits.origin).items():
-            setattr(row, name, value)
-        changed.append(row)
+    _refuse_moved([*(rows[d.identity] for d in diff.changed), *(rows[i] for i in diff.deleted)])
+    changed = [_written(rows[d.identity], d, edits) for d in diff.changed]
     record_created(created, actor=actor, revision=revision)
-    record_changed(changed, ["body", "source", "origin"], actor=actor, revision=revision)
+    record_changed(changed, ["body", "source", "origin", "place"], actor=actor, revision=revision)
     record_deleted([rows[identity] for identity in diff.deleted], actor=actor, revision=revision)
 
 
-def _content(document: Document, origin: str) -> dict[str, str]:
-    body = canonical.dumps(document.body).decode()
-    return {"body": body, "source": document.source, "origin": origin}
+def _refuse_moved(rows: Sequence[models.Document]) -> None:
+    """A document may change hands without a revision: whoever publishes looks again then."""
+    if not rows:
+        return
+    now = models.Document.objects.select_for_update().filter(pk__in=[row.pk for row in rows])
+    if {row.pk: row.origin for row in rows} != dict(now.values_list("pk", "origin")):
+        raise BaseMoved("a document changed hands in between; look at it again")
+
+
+def _written(row: models.Document, document: Document, edits: Edits) -> models.Document:
+    row.body, row.source = canonical.dumps(document.body).decode(), document.source
+    place = edits.places.get(document.identity, "")
+    row.origin, row.place = ownership.moved_to(
+        row, origin=edits.origin, place=place, change=edits.change
+    )
+    return row
 
 
 def _entry_data(candidate: Candidate, bundle: models.Bundle, change: str) -> Mapping[str, object]:

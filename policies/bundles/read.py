@@ -1,6 +1,6 @@
 """What is published, for Django code; it never loads the CEL checker."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,6 +46,14 @@ def published_documents() -> Published:
         _parsed(rows[identity].source, file_of(identity)) for identity in sorted(rows)
     )
     return Published(revision, documents, rows)
+
+
+def heads(wanted: Collection[Identity]) -> list[tuple[Identity, models.Document]]:
+    """The head rows of those among these that are published."""
+    names = {name for _, _, name in wanted}
+    rows = models.Document.objects.filter(name__in=sorted(names))
+    found = [((row.kind, row.tenant, row.name), row) for row in rows]
+    return [(identity, row) for identity, row in found if identity in wanted]
 
 
 @lru_cache(maxsize=KEPT)

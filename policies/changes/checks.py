@@ -76,6 +76,7 @@ def wanted(change: ChangeRequest, edits: Iterable[Edit], actor: str) -> Edits:
         change=change.id.hex,
         put=[document_of(e.identity, e.source) for e in found if not e.deletes],
         delete=[edit.identity for edit in found if edit.deletes],
+        places={edit.identity: edit.place for edit in found if edit.place},
     )
 
 

@@ -17,6 +17,7 @@ from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.past import some_at
 from policies.bundles.read import published_documents, require_published
 from policies.changes import access, checks, replays
+from policies.changes.kept import refuse_kept
 from policies.changes.models import (
     APPROVAL,
     CHECKS,
@@ -54,6 +55,7 @@ class NewChange:
     author: str = ""
     rollback_of: int | None = None
     publish_at: datetime | None = None
+    source: str = ""
 
 
 def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
@@ -78,6 +80,7 @@ def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
         last_editor=principal.actor,
         publish_at=wanted.publish_at,
         rollback_of=wanted.rollback_of,
+        source=wanted.source,
         created_at=at,
         updated_at=at,
     )
@@ -143,6 +146,7 @@ def delete_document(principal: Principal, change: UUID, identity: Identity, seen
 
     def write(now: ChangeRequest) -> list[Edit]:
         require_seen(now, identity, seen, None)
+        refuse_kept(now, [identity])
         return [_write(now, identity, principal, Edit(deletes=True, before=before))]
 
     return _edit(principal, row, write)[0]
@@ -294,6 +298,7 @@ def _edit(
 def _put(row: ChangeRequest, found: Sequence[Slot], principal: Principal) -> list[Edit]:
     _refuse_secrets(found)
     identities = [slot.identity for slot in found]
+    refuse_kept(row, identities)
     before = some_at(row.base, [i for i in identities if not row.tenant or i[1] == row.tenant])
     written = []
     for slot in found:

@@ -19,7 +19,7 @@ class ChangeRequest(models.Model):
     SHA-256 of its edits (hex): an approval binds both. Neither `author` nor `last_editor` approves it in four-eyes.
 
     `binds_from` is the oldest base whose approvals still count: a rebase that changed nothing leaves it. `held_back` says why it
-    was not published when its time came.
+    was not published when its time came. `source` is the digest of the folder that it came from, without values.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -36,6 +36,7 @@ class ChangeRequest(models.Model):
     binds_from = models.BigIntegerField(default=0)
     publish_at = models.DateTimeField(null=True)
     held_back = models.TextField(default="", blank=True)
+    source = models.TextField(default="", blank=True)
     rollback_of = models.BigIntegerField(null=True)
     published_revision = models.BigIntegerField(null=True)
     flagged = models.BooleanField(default=False)
@@ -75,7 +76,7 @@ class Edit(models.Model):
     """What a change request does to one document: its new YAML, or (`deletes`) nothing left of it.
 
     `before` is the YAML in the base revision, null where it did not exist. `source` is kept as it was typed, also where it cannot
-    be read; `problems` says why: a list of [line, column, path, message].
+    be read; `problems` says why: a list of [line, column, path, message]. `place` is where its folder has it, for `git`.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -89,6 +90,7 @@ class Edit(models.Model):
     problems = models.JSONField(default=list)
     written_by = models.TextField()
     edited_by = models.TextField()
+    place = models.TextField(default="", blank=True)
     edited_at = models.DateTimeField(db_default=Now())
 
     class Meta:

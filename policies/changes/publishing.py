@@ -32,6 +32,7 @@ from policies.changes.commands import (
     run_checks,
     said_why,
 )
+from policies.changes.kept import refuse_written
 from policies.changes.models import (
     APPROVAL,
     CHECKS,
@@ -293,6 +294,7 @@ def publish_with(
     def wanted(base: Published) -> Edits:
         require_state(ChangeRequest.objects.get(pk=row.pk), (APPROVAL, SCHEDULED))
         _require_base(base, row, edits)
+        refuse_written(base, row, edits)
         return replace(checks.wanted(row, edits, by.actor), alone=alone)
 
     try:

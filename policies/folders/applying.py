@@ -1,23 +1,32 @@
 """Handing a folder in: a change request, published where approvals allow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from controlplane.kernel.principal import Principal
+from policies.bundles import ownership
+from policies.bundles.diff import named
+from policies.bundles.ownership import Place, digest_of, noted
+from policies.bundles.owning import hand_over
 from policies.bundles.publish import Edits, prepare
 from policies.bundles.published import at_revision
 from policies.bundles.read import published_documents
 from policies.bundles.rules import single_operator
 from policies.changes import publishing
-from policies.changes.commands import NewChange
-from policies.changes.models import APPROVAL, OPEN, ChangeRequest
+from policies.changes.commands import NewChange, delete_document, draft, put_texts
+from policies.changes.models import APPROVAL, OPEN, ChangeRequest, Edit
 from policies.changes.read import edits_of, missing_words, standing
+from policies.documents.document import Document, Identity
 from policies.documents.problems import InvalidDocuments
-from policies.folders.folder import Folder
+from policies.folders.folder import Folder, lines_around
 from policies.folders.planning import Laid, Wanted, lay, seen_by
 from policies.order.lock import control
 
 Json = dict[str, Any]
+_AROUND: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +40,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The change request; none where nothing would change. `laid` is what it brings."""
+    """The change request; none where nothing would change. `laid` is what it brings, `handed` what changed hands only."""
 
     row: ChangeRequest | None
     laid: Laid
+    handed: Sequence[Identity] = ()
 
 
 def apply(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> Applied:
@@ -43,13 +53,18 @@ def apply(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> A
     Raises as `lay`; InvalidDocuments with every reason why it could not be published: nothing is handed in then.
     """
     laid = lay(principal, folder, wanted)
+    handed = _taken(principal, laid) if wanted.take else ()
     if not laid.difference:
-        return Applied(None, laid)
+        return Applied(None, laid, handed)
+    if not wanted.take:
+        gone = laid.difference.deleted
+        touched = [*(d.identity for d in laid.difference.changed), *gone]
+        ownership.refuse_console((i, laid.base.rows[i]) for i in touched)
     _prepare(principal, laid)
     row = hand_in(principal, laid, said)
     if row.state == APPROVAL and single_operator(laid.base.documents):
         row = _approved(principal, row)
-    return Applied(row, laid)
+    return Applied(row, laid, handed)
 
 
 def hand_in(principal: Principal, laid: Laid, said: Said) -> ChangeRequest:
@@ -69,9 +84,54 @@ def hand_in(principal: Principal, laid: Laid, said: Said) -> ChangeRequest:
         tenant=laid.wanted.tenant,
         origin="git",
         author=said.author,
+        source=laid.folder.source_digest,
     )
-    sources = [d.source for d in laid.touched]
-    return publishing.propose(principal, change, sources, laid.difference.deleted)
+    row = draft(principal, change)
+    if laid.touched:
+        put_texts(principal, row.id, "---\n".join(d.source for d in laid.touched))
+    for identity in laid.difference.deleted:
+        delete_document(principal, row.id, identity)
+    places = {d.identity: noted(place_in(laid, d)) for d in laid.touched}
+    edits = edits_of(row)
+    for edit in edits:
+        edit.place = places.get(edit.identity, "")
+    Edit.objects.bulk_update(edits, ["place"])
+    return publishing.submit(principal, row.id)
+
+
+def place_in(laid: Laid, document: Document) -> Place:
+    """Where the folder has a document, and what a patch of it needs to know."""
+    folder = laid.folder
+    file = folder.file(document.file)
+    above, below = lines_around(file, document, _AROUND)
+    raw = ""
+    if file.raw:
+        lines = file.raw.split("\n")[document.first_line - 1 :]
+        raw = "\n".join(lines[: document.source.count("\n")]) + "\n"
+    return Place(
+        repository=folder.repository,
+        commit=folder.commit,
+        path=document.file,
+        line=document.first_line,
+        digest=digest_of(document.source),
+        raw="" if raw == document.source else raw,
+        above=tuple(above),
+        below=tuple(below),
+        take=laid.wanted.take,
+    )
+
+
+def _taken(principal: Principal, laid: Laid) -> list[Identity]:
+    """What is the same in the folder changes hands at once; what differs does with its text."""
+    differs = {d.identity for d in laid.touched}
+    same = [d for d in laid.put if d.identity not in differs]
+    rows = laid.base.rows
+    places = {
+        d.identity: msgspec.structs.replace(place_in(laid, d), take=False)
+        for d in same
+        if rows[d.identity].origin != "git"
+    }
+    return hand_over(principal, places)
 
 
 def facts(applied: Applied) -> Json:
@@ -79,7 +139,8 @@ def facts(applied: Applied) -> Json:
     counts = applied.laid.difference.counts
     row = applied.row
     if row is None:
-        return {"revision": control().revision, **counts}
+        handed = {"handed": [named(i) for i in applied.handed]} if applied.handed else {}
+        return {"revision": control().revision, **counts, **handed}
     return {
         "id": str(row.id),
         "title": row.title,
@@ -89,6 +150,7 @@ def facts(applied: Applied) -> Json:
         "content": row.digest,
         "source": applied.laid.folder.source_digest,
         **counts,
+        "handed": [named(i) for i in applied.handed],
         "lines": applied.laid.difference.lines(),
         **standing_of(row),
     }

@@ -9,6 +9,7 @@ from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.analysis import differences as analysis
 from policies.analysis.analyse import analyse
 from policies.analysis.testing import run_tests
+from policies.bundles import ownership
 from policies.bundles.diff import Difference, difference, lay_over, named
 from policies.bundles.publish import checked, refusals
 from policies.bundles.read import Published, file_of, published_documents
@@ -33,10 +34,14 @@ _ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """How a folder is laid over what is published: in which tenant, and whether what Git brought and no longer has goes away."""
+    """How a folder is laid over what is published, and in which tenant.
+
+    `prune`: what Git brought and no longer has goes away. `take`: it goes over what the console wrote.
+    """
 
     tenant: str = ORGANISATION
     prune: bool = False
+    take: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +175,19 @@ def _items(laid: Laid) -> Iterator[Json]:
             "line": new.first_line if new else 0,
             "says": list(told.sentences),
             "touches": told.touches,
+            "owner": _owner(laid, identity),
             "diff": compare.text(
                 old.source if old else None, new.source if new else None, file_of(identity)
             ),
         }
+
+
+def _owner(laid: Laid, identity: Identity) -> str:
+    """`console` where `apply` needs --take, `git` where Git keeps it, else nothing."""
+    row = laid.base.rows.get(identity)
+    if row is None:
+        return ""
+    return ownership.CONSOLE if ownership.of_console(row) else ownership.GIT * (row.origin == "git")
 
 
 def _needs(laid: Laid) -> Sequence[Any]:

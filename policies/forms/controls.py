@@ -302,3 +302,15 @@ def _chosen(pairs: list[tuple[str, str]], value: str) -> tuple[Option, ...]:
 
 def _singular(label: str) -> str:
     return label[:-1] if label.endswith("s") and not label.endswith("ss") else label
+
+
+def first_in(tree: Sequence[Control], name: str) -> str:
+    """The first control of a row or group that was just added: there one goes on typing."""
+    if not name:
+        return ""
+    for outer in walk(tree):
+        for row in outer.rows:
+            if row.name == name and (outer.shape == "map" or outer.mode == "rates"):
+                return row.control.id
+    inside = [c for c in walk(tree) if c.name == name or c.name.startswith(f"{name}.")]
+    return next((c.id for c in inside if c.shape not in ("group", "rows", "map")), "")

@@ -59,6 +59,9 @@ def _add_apply(parser: CommandParser) -> None:
     parser.add_argument("--title", default="", help="what the change is, in one line")
     parser.add_argument("--reason", default="")
     parser.add_argument(
+        "--take", action="store_true", help="go over what the console wrote, and keep it in Git"
+    )
+    parser.add_argument(
         "--wait",
         type=float,
         nargs="?",

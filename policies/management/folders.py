@@ -51,7 +51,11 @@ class Work:
     @property
     def wanted(self) -> Wanted:
         """How the folder is laid over what is published."""
-        return Wanted(tenant=self.options.get("tenant", ""), prune=bool(self.options.get("prune")))
+        return Wanted(
+            tenant=self.options.get("tenant", ""),
+            prune=bool(self.options.get("prune")),
+            take=bool(self.options.get("take")),
+        )
 
     def local(self) -> Local:
         """The folder with its values. Raises InvalidDocuments."""
@@ -180,11 +184,7 @@ def plan(work: Work) -> None:
 def plan_lines(found: Json) -> Iterator[str]:
     """A plan for a person to read."""
     for item in found["items"]:
-        yield f"{item['mark']} {named(item)}"
-        yield from (f"    {sentence}" for sentence in item["says"])
-        yield f"    touches: {item['touches']}"
-        if item["file"]:
-            yield f"    {item['file']}:{item['line']}"
+        yield from _item_lines(item)
     marks = [item["mark"] for item in found["items"]]
     if not marks:
         yield f"nothing to change: revision {found['revision']} is in force"
@@ -209,6 +209,16 @@ def plan_lines(found: Json) -> Iterator[str]:
     yield f"source {found['sourceDigest']}"
 
 
+def _item_lines(item: Json) -> Iterator[str]:
+    yield f"{item['mark']} {named(item)}"
+    yield from (f"    {sentence}" for sentence in item["says"])
+    yield f"    touches: {item['touches']}"
+    if item["owner"] == "console":
+        yield "    the console wrote it: apply needs --take"
+    if item["file"]:
+        yield f"    {item['file']}:{item['line']}"
+
+
 def diff(work: Work) -> None:
     """What DIR has and is not published, what differs, and what is published and DIR does not have."""
     _, found = work.planned()
@@ -222,16 +232,27 @@ def diff(work: Work) -> None:
             work.say(f"    {line}")
     for item in gone:
         work.say(f"- {named(item)}: published from Git, not in {work.options['dir']}")
+    drift = [item for item in published["items"] if item["drift"]]
+    for item in drift:
+        at = f"{item['path']}:{item['line']} of {item['commit'] or 'the folder'}"
+        work.say(f"! {named(item)}: differs from Git at {at}")
     more = len(missing) - len(gone)
     if more:
         work.say(
             f"{_count(more, 'document')} of the console {'is' if more == 1 else 'are'} in no folder"
         )
-    differs = bool(found["items"] or gone)
+    differs = bool(found["items"] or gone or drift)
     if not differs:
         work.say(f"no difference to revision {found['revision']}")
     only = [{k: i[k] for k in ("kind", "tenant", "name", "origin")} for i in missing]
-    work.say_json({"revision": found["revision"], "items": found["items"], "onlyPublished": only})
+    work.say_json(
+        {
+            "revision": found["revision"],
+            "items": found["items"],
+            "onlyPublished": only,
+            "drift": [named(i) for i in drift],
+        }
+    )
     if differs and work.options["exit_code"]:
         raise CommandError("there are differences", returncode=DIFFERENT)
 
@@ -258,6 +279,7 @@ def apply(work: Work) -> None:
 
 def apply_lines(done: Json, target: Target) -> Iterator[str]:
     """What became of it, for a person."""
+    yield from (f"Git keeps {name} now" for name in done.get("handed", []))
     if "id" not in done:
         yield f"nothing to change: revision {done['revision']} is in force"
         return

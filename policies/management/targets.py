@@ -184,6 +184,7 @@ def _body(folder: Folder, wanted: Wanted) -> Json:
         "commit": folder.commit,
         "tenant": wanted.tenant,
         "prune": wanted.prune,
+        "take": wanted.take,
     }
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from audit.ui.filters import Filters, read_filters
 from audit.ui.request import principal_of
 from controlplane.kernel.principal import Principal
-from policies.bundles import access
+from policies.bundles import access, ownership
 from policies.bundles.models import Document
 from policies.bundles.past import versions
 from policies.bundles.published import Governed, Published, published
@@ -25,6 +25,7 @@ from policies.changes import access as changes
 from policies.changes.texts import named
 from policies.documents.document import Identity
 from policies.ui.analysis import published_findings
+from policies.ui.owning import keeping_of
 from policies.ui.people import names, person
 
 NO_TENANT = "-"
@@ -43,6 +44,7 @@ class DocumentRow:
     revision: int
     by: str
     url: str
+    drift: str = ""
 
     @property
     def origin_words(self) -> str:
@@ -128,6 +130,8 @@ def document(request: HttpRequest, kind: str, tenant: str, name: str) -> HttpRes
         "history": _history(principal, (kind, place, name)),
         "uses": _uses(principal, published(), (kind, place, name)),
         "may_propose": changes.may_draft(principal, place),
+        "keeping": keeping_of(head) if head else None,
+        "may_keep": access.may_keep(principal, place),
         "at": (kind, tenant, name),
     }
     return render(request, "policies/document.html", context)
@@ -167,8 +171,16 @@ def _row(document: Governed, head: Document | None) -> DocumentRow:
         origin=head.origin if head else "",
         revision=head.revision if head else 0,
         by=person(head.actor) if head else "",
+        drift=_drift(head),
         url=document_url(document.kind, document.tenant, document.name),
     )
+
+
+def _drift(head: Document | None) -> str:
+    """The commit that what is published differs from; nothing where it does not."""
+    if head is None or not head.place or not ownership.drifted(head):
+        return ""
+    return ownership.place_of(head.place).commit[:10] or "the folder"
 
 
 def summary_of(document: Governed) -> str:

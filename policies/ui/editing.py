@@ -17,7 +17,9 @@ from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound, U
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles import access as documents_access
 from policies.bundles.models import Document
+from policies.bundles.ownership import OwnedByGit, refuse_git
 from policies.bundles.published import Published, published
+from policies.bundles.read import heads
 from policies.changes import access
 from policies.changes.commands import NewChange, draft, put_text
 from policies.changes.models import OPEN, ChangeRequest
@@ -28,13 +30,14 @@ from policies.documents.fields import NEVER_LITERAL
 from policies.documents.kinds import KINDS
 from policies.documents.problems import InvalidDocuments, Problem
 from policies.engine.schema import PLACES, type_text
-from policies.forms.controls import Control, Known, controls, walk
+from policies.forms.controls import Control, Known, controls, first_in, walk
 from policies.forms.form import Filled, NoForm, blank, control_of, opened, posted, problems_of
 from policies.forms.rows import added, operated
 from policies.forms.shapes import normal
 from policies.forms.words import KIND_SENTENCES
 from policies.ui.documents import NO_TENANT, document_url
 from policies.ui.others import Other, other
+from policies.ui.owning import kept, patched
 from policies.ui.people import sentence
 
 FORM, AS_YAML = "form", "yaml"
@@ -180,8 +183,11 @@ def _save(page: Page) -> HttpResponse:
             raise InvalidRequest("a literal secret is not saved: write its name instead")
         if page.change is None:
             require_published(identity, page.seen)
+            refuse_git(heads([identity]))
         change = _target(page, identity)
         put_text(page.principal, change.id, identity, page.text, page.seen)
+    except OwnedByGit:
+        return patched(page.request, identity, page.text)
     except Overtaken as error:
         page.other, page.seen, page.problems = other(error, page.text), error.theirs.digest, ()
         return _render(page, status=409)
@@ -290,7 +296,7 @@ def _render(page: Page, status: int = 200) -> HttpResponse:
         "controls": tree,
         "problems": _told(page, tree),
         "focus": page.focus,
-        "focus_id": _first_in(tree, page.added),
+        "focus_id": first_in(tree, page.added),
         "change": page.change,
         "drafts": [] if page.change else _drafts(page),
         "title": page.title,
@@ -298,20 +304,9 @@ def _render(page: Page, status: int = 200) -> HttpResponse:
         "seen": page.seen,
         "other": page.other,
         "variables": _variables(tree),
+        "keeping": kept(identity),
     }
     return render(page.request, "policies/forms/edit.html", context, status=status)
-
-
-def _first_in(tree: Sequence[Control], name: str) -> str:
-    """The first control of a row or group that was just added: there one goes on typing."""
-    if not name:
-        return ""
-    for outer in walk(tree):
-        for row in outer.rows:
-            if row.name == name and (outer.shape == "map" or outer.mode == "rates"):
-                return row.control.id
-    inside = [c for c in walk(tree) if c.name == name or c.name.startswith(f"{name}.")]
-    return next((c.id for c in inside if c.shape not in ("group", "rows", "map")), "")
 
 
 def _take_out(page: Page) -> str:

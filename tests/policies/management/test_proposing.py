@@ -68,7 +68,7 @@ def test_apply_in_four_eyes_hands_in_a_change_request_and_says_so(
     )
     again = run("policy", "apply", str(folder), "--json")
     assert json.loads(again.said)["id"] == str(row.id)
-    assert ChangeRequest.objects.filter(title=row.title, state="approval").count() == 1
+    assert ChangeRequest.objects.filter(digest=row.digest).count() == 1
     assert not Document.objects.filter(tenant=world.tenant, name="p").exists()
 
 
