@@ -50,6 +50,9 @@ class FolderApplied(FolderWanted):
     """A folder to hand in as one change request."""
 
     title = serializers.CharField(max_length=200)
+    attestation = serializers.CharField(
+        max_length=64 * 1024, required=False, allow_blank=True, default=""
+    )
     reason = serializers.CharField(max_length=4000, required=False, allow_blank=True, default="")
 
 
@@ -80,7 +83,7 @@ class Folders(ApiView):
         asked = FolderApplied(data=request.data)
         asked.is_valid(raise_exception=True)
         found = asked.validated_data
-        said = Said(title=found["title"], reason=found["reason"])
+        said = Said(title=found["title"], reason=found["reason"], attestation=found["attestation"])
 
         def work() -> tuple[int, Any]:
             done = applying.apply(self.principal, _folder(found), _wanted(found), said)

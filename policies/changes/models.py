@@ -145,6 +145,7 @@ class Approval(models.Model):
     digest = models.TextField()
     replay = models.TextField(default="", blank=True)
     reason = models.TextField(default="", blank=True)
+    attestation = models.TextField(default="", blank=True)
     flagged = models.BooleanField(default=False)
     given_at = models.DateTimeField(db_default=Now())
     dismissed_at = models.DateTimeField(null=True)
@@ -156,7 +157,12 @@ class Approval(models.Model):
                 fields=["change", "actor"],
                 condition=models.Q(dismissed_at__isnull=True),
                 name="policies_change_approval_once",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["attestation", "actor"],
+                condition=~models.Q(attestation=""),
+                name="policies_change_attested_once",
+            ),
         ]
 
 

@@ -20,6 +20,7 @@ from policies.bundles.published import at_revision
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import roles_at
 from policies.changes import access, checks, replays
+from policies.changes.attestation import Used
 from policies.changes.commands import (
     NewChange,
     delete_document,
@@ -147,9 +148,16 @@ def settle(principal: Principal, row: ChangeRequest) -> ChangeRequest:
 
 
 def approve(
-    principal: Principal, change: UUID, *, reason: str = "", seen: Seen = UNSEEN
+    principal: Principal,
+    change: UUID,
+    *,
+    reason: str = "",
+    seen: Seen = UNSEEN,
+    attestation: str = "",
 ) -> ChangeRequest:
     """Say yes to what stands there, which must be what was `seen`. The last approval publishes.
+
+    `attestation` is the digest of the signed review that says it for them (`policies.changes.attested`).
 
     Raises NotFound; Forbidden for who may not, also for who wrote or last edited it in four-eyes; Conflict when it waits for no
     approval, StaleApproval when it is not what was read, BaseMoved when its base moved under it.
@@ -172,6 +180,7 @@ def approve(
         digest=row.digest,
         replay=replay_digest(row),
         reason=reason.strip()[:2000],
+        attestation=attestation,
         flagged=found.alone,
     )
     missing = standing(base, row, edits, [approval]).missing
@@ -318,6 +327,9 @@ def _write_approval(
     given.exclude(replay=approval.replay).update(dismissed_at=at)
     if given.exists():
         raise EditedMeanwhile("you have approved this already")
+    # INVARIANT: a review in Git counts once
+    if approval.attestation and _counted(approval):
+        raise Used("this attestation has counted already")
     approval.given_at = at
     approval.save(force_insert=True)
     data: dict[str, object] = {
@@ -329,7 +341,14 @@ def _write_approval(
     }
     if approval.reason:
         data["reason"] = approval.reason
+    if approval.attestation:
+        data["attestation"] = approval.attestation
     entry("change.approved", row, principal, at, data)
+
+
+def _counted(approval: Approval) -> bool:
+    before = Approval.objects.filter(attestation=approval.attestation, actor=approval.actor)
+    return before.exists()
 
 
 def _require_base(base: Published, row: ChangeRequest, edits: Sequence[Edit]) -> None:

@@ -47,3 +47,18 @@ def json_schema(kind: str) -> dict[str, Json]:
         "title": kind,
         **shape(KINDS[kind]).schema(),
     }
+
+
+def combined_schema() -> dict[str, Json]:
+    """JSON Schema of a document of any kind, for editors that check a whole folder."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A Mandate document",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {"kind": {"enum": list(KINDS)}},
+        "allOf": [
+            {"if": {"properties": {"kind": {"const": name}}}, "then": shape(kind).schema()}
+            for name, kind in KINDS.items()
+        ],
+    }

@@ -1,7 +1,7 @@
 """Handing a folder in: a change request, published where approvals allow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -14,15 +14,16 @@ from policies.bundles.owning import hand_over
 from policies.bundles.publish import Edits, prepare
 from policies.bundles.published import at_revision
 from policies.bundles.read import published_documents
-from policies.bundles.rules import single_operator
-from policies.changes import publishing
+from policies.bundles.rules import may_help, single_operator
+from policies.changes import attested, publishing
 from policies.changes.commands import NewChange, delete_document, draft, put_texts
 from policies.changes.models import APPROVAL, OPEN, ChangeRequest, Edit
 from policies.changes.read import edits_of, missing_words, standing
+from policies.changes.refusals import RoleMissing
 from policies.documents.document import Document, Identity
 from policies.documents.problems import InvalidDocuments
 from policies.folders.folder import Folder, lines_around
-from policies.folders.planning import Laid, Wanted, lay, seen_by
+from policies.folders.planning import Laid, Wanted, lay, needs_of, seen_by
 from policies.order.lock import control
 
 Json = dict[str, Any]
@@ -31,11 +32,15 @@ _AROUND: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a folder's change request is called, why it is made, and (`member:…`) for whom a machine writes it."""
+    """What a folder's change request is called, why it is made, and (`member:…`) for whom a machine writes it.
+
+    `attestation` is a signed review of exactly this, which counts as approval.
+    """
 
     title: str
     reason: str = ""
     author: str = ""
+    attestation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,11 @@ def apply(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> A
         touched = [*(d.identity for d in laid.difference.changed), *gone]
         ownership.refuse_console((i, laid.base.rows[i]) for i in touched)
     _prepare(principal, laid)
+    if said.attestation:
+        said = _attested(laid, said)
     row = hand_in(principal, laid, said)
+    if row.state == APPROVAL and said.attestation:
+        row = attested.approve_attested(principal, row.id, said.attestation)
     if row.state == APPROVAL and single_operator(laid.base.documents):
         row = _approved(principal, row)
     return Applied(row, laid, handed)
@@ -97,6 +106,16 @@ def hand_in(principal: Principal, laid: Laid, said: Said) -> ChangeRequest:
         edit.place = places.get(edit.identity, "")
     Edit.objects.bulk_update(edits, ["place"])
     return publishing.submit(principal, row.id)
+
+
+def _attested(laid: Laid, said: Said) -> Said:
+    """Before anything is written: a review of this, by people who may approve it. Its author writes the change request."""
+    found = attested.read(said.attestation, laid.digest, laid.base.revision)
+    for person in attested.people_of(found):
+        roles = publishing.roles_of(person, laid.base, laid.wanted.tenant)
+        if not may_help(needs_of(laid), roles):
+            raise RoleMissing(f"{person.name} holds no role that approves this")
+    return replace(said, author=f"member:{found.attestation.author.lower()}")
 
 
 def place_in(laid: Laid, document: Document) -> Place:

@@ -13,7 +13,7 @@ from policies.bundles import ownership
 from policies.bundles.diff import Difference, difference, lay_over, named
 from policies.bundles.publish import checked, refusals
 from policies.bundles.read import Published, file_of, published_documents
-from policies.bundles.rules import Touched, needs, organisation
+from policies.bundles.rules import Need, Touched, needs, organisation
 from policies.bundles.snapshot import published
 from policies.changes import access, compare
 from policies.changes.texts import digest_of
@@ -101,7 +101,9 @@ def plan(principal: Principal, folder: Folder, wanted: Wanted) -> Json:
         ],
         "items": list(_items(laid)),
         "refusals": [p._asdict() for p in sorted(refusals(laid.touched))],
-        "needs": [{"kind": n.kind, "count": n.count, "roles": list(n.roles)} for n in _needs(laid)],
+        "needs": [
+            {"kind": n.kind, "count": n.count, "roles": list(n.roles)} for n in needs_of(laid)
+        ],
         **_tested(laid, draft, now),
         "findings": list(_findings(laid, draft, now)),
         "examples": list(_examples(laid, draft, now)),
@@ -190,7 +192,8 @@ def _owner(laid: Laid, identity: Identity) -> str:
     return ownership.CONSOLE if ownership.of_console(row) else ownership.GIT * (row.origin == "git")
 
 
-def _needs(laid: Laid) -> Sequence[Any]:
+def needs_of(laid: Laid) -> Sequence[Need]:
+    """Whom it would need."""
     before = {d.identity: d for d in laid.base.documents}
     after = {d.identity: d for d in laid.whole}
     found = [*(d.identity for d in laid.touched), *laid.difference.deleted]

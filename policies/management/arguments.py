@@ -46,6 +46,8 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
         )
     _add_apply(parsers["apply"])
     _add_import(actions)
+    _add_attest(actions)
+    actions.add_parser("schema", help="print the JSON Schema of all kinds, for editors")
 
 
 def _add_target(parser: CommandParser) -> None:
@@ -58,6 +60,7 @@ def _add_target(parser: CommandParser) -> None:
 def _add_apply(parser: CommandParser) -> None:
     parser.add_argument("--title", default="", help="what the change is, in one line")
     parser.add_argument("--reason", default="")
+    parser.add_argument("--attestation", type=Path, help="a signed review, which approves it")
     parser.add_argument(
         "--take", action="store_true", help="go over what the console wrote, and keep it in Git"
     )
@@ -70,6 +73,26 @@ def _add_apply(parser: CommandParser) -> None:
         metavar="SECONDS",
         help="wait until it is published or ended",
     )
+
+
+def _add_attest(actions: "_SubParsersAction[CommandParser]") -> None:
+    parser = actions.add_parser(
+        "attest", help="sign who reviewed the commit of DIR, for a pipeline"
+    )
+    parser.add_argument("dir", type=Path)
+    parser.add_argument("--key", type=Path, required=True, help="an Ed25519 private key in PEM")
+    parser.add_argument("--key-id", required=True, help="how operators listed its public key")
+    parser.add_argument("--author", default="", help="the e-mail address of who wrote the commit")
+    parser.add_argument("--approver", action="append", default=[], help="who approved it; repeat")
+    parser.add_argument(
+        "--show-key", action="store_true", help="print the line that operators list"
+    )
+    parser.add_argument("--values", type=Path, help="as for `apply`")
+    parser.add_argument("--repository", default="", help="instead of what Git says")
+    parser.add_argument("--commit", default="", help="instead of what Git says")
+    parser.add_argument("--prune", action="store_true", help="as for `apply`")
+    parser.add_argument("--json", action="store_true", help="it is one object on one line anyhow")
+    _add_target(parser)
 
 
 def _add_import(actions: "_SubParsersAction[CommandParser]") -> None:

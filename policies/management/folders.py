@@ -262,7 +262,12 @@ def apply(work: Work) -> None:
     local = work.local()
     folder: Path = work.options["dir"]
     title = work.options["title"] or f"policy apply {folder.resolve().name}"
-    said = Said(title=title, reason=work.options["reason"])
+    review: Path | None = work.options["attestation"]
+    said = Said(
+        title=title,
+        reason=work.options["reason"],
+        attestation=read_file(review, "an attestation") if review else "",
+    )
     try:
         done = work.target.apply(local.folder, work.wanted, said)
     except InvalidDocuments as error:
@@ -327,11 +332,16 @@ def _waited(work: Work, done: Json) -> Json:
     return done
 
 
-def _values(file: Path) -> Values:
+def read_file(file: Path, what: str) -> str:
+    """A file's text. Raises InvalidRequest."""
     try:
-        return read_values(file.read_text(encoding="utf-8"), str(file))
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f'"{file}" cannot be read as values: {error}') from error
+        raise InvalidRequest(f'"{file}" cannot be read as {what}: {error}') from error
+
+
+def _values(file: Path) -> Values:
+    return read_values(read_file(file, "values"), str(file))
 
 
 def _invalid(work: Work, error: InvalidDocuments) -> None:

@@ -103,6 +103,7 @@ class Server:
     def apply(self, folder: Folder, wanted: Wanted, said: Said) -> Json:
         """By POST folders/."""
         body = {**_body(folder, wanted), "title": said.title, "reason": said.reason}
+        body["attestation"] = said.attestation
         return self._ask("POST", "folders/", body)
 
     def published(self, tenant: str) -> Json:

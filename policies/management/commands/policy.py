@@ -1,12 +1,14 @@
 """`manage.py policy`: documents from a folder and back, and change requests from the command line."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from django.core.management.base import CommandParser
 
 from policies.changes.models import ChangeRequest
-from policies.management import arguments, folders, importing, proposing
+from policies.documents.kinds import combined_schema
+from policies.management import arguments, attesting, folders, importing, proposing
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from policies.management.folders import Work
@@ -21,6 +23,7 @@ _FOLDERS: Final[Mapping[str, Callable[[Work], None]]] = {
     "apply": folders.apply,
     "export": folders.export,
     "import": importing.bring,
+    "attest": attesting.attest,
 }
 USAGE: Final = 3
 _PARSERS_OWN: Final = 2
@@ -51,6 +54,9 @@ class Command(Base):
             work(Work(self, options))
         else:
             getattr(self, f"_{action}")(options)
+
+    def _schema(self, _: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(combined_schema(), indent=2))
 
     def _propose(self, options: dict[str, Any]) -> None:
         row = proposing.propose(operator(), options)

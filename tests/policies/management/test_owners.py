@@ -173,8 +173,8 @@ def test_what_is_exported_and_committed_is_handed_over(alone: World, tmp_path: P
     assert (plain.code, head(alone, "made").origin) == (0, "console")
     done = run("policy", "apply", str(folder), "--tenant", alone.tenant, "--take")
     assert f"Git keeps Permission {alone.tenant}/made now" in done.said.splitlines()
-    row = head(alone, "made")
-    assert (row.origin, place_of(row.place).path, control()) == (
+    made = head(alone, "made")
+    assert (made.origin, place_of(made.place).path, control()) == (
         "git",
         f"policy/{alone.tenant}/Permission/made.yaml",
         before,
