@@ -107,6 +107,23 @@ def test_the_callers_own_client_prints_the_edited_text(mandate: Installation) ->
     ]
 
 
+def test_a_failure_waits_for_a_person_who_writes_the_answer(mandate: Installation) -> None:
+    client = mandate.openai(KEY)
+    said: Any = [{"role": "user", "content": "Anybody there? [[sandbox fail=overloaded]]"}]
+    with pytest.raises(openai.ConflictError) as told_to_wait:
+        client.chat.completions.create(model="outage", messages=said)
+    call = call_of(told_to_wait.value.response.headers)
+    assert {row["state"] for row in mandate.attempts(call)} == {"failed"}
+    assert [stage for _, stage, *_ in mandate.decisions(call)] == ["request", "failure"]
+    with rui(mandate) as desk:
+        review = claimed(mandate, desk, call)
+        body = {"text": "we call you back", "reason": "the model is down"}
+        assert desk.post(f"/reviews/{review}/edit/", json=body).json()["outcome"] == "edited"
+    told = polled(mandate, call)
+    assert told["state"] == "completed"
+    assert told["answer"]["choices"][0]["message"]["content"] == "we call you back"
+
+
 def test_the_caller_reads_why_it_was_turned_down(mandate: Installation) -> None:
     client = mandate.anthropic(KEY)
     with pytest.raises(anthropic.APIStatusError) as told:

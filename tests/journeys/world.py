@@ -293,9 +293,10 @@ def _reviews(tenant: str, *people: str) -> Iterator[str]:
             "desk",
         ),
         ("two-look", "response", 'route.name == "two"', "pair"),
+        ("outage", "failure", 'route.name == "outage" && error.class == "overloaded"', "desk"),
     ):
         yield _ESCALATION.format(tenant=tenant, name=name, stage=stage, when=when, queue=queue)
-    for name in ("first", "payout", "two"):
+    for name in ("first", "payout", "two", "outage"):
         yield route(tenant, name, "{type: single, model: j-gpt}")
 
 
