@@ -95,7 +95,11 @@ def begin_if_required(by: Principal, row: ChangeRequest) -> Replay | None:
     found = current(row)
     if found is not None and not found.stale:
         return found.replay
-    return _begin(by, row, base, 0)
+    try:
+        return _begin(by, row, base, 0)
+    except (Conflict, InvalidRequest):
+        # somebody published just now: what was checked stands, and its replay is begun by hand
+        return None
 
 
 def cancel(principal: Principal, change: UUID) -> Replay:
