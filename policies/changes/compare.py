@@ -57,6 +57,19 @@ def lines(before: str | None, after: str | None, context: int = CONTEXT) -> list
     return found
 
 
+def pairs(found: Sequence[Line]) -> list[tuple[Line | None, Line | None]]:
+    """The same side by side: what stood left, what stands right; lines left out stand on both sides."""
+    made: list[tuple[Line | None, Line | None]] = []
+    for changed, run in groupby(found, key=lambda line: line.mark in ("-", "+")):
+        part = list(run)
+        if changed:
+            left, right = ([one for one in part if one.mark == mark] for mark in ("-", "+"))
+            made += [(old, new) for old, new in zip_longest(left, right)]
+        else:
+            made += [(line, line) for line in part]
+    return made
+
+
 def text(before: str | None, after: str | None, name: str) -> str:
     """The same as one unified diff, for programs."""
     return "".join(

@@ -9,10 +9,20 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.bundles.rules import FLOORS
 from policies.changes import access
-from policies.changes.models import APPROVAL, ChangeRequest
+from policies.changes.models import APPROVAL, OPEN, ChangeRequest
 from policies.documents.kinds import KINDS
 
 _MOST = 100
+
+
+def flagged(principal: Principal) -> list[ChangeRequest]:
+    """Those that need a look whoever asked for it: published by one person alone and not reviewed, or held back at their time."""
+    rows = access.visible(principal).filter(
+        Q(glass__verdict="") | (Q(state__in=OPEN) & ~Q(held_back=""))
+    )
+    return list(rows.select_related("glass").order_by("-updated_at")[:_MOST])
+
+
 _ANY = (*KINDS, "")
 """Every kind, and one that has no rule of its own."""
 

@@ -1,7 +1,7 @@
 """The pages of change requests: the list, one with its differences, checks and approvals, and what may be done to it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from policies.documents.kinds import KINDS as DOCUMENT_KINDS
 from policies.documents.problems import InvalidDocuments
 from policies.ui.analysis import analysis_shown, tests_shown
 from policies.ui.people import names, people, person, sentence
+from policies.ui.publishing import Looking, parts
 from policies.ui.replays import card
 
 NO_TENANT = "-"
@@ -68,9 +69,11 @@ class EditShown:
     url: str
     lines: Sequence[compare.Line]
     story: words.Story | None
-    theirs: Sequence[compare.Line]
-    conflict: bool
-    value: str
+
+    @property
+    def pairs(self) -> list[tuple[compare.Line | None, compare.Line | None]]:
+        """The difference side by side."""
+        return compare.pairs(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ def change(request: HttpRequest, change: UUID) -> HttpResponse:
     """`/change-requests/<id>/`: what it changes, in words and line by line, and how far it is."""
     principal = principal_of(request)
     row = access.get(principal, change)
-    return render(request, "policies/change.html", shown(principal, row))
+    context = shown(principal, row) | {"side": request.GET.get("view") == "side"}
+    return render(request, "policies/change.html", context)
 
 
 def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
@@ -150,12 +154,15 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
     writes = access.may_draft(principal, row.tenant)
     checks = list(row.checks.order_by("id"))
     beyond = {c.kind: c.found for c in checks}
+    look = Looking(principal, row, base, edits, found, known)
+    steps = parts(look, clashes=bool(clashes))
     return {
+        **steps,
         "change": row,
         "state": STATE_WORDS[row.state],
         "author": person(row.author, known),
         "last_editor": person(row.last_editor, known),
-        "edits": [_edit(base, row, edit, clashes) for edit in edits],
+        "edits": [_edit(base, row, edit) for edit in edits],
         "organisation_moved": sorted(i for i in clashes if i[0] == "Organisation"),
         "checks": [
             CheckShown(TITLES[c.kind], c.ok, c.told, [tuple(p) for p in c.problems]) for c in checks
@@ -167,11 +174,11 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "given": [(person(a.actor, known), ", ".join(a.roles), a) for a in found.given],
         "alone": found.alone,
         "refusal": refusal and sentence(refusal),
-        "may_approve": row.state == APPROVAL and not refusal and not clashes,
+        "may_approve": row.state == APPROVAL and not (refusal or clashes or steps["blocked"]),
         "may_write": writes and row.open,
         "may_submit": writes and row.state == DRAFT and bool(edits),
         "may_return": row.state in ("checks", APPROVAL, SCHEDULED) and (writes or not refusal),
-        "may_publish": row.state in (APPROVAL, SCHEDULED) and not found.missing and not clashes,
+        "may_publish": row.state == APPROVAL and not (found.missing or clashes or steps["blocked"]),
         "may_withdraw": row.open and access.may_withdraw(principal, row),
         "conflicts": [named(identity) for identity in sorted(clashes)],
         "history": _history(row, known),
@@ -227,11 +234,7 @@ def _rows(request: HttpRequest, seen: Any, filters: Filters) -> Page[ChangeRow]:
     return page_of(request, seen, rows)
 
 
-def _edit(
-    base: Published, row: ChangeRequest, edit: Edit, clashes: Iterable[Identity]
-) -> EditShown:
-    clash = edit.identity in clashes
-    now = base.rows.get(edit.identity) if clash else None
+def _edit(base: Published, row: ChangeRequest, edit: Edit) -> EditShown:
     after = None if edit.deletes else edit.source
     return EditShown(
         edit=edit,
@@ -239,9 +242,6 @@ def _edit(
         url=text_url(row, edit),
         lines=compare.lines(edit.before, after),
         story=_story(base, edit),
-        theirs=compare.lines(edit.before, now.source if now else None) if clash else (),
-        conflict=clash,
-        value="|".join(edit.identity),
     )
 
 

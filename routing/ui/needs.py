@@ -8,6 +8,8 @@ from django.urls import reverse
 from audit.ui.words import ago
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
+from policies.changes.waiting import flagged
+from policies.ui.people import names, person
 from routing.reports.reviews import queue
 
 
@@ -45,3 +47,27 @@ def _due(at: datetime, now: datetime) -> str:
         return ago(at, now)
     minutes = max(1, int((at - now).total_seconds()) // 60)
     return f"in {minutes} min" if minutes < 120 else f"in {minutes // 60} h"
+
+
+def changes_to_look_at(principal: Principal, tenant: str, now: datetime) -> list[Need]:
+    """Changes that one person published alone and nobody reviewed, and those that were not published at their time."""
+    rows = [row for row in flagged(principal) if not tenant or row.tenant == tenant]
+    alone = [row for row in rows if row.published_revision]
+    back = [row for row in rows if not row.published_revision]
+    needs = []
+    if alone:
+        glass = alone[0].glass
+        title = f"{_changes(len(alone))} published by one person alone"
+        text = f"{person(glass.actor, names())}, {ago(glass.broken_at, now)}: {glass.reason}. Another member reviews it."
+        url = reverse("change", args=[alone[0].id])
+        needs.append(Need(title, text, "alert", "bad", url, "Look at it"))
+    if back:
+        title = f"{_changes(len(back))} held back at the time to publish"
+        text = f"{back[0].title}: {back[0].held_back}."
+        url = reverse("change", args=[back[0].id])
+        needs.append(Need(title, text, "clock", "warn", url, "Look at it"))
+    return needs
+
+
+def _changes(number: int) -> str:
+    return f"{number} changes were" if number > 1 else "1 change was"

@@ -34,7 +34,7 @@ from routing.reports.spend import Totals, daily, merged, month_start, since, tot
 from routing.ui.budgets import row_of
 from routing.ui.calls import first_call, scope_in_words
 from routing.ui.charts import spend_chart
-from routing.ui.needs import Need, held_calls
+from routing.ui.needs import Need, changes_to_look_at, held_calls
 
 _CHANGES_SHOWN = 5
 _VALIDATION_SOON_DAYS = 30
@@ -141,6 +141,7 @@ def _budgets(view: _View) -> list[Balance]:
 def _needs(view: _View, near: Sequence[Balance], lost: int) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
+        *changes_to_look_at(view.principal, view.tenant, view.now),
         *held_calls(view.principal, view.found, view.tenant, view.now),
         *_approvals(view),
         *_stops(view),

@@ -1,6 +1,6 @@
 """Differences of texts."""
 
-from policies.changes.compare import Part, lines, text
+from policies.changes.compare import Part, lines, pairs, text
 from tests.policies.texts import permission
 
 OLD = permission("p", "t", "request.stream")
@@ -59,3 +59,14 @@ def test_programs_get_one_unified_diff() -> None:
     assert text(None, "a", "x").splitlines()[0] == "--- /dev/null"
     assert text("a", None, "x").splitlines()[1] == "+++ /dev/null"
     assert text("a", "a", "x") == ""
+
+
+def test_side_by_side_pairs_what_replaces_what() -> None:
+    found = pairs(lines("a\nb\nc\n", "a\nB\nc\nd\n"))
+    assert [(old and old.text, new and new.text) for old, new in found] == [
+        ("a", "a"),
+        ("b", "B"),
+        ("c", "c"),
+        (None, "d"),
+    ]
+    assert pairs([]) == []
