@@ -73,6 +73,11 @@ app.conf.update(
             "schedule": 2.0,
             "options": {"expires": 2},
         },
+        "shadow": {
+            "task": "routing.shadow",
+            "schedule": 15.0,
+            "options": {"expires": 15},
+        },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
         "reviews-overdue": {
             "task": "routing.act_on_overdue",

@@ -1,7 +1,7 @@
 """Django's index of the tables that the rooms own; nothing else lives here."""
 
 from policies.bundles.models import Bundle, Document
-from policies.changes.models import Approval, ChangeRequest, Check, Edit, Glass
+from policies.changes.models import Approval, ChangeRequest, Check, Edit, Glass, Shadow
 from policies.decisions.models import Decision
 from policies.identity.models import (
     ApiKey,
@@ -35,6 +35,7 @@ __all__ = [
     "Replay",
     "ReplaySample",
     "Session",
+    "Shadow",
     "Stop",
     "Team",
     "Tenant",

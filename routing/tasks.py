@@ -9,6 +9,7 @@ from django.conf import settings
 
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
+from policies.changes.shadows import run_all
 from policies.replay.job import run_next
 from routing import carrier
 from routing.calls.pool import Database, open_pool
@@ -70,6 +71,12 @@ def notify() -> int:
 def watch_marks() -> None:
     """Look whether budgets passed a mark, keys end soon, models are away or at their sunset."""
     watch()
+
+
+@shared_task(name="routing.shadow", ignore_result=True)
+def shadow() -> int:
+    """Look at what came in under every draft that decides beside the bundle in force; how many there are."""
+    return run_all(Past())
 
 
 async def _with_pool(work: Callable[[Database], Awaitable[int]]) -> int:

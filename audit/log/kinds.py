@@ -89,6 +89,8 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("change.published", "change request published"),
             ("change.glass-broken", "change request published by one person alone"),
             ("change.glass-reviewed", "emergency publishing reviewed"),
+            ("shadow.started", "shadow of a change request begun"),
+            ("shadow.ended", "shadow of a change request ended"),
             ("replay.started", "replay begun"),
             ("replay.finished", "replay finished"),
             ("replay.cancelled", "replay cancelled"),

@@ -12,6 +12,7 @@ from policies.api import (
     publishing,
     replays,
     sessions,
+    shadows,
     views,
 )
 
@@ -37,6 +38,7 @@ urlpatterns = [
     path(f"{_ONE}/edits/<str:kind>/<str:name>/", changes.OneEdit.as_view(), name="api-edit"),
     path(f"{_ONE}/check/", changes.CheckIt.as_view(), name="api-change-check"),
     path(f"{_ONE}/submit/", changes.Submit.as_view(), name="api-change-submit"),
+    path(f"{_ONE}/shadow/", shadows.ShadowOf.as_view(), name="api-change-shadow"),
     path(f"{_ONE}/schedule/", publishing.Schedule.as_view(), name="api-change-schedule"),
     path(f"{_ONE}/break-glass/", publishing.BreakGlass.as_view(), name="api-change-break-glass"),
     path(f"{_ONE}/review-glass/", publishing.ReviewGlass.as_view(), name="api-change-review-glass"),

@@ -128,11 +128,18 @@ def refuse_lost(principal: Principal, found: Standing, roles: Collection[str]) -
     )
 
 
+def has_part(
+    principal: Principal, change: ChangeRequest, found: Standing, roles: Collection[str]
+) -> bool:
+    """Whether one could write or approve it."""
+    return may_draft(principal, change.tenant) or may_help(found.needs, roles)
+
+
 def require_part(
     principal: Principal, change: ChangeRequest, found: Standing, roles: Collection[str]
 ) -> None:
     """Who could write or approve it. Raises Forbidden."""
-    if not (may_draft(principal, change.tenant) or may_help(found.needs, roles)):
+    if not has_part(principal, change, found, roles):
         raise Forbidden(f"{principal.name} may neither write nor approve this change request")
 
 

@@ -198,3 +198,45 @@ class Glass(models.Model):
                 name="policies_change_glass_other",
             ),
         ]
+
+
+class Shadow(models.Model):
+    """A draft that decides beside the bundle in force, for a while, what comes in; callers never notice.
+
+    `base` is the revision it is laid over now, `content` the digest of the draft's texts, `draft` and `draft_checked` its
+    bundle. `cursor` is the last call that was looked at, `tally` (msgpack) what was found so far; `told` says why it ended.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    change = models.ForeignKey(ChangeRequest, models.PROTECT, related_name="shadows")
+    tenant = models.TextField(default="", blank=True)
+    base = models.BigIntegerField()
+    content = models.TextField()
+    draft = models.BinaryField()
+    draft_checked = models.BinaryField()
+    actor = models.TextField()
+    started_at = models.DateTimeField()
+    until = models.DateTimeField()
+    cursor = models.UUIDField(null=True)
+    steps = models.BigIntegerField(default=0)
+    tally = models.BinaryField()
+    told = models.TextField(default="", blank=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "policies_change_shadow"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["change"],
+                condition=models.Q(ended_at=None),
+                name="policies_change_shadow_one",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"shadow {self.id}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it still looks."""
+        return self.ended_at is None

@@ -71,3 +71,11 @@ def drill(principal: Principal, replay: UUID) -> Replay:
     if row is None:
         raise NotFound(f'there is no exit drill "{replay}"')
     return row
+
+
+def opens(principal: Principal, tenant: str, team: str) -> bool:
+    """Whether one may open a call of this team: the rule of `samples`, for one that is no row."""
+    tenants = None if principal.kind == "cli" else principal.tenants_with(*READERS)
+    if tenants is None or tenant in tenants:
+        return True
+    return (tenant, team) in principal.teams and principal.holds("developer", tenant)

@@ -155,7 +155,8 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
     checks = list(row.checks.order_by("id"))
     beyond = {c.kind: c.found for c in checks}
     look = Looking(principal, row, base, edits, found, known)
-    steps = parts(look, clashes=bool(clashes))
+    replay = card(principal, row, base.revision, may=replays.may_begin(principal, row, found, base))
+    steps = parts(look, replay.found, clashes=bool(clashes))
     return {
         **steps,
         "change": row,
@@ -182,9 +183,7 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "may_withdraw": row.open and access.may_withdraw(principal, row),
         "conflicts": [named(identity) for identity in sorted(clashes)],
         "history": _history(row, known),
-        "replay": card(
-            principal, row, base.revision, may=replays.may_begin(principal, row, found, base)
-        ),
+        "replay": replay,
     }
 
 

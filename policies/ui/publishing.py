@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
+from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles.read import Published
-from policies.changes import access, compare, glass, publishing, rebasing, replays
+from policies.changes import access, compare, glass, publishing, rebasing, replays, shadows
 from policies.changes.merge import Clash
 from policies.changes.models import (
     APPROVAL,
@@ -25,6 +27,7 @@ from policies.changes.models import (
 from policies.changes.read import Standing
 from policies.changes.texts import named
 from policies.ui.people import person, sentence
+from policies.ui.replays import Found
 
 DONE, NOW, LATER = "done", "now", "later"
 
@@ -76,10 +79,9 @@ class Looking:
     known: Mapping[str, str]
 
 
-def parts(look: Looking, *, clashes: bool) -> dict[str, Any]:
-    """What the page shows beside the texts and the checks."""
+def parts(look: Looking, replay: Found | None, *, clashes: bool) -> dict[str, Any]:
+    """What the page shows beside the texts, the checks and the newest `replay` that ended."""
     row, base = look.row, look.base
-    replay = replays.current(row)
     asked = replays.required(base.documents) and bool(look.found.missing)
     blocked = ""
     if row.state == APPROVAL and asked and (replay is None or replay.stale):
@@ -91,11 +93,12 @@ def parts(look: Looking, *, clashes: bool) -> dict[str, Any]:
     alone = row.state == APPROVAL and not glass.refusal(look.principal, base, row, look.edits)
     return {
         "steps": _steps(look, asked=asked, seen=bool(replay and not replay.stale)),
-        "replay_digest": replay.digest if replay else "",
+        "replay_digest": replay.replay.digest if replay else "",
         "replay_stale": bool(replay and replay.stale and row.open),
         "blocked": blocked,
         "moves": _moves(look) if clashes else [],
         "glass": _glass(look),
+        **_shadow(look),
         "may_break": alone and not clashes,
         "zone": timezone.get_current_timezone_name(),
         "soonest": timezone.localtime().strftime("%Y-%m-%dT%H:%M"),
@@ -132,6 +135,22 @@ def _moves(look: Looking) -> list[MoveShown]:
         merged = one.merged
         found.append(MoveShown(named(one.edit.identity), value, lines, merged.open, merged.taken))
     return found
+
+
+def _shadow(look: Looking) -> dict[str, Any]:
+    row, found = shadows.newest(look.row), None
+    if row is not None:
+        found = shadows.seen(look.principal, row)
+    roles = publishing.roles_of(look.principal, look.base, look.row.tenant)
+    part = access.has_part(look.principal, look.row, look.found, roles)
+    return {
+        "shadow": row,
+        "shadow_counts": found.counts if found else None,
+        "shadow_samples": [(one, call_name(UUID(bytes=one.call))) for one in found.samples]
+        if found
+        else [],
+        "may_shadow": look.row.open and bool(look.edits) and part,
+    }
 
 
 def _glass(look: Looking) -> GlassShown | None:

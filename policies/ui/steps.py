@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
 from controlplane.kernel.principal import Principal
-from policies.changes import access, commands, glass, publishing, rebasing, scheduling
+from policies.changes import access, commands, glass, publishing, rebasing, scheduling, shadows
 from policies.changes.models import ChangeRequest
 from policies.changes.publishing import Seen
 from policies.documents.document import Identity
@@ -90,6 +90,19 @@ def _schedule(principal: Principal, row: ChangeRequest, posted: Posted) -> Chang
     return scheduling.schedule(principal, row.id, timezone.make_aware(typed))
 
 
+def _shadow(principal: Principal, row: ChangeRequest, posted: Posted) -> ChangeRequest:
+    hours = _text(posted, "hours")
+    if not (hours.isascii() and hours.isdigit() and len(hours) < 4):
+        raise InvalidRequest("say for how many hours")
+    shadows.start(principal, row.id, int(hours))
+    return row
+
+
+def _stop_shadow(principal: Principal, row: ChangeRequest, _: Posted) -> ChangeRequest:
+    shadows.stop(principal, row.id)
+    return row
+
+
 def _break(principal: Principal, row: ChangeRequest, posted: Posted) -> ChangeRequest:
     return glass.break_glass(principal, row.id, _text(posted, "reason"), _seen(posted))
 
@@ -133,6 +146,8 @@ _STEPS: Mapping[str, tuple[Work, str]] = {
         ),
         "The time is taken away. Approvals begin anew.",
     ),
+    "shadow": (_shadow, "It decides beside the bundle in force from now on. No caller notices."),
+    "stop-shadow": (_stop_shadow, "Stopped. What it found stays."),
     "break-glass": (_break, "Published by you alone."),
     "confirm-glass": (_review("confirmed"), "Confirmed. The flag is off."),
     "take-back": (_review("taken back"), "A change request that takes it back is handed in."),

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from policies.changes import publishing, scheduling
-from policies.changes.models import ChangeRequest, Glass
+from policies.changes import publishing, scheduling, shadows
+from policies.changes.models import ChangeRequest, Glass, Shadow
 from policies.changes.waiting import flagged
 from policies.order.lock import control, mandate_now
 from tests.policies.changes.world import World, budget, force, opened
+from tests.policies.replay.world import Past, documents, record
 from tests.policies.texts import permission
 from tests.policies.ui.conftest import Pages, words
 
@@ -128,3 +129,20 @@ def test_publishing_alone_is_flagged_until_another_confirms_it(world: World) -> 
 def test_what_permits_more_is_not_offered_alone(world: World) -> None:
     row = opened(world.ada, permission("p", world.tenant))
     assert "Publish alone" not in words(Pages(world.ada).get(page(row)))
+
+
+def test_a_shadow_is_begun_shown_and_stopped(world: World) -> None:
+    force(*documents(world.tenant))
+    text = permission("no-streams", world.tenant, "request.stream", "forbid")
+    row = opened(world.tariq, text, of=world.tenant)
+    tariq = Pages(world.tariq)
+    assert "Say for how many hours" in words(tariq.post(f"{page(row)}shadow/", hours="x"))
+    assert "No caller notices" in words(tariq.post(f"{page(row)}shadow/", hours="4"))
+    Shadow.objects.filter(change=row).update(started_at=mandate_now() - timedelta(hours=1))
+    call = record(world.tenant, 0.3, stream=True)
+    shadows.run_all(Past())
+    said = words(tariq.get(page(row)))
+    assert "1 of 1 call would be different: 1 denied, 0 held" in said
+    assert f"/calls/call_{call.hex}/" in tariq.get(page(row)).content.decode()
+    assert "Stopped. What it found stays." in words(tariq.post(f"{page(row)}stop-shadow/"))
+    assert "stopped" in words(tariq.get(page(row)))
