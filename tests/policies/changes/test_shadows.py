@@ -163,13 +163,20 @@ def test_what_cannot_be_shadowed(world: World, hours: int) -> None:
 def test_a_sample_is_for_who_may_open_the_call(world: World) -> None:
     row, _ = begun(world)
     record(world.tenant, 0.3, stream=True)
-    record(world.tenant, 0.2, "sales", stream=True)
     found, _ = turn(row)
+    sales = Principal(
+        kind="member",
+        id="sally@acme.example",
+        name="Sally",
+        roles={world.tenant: frozenset({"developer"})},
+        teams=frozenset({(world.tenant, "sales")}),
+    )
 
     def seen(who: Principal) -> tuple[int, list[str]]:
         part = shadows.seen(who, found)
         return part.counts.denied, [one.team for one in part.samples]
 
-    assert seen(world.tariq) == (2, ["claims"])
-    assert seen(world.cleo) == (2, ["claims", "sales"])
+    assert seen(world.tariq) == (1, ["claims"])
+    assert seen(world.cleo) == (1, ["claims"])
+    assert seen(sales) == (1, [])
     assert seen(world.mallory) == (0, [])
