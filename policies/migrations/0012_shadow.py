@@ -15,7 +15,7 @@ GRANTS = (APP / "changes/sql/shadow.sql").read_text(encoding="utf-8").replace(':
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('policies', '0009_sessions'),
+        ('policies', '0011_attested'),
     ]
 
     operations = [
