@@ -1,6 +1,6 @@
 """Which budgets a call draws on: those whose whole scope it matches, one window for each subject of an `each`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from policies.engine.bundle import BudgetView, Key, ModelView, RouteView, Scope
 from policies.engine.decision import BudgetClaim
@@ -16,9 +16,11 @@ def matching(
 
 
 def for_model(
-    pairs: Iterable[tuple[BudgetView, BudgetClaim]], model: ModelView
+    pairs: Sequence[tuple[BudgetView, BudgetClaim]], model: ModelView
 ) -> tuple[BudgetClaim, ...]:
     """Those of them that also match a model."""
+    if not pairs:
+        return ()
     return tuple(
         claim
         for budget, claim in pairs

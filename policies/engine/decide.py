@@ -74,7 +74,11 @@ def deliberate(bundle: Bundle, facts: Facts, *, whole: bool = True) -> Deliberat
         to.lifted += _lifted_from_call(to.held, view)
         to.lifted += of_budgets(view.exceptions, (budget for budget, _ in view.budgets))
     to.obligations = merged(r.obligations for r, o in to.held if r.effect == "permit" and o is True)
-    consider(to, view, plan=whole or view.scope.models_may_hold or not _denied(to, view))
+    scope = view.scope
+    denied = not whole and not scope.models_may_hold and _denied(to, view)
+    # what is denied anyway needs its models only for what their rules say beside the outcome
+    if not denied or scope.advises or scope.model_rules_may_fail or view.exceptions:
+        consider(to, view, plan=not denied)
     to.escalations += [
         (rule, rule.holds(view.environment))
         for rule in view.scope.escalations

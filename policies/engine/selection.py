@@ -128,7 +128,8 @@ def _make_candidate(found: Considered, to: Deliberation, view: CallView) -> None
     price = price_on(view.bundle, model, view.today)
     if price is None:
         found.against("price", f"no price of {model.label} is known for {view.today}")
-    own = merged([r.obligations for r, o in found.held if r.effect == "permit" and o is True])
+    owed = [r.obligations for r, o in found.held if r.obligations is not None and o is True]
+    own = merged(owed) if owed else NOTHING_OWED
     limits = [
         n for n in (to.obligations.max_output_tokens, own.max_output_tokens, view.facts.clamp) if n
     ]
