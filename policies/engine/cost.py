@@ -49,12 +49,14 @@ SAID: Final = Size(ANSWER_VALUES.most, CHARACTERS, said=True)
 EACH: Final = Size(1, CHARACTERS // ANSWER_VALUES.most, said=True)
 """An item of what an answer says: not the largest, but what all of them come to in the middle, since their sum is bounded."""
 _WORD: Final = Size(characters=TEXT)
+_ROW: Final = Size(characters=2_000)
+"""A text of a table, and what is looked up in one."""
 _NAME: Final = Size(characters=64)
 _SAID: Final[Mapping[str, Size]] = {
     "output.text": Size(characters=CHARACTERS),
     "input.text": Size(characters=CHARACTERS),
-    "found": Size(WORDS.most, item=Size(characters=CHARACTERS)),
-    "lookups": Size(ITEMS.most, item=Size(ITEMS.most, item=Size(characters=2_000))),
+    "found": Size(WORDS.most, item=_ROW),
+    "lookups": Size(ITEMS.most, item=Size(ITEMS.most, item=_ROW)),
 }
 Scope = Mapping[str, Size]
 
