@@ -52,11 +52,14 @@ _WORD: Final = Size(characters=TEXT)
 _ROW: Final = Size(characters=2_000)
 """A text of a table, and what is looked up in one."""
 _NAME: Final = Size(characters=64)
+_TABLE: Final = Size(16, item=_NAME)
+"""One of the tables of a document in the middle: all of them together are as large as a document."""
+_WIDEST: Final = Size(ITEMS.most, item=_NAME)
 _SAID: Final[Mapping[str, Size]] = {
     "output.text": Size(characters=CHARACTERS),
     "input.text": Size(characters=CHARACTERS),
     "found": Size(WORDS.most, item=_ROW),
-    "lookups": Size(ITEMS.most, item=Size(ITEMS.most, item=_ROW)),
+    "lookups": Size(ITEMS.most, item=_TABLE),
 }
 Scope = Mapping[str, Size]
 
@@ -97,7 +100,7 @@ class _Estimate:
         """A comprehension: its step, as often as its source has items."""
         paid, source = self.of(node.parts[0], scope)
         # one item in the middle stands for its sum only once: within the next comprehension it may be the largest
-        inner = {name: SAID if size == EACH else size for name, size in scope.items()}
+        inner = {name: _largest(size) for name, size in scope.items()}
         inner |= {node.names[0]: EACH if source.said else source.item or ONE, node.names[1]: ONE}
         step, size = self.of(node.parts[3], inner)
         made = Size(source.values, item=size.item) if size.item is not None else ONE
@@ -123,10 +126,15 @@ def _typed(kind: CelType) -> Size:
     return {"string": _WORD, "bytes": _WORD, "dyn": SAID}.get(kind[0], ONE)
 
 
+def _largest(size: Size) -> Size:
+    """What stands for its sum, as large as it may be by itself."""
+    return {EACH: SAID, _TABLE: _WIDEST}.get(size, size)
+
+
 def _inside(size: Size) -> Size:
     """One part of a value that is picked, not gone through: it may be the largest."""
     if size.item is not None:
-        return SAID if size.item == EACH else size.item
+        return _largest(size.item)
     return size if size.said else ONE
 
 
