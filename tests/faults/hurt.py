@@ -47,7 +47,7 @@ def flush(it: Installation) -> None:
         client.flushall()
 
 
-def wait_ready(it: Installation, seconds: float = 60.0) -> None:
+def wait_ready(it: Installation, seconds: float = 150.0) -> None:
     """Until /readyz says yes again, and calls are answered: breakers that a fault opened have closed."""
     until = time.monotonic() + seconds
     _wait_healthy(it, seconds)

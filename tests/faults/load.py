@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from uuid import UUID, uuid4
 import httpx2
 import openai
 
-from tests.journeys.installation import Installation
+from tests.journeys.installation import Installation, exchange
 
 TENANT, KEY = "j-faults", "j-faults/desk"
 CALLERS = 110
 AT_LEAST = 100
+GATHER_SECONDS = 25.0
+"""For less than anybody waits for a model here: 30 s for its first word."""
 PATIENCE_SECONDS = 75.0
 PLAIN = "[[sandbox tokens=30 latency=6s]]"
 STREAMED = "[[sandbox tokens=30 chunks=12 delay=500ms]]"
@@ -129,12 +132,21 @@ async def fire(
     fault: Callable[[], Awaitable[None] | None],
     started: int = 0,
 ) -> Fired:
-    """Start all callers, wait until enough are in flight, do the fault, and wait for every caller."""
+    """Start all callers, wait until enough are in flight, do the fault, and wait for every caller.
+
+    The upstream answers nobody until then, so that the first are not done before the last have begun.
+    """
     fired = Fired()
+    await asyncio.to_thread(_gate, it, "close")
     async with client(it) as sdk:
         tasks = [asyncio.create_task(call(sdk, ask)) for ask in callers]
         wanted = min(len(callers), AT_LEAST)
-        fired.in_flight, fired.at_a_model = await _in_flight(it, wanted, started or wanted * 4 // 5)
+        try:
+            fired.in_flight, fired.at_a_model = await _in_flight(
+                it, wanted, started or wanted * 4 // 5
+            )
+        finally:
+            await asyncio.to_thread(_gate, it, "open")
         waits = fault()
         if waits is not None:
             await waits
@@ -148,14 +160,18 @@ async def fire(
 
 async def _in_flight(it: Installation, wanted: int, started: int) -> tuple[int, int]:
     """How many calls have not ended, and how many of them are at a model; as soon as there are enough, or the most seen."""
-    most = (0, 0)
-    for _ in range(150):
+    most, until = (0, 0), time.monotonic() + GATHER_SECONDS
+    while time.monotonic() < until:
         found = await asyncio.to_thread(_open, it)
         most = max(most, found)
         if found[0] >= wanted and found[1] >= started:
             return found
         await asyncio.sleep(0.05)
     return most
+
+
+def _gate(it: Installation, how: str) -> None:
+    assert exchange(it.upstream.port, "POST", f"/_gate/{how}").status == 204
 
 
 def _open(it: Installation) -> tuple[int, int]:

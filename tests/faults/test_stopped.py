@@ -38,7 +38,7 @@ async def test_sigterm(broken: Installation, told: Callable[..., None]) -> None:
     assert {got.how for got in long} == {"refused"}
     assert {got.error.split()[0] for got in long} <= {"503", "event"}
 
-    until = time.monotonic() + 90
+    until = time.monotonic() + 150
     broken.running.process.wait(10)
     broken.running.out.close()
     broken.running = broken.running.machine.start()

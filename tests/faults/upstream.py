@@ -1,7 +1,8 @@
 """The sandbox as an upstream that outlives PostgreSQL: `python -m tests.faults.upstream PORT DSN`.
 
 It looks `attempt.started` up as `manage.py sandbox --check-dsn` does, and waits while the database is away: what it
-reports is about Mandate, never about itself.
+reports is about Mandate, never about itself. While its gate is closed (`POST /_gate/close`) it answers nobody: a test
+gathers as many calls as it wants at their models, however slow the machine is, and opens it with its fault.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import sys
 import psycopg
 import uvicorn
 
-from routing.upstream.app import Options, Sandbox
+from routing.upstream.app import Options, Receive, Sandbox, Scope, Send
 from routing.upstream.started import CommittedStarts
 
 
@@ -20,9 +21,16 @@ class PatientStarts:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._starts = CommittedStarts(dsn)
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def committed(self, attempt: str) -> bool:
-        """Whether the entry of `<call hex>/<no>` is visible."""
+        """Whether the entry of `<call hex>/<no>` is visible; told once the gate is open."""
+        known = await self._committed(attempt)
+        await self.gate.wait()
+        return known
+
+    async def _committed(self, attempt: str) -> bool:
         while True:
             starts = self._starts
             try:
@@ -35,7 +43,20 @@ class PatientStarts:
 
 def main(port: int, dsn: str) -> None:
     """Serve until interrupted."""
-    app = Sandbox(Options(check=PatientStarts(dsn)))
+    starts = PatientStarts(dsn)
+    sandbox = Sandbox(Options(check=starts))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/_gate/close":
+            starts.gate.clear()
+        elif scope.get("path") == "/_gate/open":
+            starts.gate.set()
+        else:
+            await sandbox(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
     uvicorn.run(
         app, host="127.0.0.1", port=port, lifespan="off", log_level="critical", access_log=False
     )
