@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
         "CredentialStateEnum": "policies.identity.read.STATES",
         "DeliveryStateEnum": "routing.notifications.models.STATES",
         "GlassVerdictEnum": "policies.api.glass_shape.VERDICTS",
+        "OriginEnum": "policies.api.shapes.ORIGINS",
         "ReviewStateEnum": "routing.api.reviews.CASE_STATES",
         "ReviewVerdictEnum": "routing.api.reviews.VERDICTS",
         "VerdictStateEnum": "routing.api.reviews.VERDICT_STATES",

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from policies.api.shapes import NeedSerializer, ProblemSerializer
+from policies.api.shapes import ORIGINS, NeedSerializer, ProblemSerializer
 
 
 class Identity(serializers.Serializer[Any]):
@@ -19,7 +19,7 @@ class PublishedText(Identity):
     """One published document as its author wrote it, and who keeps it."""
 
     source = serializers.CharField()  # type: ignore[assignment] # DRF's metaclass takes fields off the class
-    origin = serializers.ChoiceField(choices=["git", "console"])
+    origin = serializers.ChoiceField(choices=ORIGINS)
     revision = serializers.IntegerField()
     drift = serializers.BooleanField(help_text="it differs from what Git had at `commit`")
     repository = serializers.CharField(allow_blank=True)
@@ -43,7 +43,7 @@ class PlanItem(Identity):
     line = serializers.IntegerField()
     says = serializers.ListField(child=serializers.CharField())
     touches = serializers.CharField()
-    owner = serializers.ChoiceField(choices=["", "git", "console"], allow_blank=True)
+    owner = serializers.ChoiceField(choices=ORIGINS, allow_blank=True)
     diff = serializers.CharField(allow_blank=True)
 
 

@@ -15,6 +15,8 @@ from policies.changes.read import Standing
 from policies.changes.seen import DELETED, digest
 from policies.changes.texts import file_name
 
+ORIGINS = ("git", "console")
+
 
 class ProblemSerializer(serializers.Serializer[Any]):
     """One error at its place."""
@@ -84,7 +86,7 @@ class ChangeHead(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
     tenant = serializers.CharField(allow_blank=True)
     state = serializers.ChoiceField(choices=STATES)
-    origin = serializers.ChoiceField(choices=["git", "console"])
+    origin = serializers.ChoiceField(choices=ORIGINS)
     base = serializers.IntegerField()
     digest = serializers.CharField()
     author = serializers.CharField()
