@@ -53,6 +53,7 @@ HELP: Final[Mapping[str, str]] = {
     "Organisation.dataClasses": "A set, not a ladder. One on each line.",
     "Organisation.approvals": "By kind, or default: how many approve, and with which role.",
     "Organisation.replay": "How many days of decisions a change is tried on.",
+    "Organisation.breakGlass": "Who may publish alone, in an emergency, what only tightens. Empty: nobody.",
     "Organisation.unknownHours": "After so many hours an unknown attempt is charged what it held.",
     "Organisation.exchangeRates": "What a unit of another currency is worth in ours, from a day on.",
     "RoleGrant.member": "An e-mail address; the person may be invited later.",
