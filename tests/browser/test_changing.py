@@ -40,7 +40,7 @@ def test_tariq_writes_and_cleo_approves(two: Console, browser: Browser) -> None:
     page.click("text=Hand in")
     assert page.locator(".page-head .badge").inner_text() == "waits for approval"
     assert page.locator("text=Tariq does not hold it here").count() == 1
-    assert page.locator("button:has-text('Approve')").count() == 0
+    assert page.locator("button:has-text('Approve'):enabled").count() == 0
     assert decided(two) == "permit"
     address = page.url
     cleo.page.goto("/")
@@ -102,7 +102,7 @@ def test_cleo_is_not_offered_her_own(two: Console, browser: Browser) -> None:
     page.click("text=Make the draft")
     page.click("text=Hand in")
     assert page.locator("text=You wrote or last edited this").count() == 1
-    assert page.locator("button:has-text('Approve')").count() == 0
+    assert page.locator("button:has-text('Approve'):enabled").count() == 0
     page.click("summary:has-text('Withdraw')")
     page.click("text=Withdraw it")
     assert page.locator(".page-head .badge").inner_text() == "withdrawn"
