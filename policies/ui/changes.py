@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from audit.log import read as log
 from audit.log.kinds import KINDS, Group
+from audit.log.models import Entry
 from audit.ui.filters import Filters, Page, page_of, read_filters
 from audit.ui.request import principal_of
 from controlplane.kernel.ids import uuid7_time
@@ -154,7 +155,8 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
     writes = access.may_draft(principal, row.tenant)
     checks = list(row.checks.order_by("id"))
     beyond = {c.kind: c.found for c in checks}
-    look = Looking(principal, row, base, edits, found, known)
+    entries = _entries(row)
+    look = Looking(principal, row, base, edits, found, known, _may_have_shadow(entries))
     replay = card(principal, row, base.revision, may=replays.may_begin(principal, row, found, base))
     steps = parts(look, replay.found, clashes=bool(clashes))
     return {
@@ -182,7 +184,7 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
         "may_publish": row.state == APPROVAL and not (found.missing or clashes or steps["blocked"]),
         "may_withdraw": row.open and access.may_withdraw(principal, row),
         "conflicts": [named(identity) for identity in sorted(clashes)],
-        "history": _history(row, known),
+        "history": _history(entries, known),
         "replay": replay,
     }
 
@@ -271,10 +273,19 @@ def _needs(found: Standing) -> list[NeedShown]:
     ]
 
 
-def _history(row: ChangeRequest, known: Mapping[str, str]) -> list[Happened]:
+def _entries(row: ChangeRequest) -> list[Entry]:
+    """What the log says of it, newest first."""
     wanted = log.Filter(groups=(Group.POLICY,), subject=row.subject, since=row.created_at)
-    found = log.matching(wanted).order_by("-id")[:_HISTORY]
-    bodies = [(entry, json.loads(bytes(entry.body))) for entry in found]
+    return list(log.matching(wanted).order_by("-id")[:_HISTORY])
+
+
+def _may_have_shadow(entries: Sequence[Entry]) -> bool:
+    """Whether a shadow of it was ever begun; where the log is longer than what was read, perhaps."""
+    return len(entries) == _HISTORY or any(entry.kind == "shadow.started" for entry in entries)
+
+
+def _history(entries: Sequence[Entry], known: Mapping[str, str]) -> list[Happened]:
+    bodies = [(entry, json.loads(bytes(entry.body))) for entry in entries]
     return [
         Happened(
             KINDS[entry.kind].title,

@@ -77,6 +77,7 @@ class Looking:
     edits: Sequence[Edit]
     found: Standing
     known: Mapping[str, str]
+    may_have_shadow: bool
 
 
 def parts(look: Looking, replay: Found | None, *, clashes: bool) -> dict[str, Any]:
@@ -138,9 +139,8 @@ def _moves(look: Looking) -> list[MoveShown]:
 
 
 def _shadow(look: Looking) -> dict[str, Any]:
-    row, found = shadows.newest(look.row), None
-    if row is not None:
-        found = shadows.seen(look.principal, row)
+    row = shadows.newest(look.row) if look.may_have_shadow else None
+    found = shadows.seen(look.principal, row) if row is not None else None
     roles = publishing.roles_of(look.principal, look.base, look.row.tenant)
     part = access.has_part(look.principal, look.row, look.found, roles)
     return {

@@ -4,6 +4,7 @@ Deliveries and cursor move in one transaction: a job that dies has told nobody, 
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -18,10 +19,11 @@ from policies.bundles.published import Governed, Published, published
 from policies.changes.models import APPROVAL, ChangeRequest
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.notifications.events import KINDS, Event, of_entry
+from routing.notifications.events import KINDS, Event, Unreadable, of_entry
 from routing.notifications.models import Delivery, Notified
 
 _BATCH = 500
+_log = logging.getLogger(__name__)
 
 
 def derive() -> bool:
@@ -93,7 +95,12 @@ def _told(document: Governed, event: Event) -> dict[str, object]:
 
 
 def _event(entry: Mapping[str, Any]) -> Event | None:
-    event = of_entry(entry)
+    try:
+        event = of_entry(entry)
+    except Unreadable:
+        # one entry must not keep everybody from being told of all later ones
+        _log.exception("an entry is told to nobody")
+        return None
     if event is None or event.name != "change.waiting":
         return event
     # checked is no news: that it still waits for somebody is

@@ -28,12 +28,24 @@ class Event:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+class Unreadable(ValueError):
+    """An entry without what its kind has: it can be told to nobody."""
+
+
 def of_entry(entry: Entry) -> Event | None:
-    """The event that an entry is, if it is one. A handed-in change request is one by its state (`waiting`)."""
+    """The event that an entry is, if it is one. A handed-in change request is one by its state (`waiting`).
+
+    Raises Unreadable.
+    """
     tell = _TOLD.get(entry["kind"])
     if tell is None:
         return None
-    told = tell(entry)
+    try:
+        told = tell(entry)
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise Unreadable(
+            f"entry {entry['id']} ({entry['kind']}) lacks what its kind has: {wrong!r}"
+        ) from wrong
     if told is None:
         return None
     name, title, path, facts = told

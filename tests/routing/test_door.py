@@ -83,6 +83,10 @@ def candidate(model: str = "gpt") -> Candidate:
     return Candidate(**fields)
 
 
+async def _as_asked() -> None:
+    """The request, of which nothing is read here."""
+
+
 def door(
     story: list[str],
     *,
@@ -105,7 +109,7 @@ def door(
         worker=worker,
         row=row,
         sender=plain,
-        request=None,
+        to_send=_as_asked,
         attempts=0,
         reserved=None,
         decided=None,

@@ -28,6 +28,7 @@ OWNED = {
         "routing_worker_lease",
     },
     "ledger": {"routing_ledger_window", "routing_posting"},
+    "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
     "reviews": {"routing_review_case", "routing_review_decision"},
 }
 READ_BELOW = {

@@ -3,6 +3,7 @@
 import secrets
 import threading
 
+import pytest
 from django.db import connection, transaction
 
 from audit.log.models import Entry
@@ -48,6 +49,25 @@ def test_a_revoked_key_is_told_once_in_ids_and_links(place: str) -> None:
         "key": key,
         "team": "claims",
     }
+
+
+def test_an_entry_without_what_its_kind_has_keeps_nobody_from_later_ones(
+    place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(place, "stop.set, key.revoked")
+    with transaction.atomic():
+        append_entry(
+            "stop.set", at=mandate_now(), actor="cli:test", tenant=place, data={"epoch": 1}
+        )
+    key = revoke(place)
+    read_on()
+    assert [(row.event, row.told["data"]["key"]) for row in deliveries(place)] == [
+        ("key.revoked", key)
+    ]
+    bad = Entry.objects.get(tenant=place, kind="stop.set")
+    assert (
+        f"entry {bad.id.hex} (stop.set) lacks what its kind has: KeyError('scope')" in caplog.text
+    )
 
 
 def test_only_what_is_asked_for_is_told(place: str) -> None:
