@@ -110,6 +110,28 @@ def test_cleo_is_not_offered_her_own(two: Console, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", ["ada", "cleo"])
+def test_what_waits_for_approval_in_every_look(
+    two: Console, browser: Browser, name: str, look: str
+) -> None:
+    wanted = {"title": f"Waits: {look}", "tenant": "insurance", "documents": FORBID, "submit": True}
+    with two.bearer(two.tokens["developer"]) as tariq:
+        made = done(tariq.post("/change-requests/", json=wanted), 201)
+    one = f"/change-requests/{made['id']}/"
+    looker = Looker(two, browser, name, look)
+    for path in (one, f"{one}?view=side"):
+        looker.page.goto(path, wait_until="networkidle")
+        assert looker.page.locator(".page-head .badge").inner_text() == "waits for approval"
+        assert violations(looker.page) == [], path
+        sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert looker.page.evaluate(sideways) == 0, path
+    assert looker.said == []
+    looker.context.close()
+    with two.bearer(two.tokens["developer"]) as tariq:
+        done(tariq.post(f"{one}withdraw/", json={}))
+
+
+@pytest.mark.parametrize("look", LOOKS)
 def test_a_change_request_in_every_look(two: Console, browser: Browser, look: str) -> None:
     broken = FORBID.replace("effect: forbid", "effect: never").replace("triage-rests", "broken")
     wide = FORBID.replace("triage-rests", f"wide-{look}").replace("today", "today " * 40)
