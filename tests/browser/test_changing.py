@@ -114,7 +114,8 @@ def test_cleo_is_not_offered_her_own(two: Console, browser: Browser) -> None:
 def test_what_waits_for_approval_in_every_look(
     two: Console, browser: Browser, name: str, look: str
 ) -> None:
-    wanted = {"title": f"Waits: {look}", "tenant": "insurance", "documents": FORBID, "submit": True}
+    text = FORBID.replace("triage-rests", f"rests-{name}-{look}")
+    wanted = {"title": f"Waits: {look}", "tenant": "insurance", "documents": text, "submit": True}
     with two.bearer(two.tokens["developer"]) as tariq:
         made = done(tariq.post("/change-requests/", json=wanted), 201)
     one = f"/change-requests/{made['id']}/"
