@@ -120,7 +120,7 @@ def test_publishing_alone_is_flagged_until_another_confirms_it(world: World) -> 
     # other tests may have left some too: the organisation's people see all
     for who, seen in ((world.ada, ada), (world.dora, dora)):
         assert row in flagged(who)
-        assert "published by one person alone" in words(seen.get("/"))
+        assert "Another member reviews it." in words(seen.get("/"))
     assert "another person reviews it" in words(ada.post(f"{page(row)}confirm-glass/"))
     assert Glass.objects.get(change=row).verdict == ""
     said = words(dora.post(f"{page(row)}confirm-glass/", reason="right so"))
