@@ -40,6 +40,14 @@ def number(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int
     return int(value)
 
 
+def one_of(name: str, *known: str) -> str:
+    """One of several words; the first is the default."""
+    value = text(name, known[0])
+    if value not in known:
+        raise BadEnvironment(f'{name} is "{value}"; use {" or ".join(known)}')
+    return value
+
+
 def home() -> Path:
     """MANDATE_HOME: the folder that holds all state of one installation."""
     return Path(text("MANDATE_HOME", str(ROOT / ".mandate"))).expanduser().resolve()

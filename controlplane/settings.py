@@ -9,6 +9,8 @@ from controlplane import env, logs
 BASE_DIR = env.ROOT
 MANDATE_HOME = env.home()
 MANDATE_KEYS_DIR = Path(env.text("MANDATE_KEYS_DIR", str(MANDATE_HOME / "keys")))
+MANDATE_KEY_PROVIDER = env.one_of("MANDATE_KEY_PROVIDER", "file", "aws-kms")
+MANDATE_KMS_KEY = env.text("MANDATE_KMS_KEY", "alias/mandate")
 MANDATE_SECRETS_DIR = Path(env.text("MANDATE_SECRETS_DIR", str(MANDATE_HOME / "secrets")))
 MANDATE_DRAIN_SECONDS = env.number("MANDATE_DRAIN_SECONDS", 120)
 SANDBOX_PORT = int(env.services().get("sandbox_port", 0))

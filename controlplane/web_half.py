@@ -8,7 +8,7 @@ from typing import Any
 import redis.asyncio
 from django.conf import settings
 
-from audit.vault.store import KeyStore
+from audit.vault.opening import open_store
 from controlplane import bell, garbage, tracing
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
@@ -68,7 +68,7 @@ async def open_web() -> WebHalf:
     desk = Desk(
         db=db,
         snapshots=Snapshots(db),
-        key_store=KeyStore(settings.MANDATE_KEYS_DIR / "store"),
+        key_store=open_store(),
         windows=Windows(db),
         breakers=Breakers(client),
         rates=RateLimits(client),

@@ -11,7 +11,7 @@ from django.conf import settings
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from audit.vault.store import KeyStore
+from audit.vault.opening import open_store
 from controlplane import bell, garbage, tracing
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
@@ -47,7 +47,7 @@ async def build() -> Worker:
         db=db,
         redis=client,
         snapshots=Snapshots(db),
-        key_store=KeyStore(settings.MANDATE_KEYS_DIR / "store"),
+        key_store=open_store(),
         windows=Windows(db),
         providers=Providers(Secrets(settings.MANDATE_SECRETS_DIR)),
         breakers=Breakers(client),

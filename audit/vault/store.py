@@ -1,10 +1,13 @@
-"""Keys outside PostgreSQL: one file for each. Another store needs the same four methods."""
+"""Keys outside PostgreSQL: one file for each, plain or wrapped by a key service (`Wrapping`)."""
 
 import os
 import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
+from typing import Protocol
+from urllib.parse import quote, unquote
 
 from audit.files import sync_folder, write_new
 
@@ -20,6 +23,37 @@ class KeyUnreadable(RuntimeError):
     """A key's file is no key. Nothing is guessed, since the content under it would be lost."""
 
 
+GetOrCreate = Callable[[str], bytes]
+"""Another key of the same store, made if it is not there: what may wrap this one."""
+
+
+class Wrapping(Protocol):
+    """How a key lies in its file. A key service asks nothing of PostgreSQL, and is asked once for each key and process."""
+
+    def wrap(self, name: str, key: bytes, other: GetOrCreate) -> bytes:
+        """The bytes of the file."""
+
+    def unwrap(self, name: str, wrapped: bytes, other: GetOrCreate) -> bytes:
+        """The key. Raises KeyUnreadable where the bytes are not what was wrapped under this name."""
+
+
+class Plain:
+    """The key itself: the folder is all the protection there is."""
+
+    def wrap(self, name: str, key: bytes, other: GetOrCreate) -> bytes:  # noqa: ARG002 - of the protocol
+        """As it is."""
+        return key
+
+    def unwrap(self, name: str, wrapped: bytes, other: GetOrCreate) -> bytes:  # noqa: ARG002 - of the protocol
+        """As it is."""
+        return wrapped
+
+
+def fingerprint(key: bytes) -> str:
+    """What tells one key from another and opens nothing: 128 bits (hex) of a hash of 256 random ones."""
+    return sha256(b"mandate/key/1\0" + key).hexdigest()[:32]
+
+
 @dataclass(slots=True)
 class _Known:
     path: str
@@ -33,8 +67,9 @@ class KeyStore:
     A key is remembered only while its file stays the same: destroyed by one process, gone in all.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, wrapping: Wrapping | None = None) -> None:
+        self.folder = folder
+        self._wrapping: Wrapping = wrapping or Plain()
         self._known: dict[str, _Known] = {}
 
     def get(self, name: str) -> bytes | None:
@@ -44,7 +79,7 @@ class KeyStore:
             found = os.stat(known.path, follow_symlinks=False)  # noqa: PTH116 - 2 µs, a Path costs 10
             stamp = (found.st_ino, found.st_mtime_ns)
             if known.stamp != stamp:
-                known.key, known.stamp = _read(known.path, name), stamp
+                known.key, known.stamp = self._read(known.path, name), stamp
         except FileNotFoundError:
             known.key, known.stamp = b"", (0, 0)
             return None
@@ -63,7 +98,7 @@ class KeyStore:
         mark.touch(mode=0o600)
         try:
             with path.open("r+b") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
+                file.write(secrets.token_bytes(path.stat().st_size))
                 file.flush()
                 os.fsync(file.fileno())
             path.unlink()
@@ -77,6 +112,14 @@ class KeyStore:
         path = Path(self._learn(name).path)
         return path.with_name(f"{path.name}.destroyed").is_file()
 
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """The names of the keys that stand, of those that begin with the prefix."""
+        for path in sorted(self.folder.rglob("*.key")):
+            parts = path.relative_to(self.folder).with_suffix("").parts
+            name = "/".join(unquote(part) for part in parts)
+            if name.startswith(prefix):
+                yield name
+
     def _learn(self, name: str) -> _Known:
         parts = name.split("/")
         if not all(part and part.isprintable() for part in parts):
@@ -86,20 +129,20 @@ class KeyStore:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         safe = [quote(part, safe="").replace(".", "%2E") for part in parts]
-        known = _Known(f"{self._folder.joinpath(*safe)}.key")
+        known = _Known(f"{self.folder.joinpath(*safe)}.key")
         self._known[name] = known
         return known
 
     def _create(self, name: str) -> bytes:
-        write_new(Path(self._learn(name).path), secrets.token_bytes(KEY_BYTES))
-        key = self.get(name)
-        if key is None:
+        key = secrets.token_bytes(KEY_BYTES)
+        write_new(Path(self._learn(name).path), self._wrapping.wrap(name, key, self.get_or_create))
+        found = self.get(name)
+        if found is None:
             raise KeyUnreadable(f'the key "{name}" was destroyed while it was made; try again')
+        return found
+
+    def _read(self, path: str, name: str) -> bytes:
+        key = self._wrapping.unwrap(name, Path(path).read_bytes(), self.get_or_create)
+        if len(key) != KEY_BYTES:
+            raise KeyUnreadable(f'the key "{name}" has {len(key)} bytes instead of {KEY_BYTES}')
         return key
-
-
-def _read(path: str, name: str) -> bytes:
-    key = Path(path).read_bytes()
-    if len(key) != KEY_BYTES:
-        raise KeyUnreadable(f'the key "{name}" has {len(key)} bytes instead of {KEY_BYTES}')
-    return key

@@ -16,7 +16,7 @@ from typing import Any
 import redis.asyncio
 from django.conf import settings
 
-from audit.vault.store import KeyStore
+from audit.vault.opening import open_store
 from controlplane import bell, env
 from controlplane.kernel.clock import from_text, system_clock, to_text
 from controlplane.kernel.ids import IdSource
@@ -83,7 +83,7 @@ async def make(stopped: Callable[[], bool]) -> int:
 def _past(
     clock: Simulated, db: Database, client: redis.asyncio.Redis, ids: IdSource, lease: Lease
 ) -> Past:
-    store = KeyStore(settings.MANDATE_KEYS_DIR / "store")
+    store = open_store()
     breakers, windows = Calm(client), Windows(db)
     desk = Desk(
         db=db,

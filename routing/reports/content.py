@@ -6,12 +6,12 @@ from functools import cache
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.db import connection, transaction
 
 from audit.log import append
 from audit.log.entry import build
 from audit.vault.keys import Erased
+from audit.vault.opening import open_store
 from audit.vault.read import open_content, open_part
 from audit.vault.seal import Tampered
 from audit.vault.store import KeyStore
@@ -43,7 +43,7 @@ class Opened:
 @cache
 def store() -> KeyStore:
     """The keys of content, as Django code of this process reads them."""
-    return KeyStore(settings.MANDATE_KEYS_DIR / "store")
+    return open_store()
 
 
 def open_call(principal: Principal, call: Call, reason: str) -> list[Opened]:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import msgspec
-from django.conf import settings
 from django.db import connection
 
 from audit.vault.keys import CallKeys, Erased, Sealed
+from audit.vault.opening import open_store
 from audit.vault.read import open_sealed
 from audit.vault.seal import Tampered
 from audit.vault.store import KeyStore
@@ -47,7 +47,7 @@ class Opened:
 
 @cache
 def _store() -> KeyStore:
-    return KeyStore(settings.MANDATE_KEYS_DIR / "store")
+    return open_store()
 
 
 @dataclass(frozen=True, slots=True)

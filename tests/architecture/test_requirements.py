@@ -17,9 +17,12 @@ def test_development_is_use_and_more_in_the_same_versions() -> None:
     base, dev = pins("base"), pins("dev")
     assert len(base) > 60
     assert {name: dev.get(name) for name in base} == base
+    aws = pins("aws")
+    assert {name: dev.get(name) for name in aws} == aws
+    assert "boto3" in aws.keys() - base.keys()
 
 
-@pytest.mark.parametrize("name", ["base", "dev"])
+@pytest.mark.parametrize("name", ["base", "dev", "aws"])
 def test_every_pin_has_hashes_and_nothing_names_a_host(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     blocks = re.split(r"\n(?=[a-z0-9])", text)
