@@ -1,6 +1,7 @@
 """Django's index of the app's tables; each room owns its own."""
 
 from audit.log.models import Checkpoint, Entry, Leaf, SequencerSeen, Tile, TreeState, Verified
+from audit.saved.models import SavedView
 from audit.vault.models import Content
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "Content",
     "Entry",
     "Leaf",
+    "SavedView",
     "SequencerSeen",
     "Tile",
     "TreeState",

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from audit.api import views
+from audit.api import exports, views
 
 urlpatterns = [
     path("audit/entries/", views.Entries.as_view(), name="api-entries"),
     path("audit/entries/<uuid:entry>/", views.OneEntry.as_view(), name="api-entry"),
+    path("audit/exports/", exports.Exports.as_view(), name="api-exports"),
     path("audit/receipts/<uuid:entry>/", views.Receipt.as_view(), name="api-receipt"),
     path("audit/checkpoint/", views.NewestCheckpoint.as_view(), name="api-checkpoint"),
 ]

@@ -5,16 +5,16 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, cursor_of, limit_of, uuid_of
+from audit.api.base import CURSOR, ApiView, cursor_of, limit_of
+from audit.api.filters import FILTERS, wanted_of
 from audit.log import access, read, receipts
-from audit.log.kinds import Group
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import InvalidRequest, NotFound
+from controlplane.kernel.errors import NotFound
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -53,27 +53,13 @@ class Entries(ApiView):
         responses=EntryPage,
         parameters=[
             *CURSOR,
-            OpenApiParameter("tenant", str),
-            OpenApiParameter("group", str, enum=[group.value for group in Group]),
-            OpenApiParameter("call", OpenApiTypes.UUID),
-            OpenApiParameter("subject", str),
+            *FILTERS,
         ],
     )
     def get(self, request: Request) -> Response:
         """List entries, newest first."""
-        tenants = access.readable_tenants(self.principal)
-        if tenants == frozenset():
-            access.readable(self.principal)
-        asked = request.query_params.get("tenant", "")
-        if asked:
-            tenants = frozenset({asked}) if tenants is None else tenants & {asked}
         found = read.page(
-            read.Filter(
-                tenants=tenants,
-                groups=_groups(request.query_params.get("group", "")),
-                subject=request.query_params.get("subject", ""),
-                call=uuid_of(request, "call"),
-            ),
+            wanted_of(self.principal, request.query_params),
             before=cursor_of(request),
             limit=limit_of(request),
         )
@@ -117,15 +103,6 @@ class NewestCheckpoint(ApiView):
         if not note:
             raise NotFound("nothing is signed yet; the sequencer has not run")
         return HttpResponse(note, content_type="text/plain; charset=utf-8")
-
-
-def _groups(text: str) -> tuple[Group, ...]:
-    if not text:
-        return ()
-    try:
-        return (Group(text),)
-    except ValueError:
-        raise InvalidRequest(f'"{text[:40]}" is no group; use {", ".join(Group)}') from None
 
 
 def _line(line: read.Line) -> dict[str, object]:

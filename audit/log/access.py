@@ -53,6 +53,15 @@ def readable_tenants(principal: Principal) -> frozenset[str] | None:
     return principal.tenants_with(*READERS)
 
 
+def narrowed(principal: Principal, tenant: str = "") -> frozenset[str] | None:
+    """The tenants to look in: those that are open, or the one that is asked for if it is. Raises Forbidden."""
+    require_any(principal)
+    tenants = readable_tenants(principal)
+    if not tenant:
+        return tenants
+    return frozenset({tenant}) if tenants is None else tenants & {tenant}
+
+
 def require_everything(principal: Principal) -> None:
     """The whole log: needed to verify it and to see its checkpoints. Raises Forbidden."""
     if readable_tenants(principal) is not None:

@@ -167,6 +167,11 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("log.verified", "log verified"),
             ("log.pruned", "old entries pruned"),
             ("log.key-rotated", "log key rotated"),
+            ("finding.acknowledged", "finding of a check acknowledged"),
+            ("view.saved", "view of the log saved"),
+            ("view.removed", "saved view of the log removed"),
+            ("demo.tampered", "row changed behind the log's back, in a demo"),
+            ("demo.restored", "changed row put back, in a demo"),
         ),
     ),
 )

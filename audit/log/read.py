@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Func, OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models import Exists, F, Func, OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Concat
 
 from audit.log.kinds import KINDS, EntryKind, Group, of_group
@@ -68,6 +68,14 @@ class Proven:
     body: bytes
     leaf_hash: bytes | None
     proof: ProofFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One entry with its exact bytes."""
+
+    line: Line
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,20 @@ def page(wanted: Filter, *, before: UUID | None = None, limit: int = PAGE) -> Pa
     return Page(lines, rows[limit - 1].id if len(rows) > limit else None)
 
 
+def number(wanted: Filter, size: int) -> int:
+    """How many entries pass the filter and have their place below `size`."""
+    return _below(wanted, size).count()
+
+
+def oldest(wanted: Filter, size: int, after: UUID | None, limit: int) -> tuple[Told, ...]:
+    """Up to `limit` of them after an entry, oldest first."""
+    found = _placed(_below(wanted, size))
+    if after is not None:
+        found = found.filter(id__gt=after)
+    rows = list(found.order_by("id")[:limit])
+    return tuple(Told(line, bytes(row.body)) for line, row in zip(_lines(rows), rows, strict=True))
+
+
 def of_call(call: UUID) -> tuple[Line, ...]:
     """Return a call's entries in the order in which they were made."""
     return tuple(_lines(list(_placed(Entry.objects.filter(call=call)).order_by("id"))))
@@ -203,6 +225,12 @@ def matching(wanted: Filter) -> "QuerySet[Entry]":
         if all(KINDS[name].of_call.value == "never" for name in kinds):
             found = found.filter(call=None)  # the index of acts
     return _matching_body(found, wanted)
+
+
+def _below(wanted: Filter, size: int) -> "QuerySet[Entry]":
+    return matching(wanted).filter(
+        Exists(Leaf.objects.filter(entry=OuterRef("pk"), index__lt=size))
+    )
 
 
 def _matching_body(found: "QuerySet[Entry]", wanted: Filter) -> "QuerySet[Entry]":

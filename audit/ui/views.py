@@ -1,7 +1,5 @@
 """The audit explorer: the state of the log, its entries, one entry with its proof, and a verification in front of the user."""
 
-from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -11,34 +9,23 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from audit.log import access, read, receipts
-from audit.log.kinds import Group
 from audit.merkle.checkpoint import Checkpoint
+from audit.saved import read as saved
+from audit.ui.asking import Asked, asked
 from audit.ui.checking import run_verification
 from audit.ui.entries import EntryRow, row_of
-from audit.ui.filters import Filters, Page, cursor, linked, read_filters
+from audit.ui.filters import Filters, Page, cursor, linked
 from audit.ui.proofs import view_of
 from audit.ui.request import principal_of
-from controlplane.kernel.ids import parse_call_name
 from controlplane.kernel.principal import Principal
 
-_SPANS = {
-    "hour": ("the last hour", 1),
-    "day": ("the last 24 hours", 24),
-    "week": ("the last 7 days", 168),
-}
 _BESIDE = 14
-_ACTORS = (
-    ("member", "people"),
-    ("key", "API keys"),
-    ("cli", "command line"),
-    ("job", "the system"),
-)
 
 
 @require_safe
 def log(request: HttpRequest) -> HttpResponse:
     """`/log/`."""
-    return _explorer(request, principal_of(request))
+    return explorer(request, principal_of(request))
 
 
 @require_safe
@@ -51,7 +38,7 @@ def entry(request: HttpRequest, identity: str) -> HttpResponse:
         "size": len(proven.body),
         "proof": view_of(proven, reverse("log-receipt", args=[proven.line.id.hex])),
     }
-    return _explorer(request, principal, **context)
+    return explorer(request, principal, **context)
 
 
 @require_safe
@@ -68,20 +55,23 @@ def verify(request: HttpRequest) -> HttpResponse:
     verified = run_verification(principal)
     if request.headers.get("hx-request") == "true":
         return render(request, "audit/verified.html", {"verified": verified})
-    return _explorer(request, principal, verified=verified)
+    return explorer(request, principal, verified=verified)
 
 
-def _explorer(request: HttpRequest, principal: Principal, **more: object) -> HttpResponse:
+def explorer(request: HttpRequest, principal: Principal, **more: object) -> HttpResponse:
+    """The page: filters, saved views, entries, and what `more` opens beside them."""
     tenants = sorted(
         access.readable(principal)
         .exclude(tenant="")
         .values_list("tenant", flat=True)
         .distinct()[:50]
     )
-    filters = read_filters(request, _choices(tenants))
+    found = asked(request.GET.dict(), principal, tenants)
     context = {
-        "filters": filters,
-        "page": _page(request, principal, filters, more.get("chosen")),
+        "filters": found.filters,
+        "trouble": found.trouble,
+        "page": _page(request, found, more.get("chosen")),
+        "views": list(saved.own(principal)),
         "state": _state(request, principal),
         "zone": f"{timezone.localtime():%Z}",
         "may_verify": access.readable_tenants(principal) is None,
@@ -90,45 +80,19 @@ def _explorer(request: HttpRequest, principal: Principal, **more: object) -> Htt
     return render(request, "audit/log.html", context)
 
 
-def _choices(tenants: Sequence[str]) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
-    return [
-        ("time", "Time", "all", [(key, label) for key, (label, _) in _SPANS.items()]),
-        ("tenant", "Tenant", "all", [(name, name) for name in tenants]),
-        ("who", "Who", "anybody", list(_ACTORS)),
-        ("what", "What", "anything", [(group.value, group.value) for group in Group]),
-    ]
-
-
-def _page(
-    request: HttpRequest, principal: Principal, filters: Filters, chosen: object
-) -> Page[object]:
+def _page(request: HttpRequest, found: Asked, chosen: object) -> Page[object]:
     """Newest first; beside an open entry a short list that begins with it."""
+    if found.trouble:
+        return Page(())
     before, limit = cursor(request), read.PAGE
     if isinstance(chosen, EntryRow):
         before, limit = UUID(int=chosen.id.int + 1), _BESIDE
-    values = filters.values
-    tenants = access.readable_tenants(principal)
-    if "tenant" in values:
-        tenants = frozenset({values["tenant"]}) & (
-            tenants if tenants is not None else {values["tenant"]}
-        )
-    hours = _SPANS[values["time"]][1] if "time" in values else None
-    found = read.page(
-        read.Filter(
-            tenants=tenants,
-            since=timezone.now() - timedelta(hours=hours) if hours else None,
-            actor_kind=values.get("who", ""),
-            groups=(Group(values["what"]),) if "what" in values else (),
-            subject="" if _call(filters.q) else filters.q,
-            call=_call(filters.q),
-        ),
-        before=before,
-        limit=limit,
-    )
-    rows: list[object] = [row_of(line, filters.query) for line in found.lines]
+    filters = found.filters
+    told = read.page(found.wanted, before=before, limit=limit)
+    rows: list[object] = [row_of(line, filters.query) for line in told.lines]
     if isinstance(chosen, EntryRow):
-        return Page(tuple(rows), older=_older(filters, found.next_before))
-    return linked(request, rows, found.next_before)
+        return Page(tuple(rows), older=_older(filters, told.next_before))
+    return linked(request, rows, told.next_before)
 
 
 def _older(filters: Filters, before: UUID | None) -> str:
@@ -137,13 +101,6 @@ def _older(filters: Filters, before: UUID | None) -> str:
         return ""
     mark = "&" if filters.query else "?"
     return f"{reverse('log')}{filters.query}{mark}before={before}"
-
-
-def _call(text: str) -> UUID | None:
-    try:
-        return parse_call_name(text)
-    except ValueError:
-        return None
 
 
 def _state(request: HttpRequest, principal: Principal) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef, Q
 
+from audit.export import cell
 from controlplane.kernel.money import format_nano
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
@@ -24,7 +25,6 @@ BY: Final = {
     "model": "model",
     "provider": "provider",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def question(
@@ -79,7 +79,7 @@ def csv_of(asked: Question, told: Report, currency: str) -> str:
     )
     for cells in _flat(told):
         writer.writerow(
-            [_safe(cell) for cell in (*cells, str(asked.span.first), str(asked.span.last))]
+            [cell(text) for text in (*cells, str(asked.span.first), str(asked.span.last))]
         )
     return out.getvalue()
 
@@ -95,7 +95,3 @@ def _flat(told: Report) -> Iterator[tuple[str, ...]]:
                 format_nano(part.spent_nano),
                 format_nano(part.before_nano),
             )
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from audit.log.models import Entry
+from audit.saved.commands import save
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import ROLES, Principal
 from policies.bundles.past import versions
@@ -146,6 +147,7 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects["stop"] = lambda: _stop(tess)
     made.objects |= guests.makers(tess, HERE, TEAM)
     made.objects |= _changes(tess)
+    made.objects |= _constants({"view": str(save(tess, "tried", "what=stops").pk)})
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
     made.objects["session"] = lambda: _session(made.users["member"])
 

@@ -31,6 +31,7 @@ SQL_FILES = (
     "log/sql/watch.sql",
     "vault/sql/tables.sql",
     "vault/sql/functions.sql",
+    "saved/sql/tables.sql",
 )
 OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
 APP_ROLE = str(settings.DATABASES["default"]["USER"])
