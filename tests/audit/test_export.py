@@ -18,6 +18,7 @@ from audit.export import Form, begin, cell, pages
 from audit.log import read
 from audit.log.append import append
 from audit.log.entry import Entry
+from audit.log.kinds import Group
 from audit.log.running import Loop
 from audit.log.signing import signer
 from controlplane.kernel.errors import Forbidden, InvalidRequest
@@ -101,10 +102,10 @@ def test_what_comes_later_is_in_no_export_that_has_begun(tenant: str, app_dsn: s
 
 
 def test_who_may_read_nothing_exports_nothing(tenant: str) -> None:
-    before = len(read.page(read.Filter(groups=(read.Group.ACCESS,)), limit=500).lines)
+    before = len(read.page(read.Filter(groups=(Group.ACCESS,)), limit=500).lines)
     with pytest.raises(Forbidden):
         begin(member("finn", "finance"), only(tenant), Form.CSV, {})
-    assert len(read.page(read.Filter(groups=(read.Group.ACCESS,)), limit=500).lines) == before
+    assert len(read.page(read.Filter(groups=(Group.ACCESS,)), limit=500).lines) == before
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
@@ -150,7 +151,7 @@ def test_under_asgi_the_same_bytes_come_without_being_gathered(tenant: str, app_
     async def gathered() -> bytes:
         answer = export.as_file(AsyncRequestFactory().post("/"), made)
         assert answer.is_async
-        return b"".join([piece async for piece in answer])  # type: ignore[attr-defined] # is_async was asserted
+        return b"".join([piece async for piece in answer])
 
     plain = export.as_file(RequestFactory().post("/"), made)
     assert not plain.is_async
