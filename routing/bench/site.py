@@ -152,9 +152,11 @@ def _secret(home: Path, upstream: int) -> None:
 
 
 def environment(home: Path, port: int) -> dict[str, str]:
-    """Of a process of the installation, without anything that this one was told of services."""
+    """Of a process of the installation, without what this one was told of services, and without the demo's two weeks,
+    whose calls would be made beside those that are measured.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
-    return {**kept, "MANDATE_HOME": str(home), "PORT": str(port)}
+    return {**kept, "MANDATE_HOME": str(home), "PORT": str(port), "MANDATE_DEMO_HISTORY": "0"}
 
 
 @contextmanager

@@ -15,7 +15,12 @@ _KINDS = (
     ("postgres", "postgres"),
     ("valkey", "valkey"),
     (" sandbox", "sandbox"),
+    ("manage.py up", "supervisor"),
+    (" history", "history"),
+    ("policies.checking", "checker"),
 )
+OTHERS = "others"
+"""What is below an installation and has none of these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,16 @@ def of_tree(root: int) -> Usage:
             line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        kind = next((name for part, name in _KINDS if part in line), "supervisor")
+        kind = kind_of(line)
         used = sum(int(ticks) for ticks in fields[11:15]) / _TICKS
         cpu[kind] = cpu.get(kind, 0.0) + used
         kib += _pss_kib(folder)
     return Usage(cpu, kib / 1024)
+
+
+def kind_of(command_line: str) -> str:
+    """Which of our processes has this command line."""
+    return next((name for part, name in _KINDS if part in command_line), OTHERS)
 
 
 def _stats() -> Iterator[tuple[int, list[str]]]:
