@@ -152,9 +152,7 @@ def _secret(home: Path, upstream: int) -> None:
 
 
 def environment(home: Path, port: int) -> dict[str, str]:
-    """Of a process of the installation, without what this one was told of services, and without the demo's two weeks,
-    whose calls would be made beside those that are measured.
-    """
+    """Of a process of the installation: nothing that this one was told of services, and no history of the demo beside it."""
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     return {**kept, "MANDATE_HOME": str(home), "PORT": str(port), "MANDATE_DEMO_HISTORY": "0"}
 
