@@ -9,10 +9,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.db import DatabaseError, connection
 
+from audit.log.sealing import standing
+
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _WEAK = {"off", "local"}
 APPEND_ONLY = ("audit_entry", "audit_leaf", "audit_tile", "audit_checkpoint")
 _UPDATE, _DELETE, _TRUNCATE = 16, 8, 32
+_TAMPERED = "treat the log as tampered with, run `audit verify`"
+_INSTALL = "a superuser runs deploy/guard.sql in this database, then run `manage.py seal`"
 
 
 @register("mandate", deploy=True)
@@ -20,7 +24,7 @@ def installation(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # n
     """Role, durability, triggers and key files. Every message says what to do."""
     found: list[CheckMessage] = [*key_files(Path(settings.MANDATE_KEYS_DIR))]
     try:
-        return [*found, *role(), *durability(), *triggers()]
+        return [*found, *role(), *durability(), *triggers(), *guard()]
     except DatabaseError as away:
         return [*found, Error(f"the database cannot be asked: {away}", id="mandate.E001")]
 
@@ -79,11 +83,28 @@ def triggers() -> list[CheckMessage]:
     return [
         Error(
             f'"{name}" does not refuse changes',
-            hint="its triggers were removed or switched off: treat the log as tampered with, run `audit verify`",
+            hint=f"its triggers were removed or switched off: {_TAMPERED}",
             id="mandate.E004",
         )
         for name in sorted(missing) + weak
     ]
+
+
+def guard() -> list[CheckMessage]:
+    """The owner of the tables, too, is kept from changing the log: `deploy/guard.sql` is installed, whole and sealed."""
+    with connection.cursor() as cursor:
+        found = standing(cursor)
+    if not found.installed:
+        wrong, hint = "nothing keeps the owner of the tables from changing the log", _INSTALL
+    elif not found.watching:
+        wrong, hint = "an event trigger of the log's guard is missing or not ALWAYS", _INSTALL
+    elif not found.sealed:
+        wrong, hint = f"the log is not sealed: {found.reason}", "run `manage.py seal`"
+    elif not found.whole:
+        wrong, hint = "what was sealed of the log is not what is there", _TAMPERED
+    else:
+        return []
+    return [Error(wrong, hint=hint, id="mandate.E007")]
 
 
 def key_files(folder: Path) -> list[CheckMessage]:

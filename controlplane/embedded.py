@@ -116,6 +116,7 @@ def _start_postgres(
         **kept,
         "database_url": _dsn("mandate_app", passwords["mandate_app"], sockets),
         "database_owner_url": _dsn("migrator", passwords["migrator"], sockets),
+        "database_superuser_url": cluster.superuser_dsn(passwords["postgres"]),
     }
 
 

@@ -9,14 +9,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
+from controlplane import env
 from controlplane.places import Identity, give, reachable, readable_copy, write_private
 from controlplane.supervisor import LAUNCH, ChildFailed
 
 DATABASE = "mandate"
+GUARD = env.ROOT / "deploy" / "guard.sql"
 _ORPHAN_SECONDS = 10.0
 _SETTINGS = {
     "listen_addresses": "",
@@ -181,6 +184,14 @@ class Cluster:
                     sql.Identifier(DATABASE)
                 )
             )
+        with psycopg.connect(self.superuser_dsn(passwords["postgres"]), autocommit=True) as link:
+            link.execute(GUARD.read_bytes())
+
+    def superuser_dsn(self, password: str) -> str:
+        """Our database as the superuser, who alone can unseal the log."""
+        return (
+            f"postgresql://postgres:{password}@/{DATABASE}?host={quote(str(self.sockets), safe='')}"
+        )
 
 
 def _role(link: psycopg.Connection, name: str, options: str, password: str | None = None) -> None:

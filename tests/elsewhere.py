@@ -69,6 +69,7 @@ class Addresses:
 
     app: str
     owner: str
+    superuser: str
 
     def environment(self) -> Mapping[str, str]:
         return {"DATABASE_URL": self.app, "DATABASE_OWNER_URL": self.owner}
@@ -160,4 +161,5 @@ def _roles(release: Release, port: int, password: str) -> Addresses:
     return Addresses(
         app=f"postgresql://mandate_app:{words['app']}@{at}",
         owner=f"postgresql://migrator:{words['migrator']}@{at}",
+        superuser=f"postgresql://postgres:{password}@{at}",
     )

@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     folder = Path(tempfile.mkdtemp(prefix="mandate-tests-"))
     _TEMPORARY.append(folder)
     facts = embedded.start(folder, wanted, _SUPERVISOR)
-    for name in ("database_url", "database_owner_url", "redis_url"):
+    for name in ("database_url", "database_owner_url", "database_superuser_url", "redis_url"):
         if name in facts:
             os.environ.setdefault(name.upper(), facts[name])
 

@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> int:
     folders = [folder for folder in FOLDERS if (env.ROOT / folder).is_dir()]
     command = [sys.executable, "-m", "pytest", "-m", "not browser and not faults", *folders]
     with elsewhere.cluster(releases[asked], testing=True) as addresses:
-        environment = {**os.environ, **addresses.environment()}
+        superuser = {"DATABASE_SUPERUSER_URL": addresses.superuser}
+        environment = {**os.environ, **addresses.environment(), **superuser}
         return subprocess.run(command, cwd=env.ROOT, env=environment, check=False).returncode
 
 

@@ -172,6 +172,8 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("view.removed", "saved view of the log removed"),
             ("demo.tampered", "row changed behind the log's back, in a demo"),
             ("demo.restored", "changed row put back, in a demo"),
+            ("log.unsealed", "log unsealed for an upgrade"),
+            ("log.sealed", "log sealed again"),
         ),
     ),
 )

@@ -12,9 +12,12 @@ import sys
 from pathlib import Path
 
 import django
+import psycopg
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
+from django.db.migrations.executor import MigrationExecutor
 
+from audit.log.sealing import Sealed, seal
 from controlplane import env
 from controlplane.kernel.clock import system_clock
 from controlplane.places import write_private
@@ -35,14 +38,28 @@ def say(line: str) -> None:
 
 
 def migrate(*, demo: bool) -> None:
-    """Bring the schema up to date as the owner, who also says that this is a demo, and see that the months exist."""
+    """Bring the schema up to date as the owner, who also says that this is a demo, seal the log, see that the months exist."""
+    _unseal()
     call_command("migrate", database="owner", interactive=False, verbosity=0)
-    if demo:
-        with connections["owner"].cursor() as cursor:
+    with transaction.atomic("owner"), connections["owner"].cursor() as cursor:
+        if demo:
             cursor.execute("SELECT become_demo()")
+        sealed = seal(cursor)
     connections["owner"].close()
+    if sealed is Sealed.NO_GUARD:
+        say("nothing guards the log against its owner: a superuser should run deploy/guard.sql")
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT make_months()")
+
+
+def _unseal() -> None:
+    """Where PostgreSQL is ours, new migrations may change the log's tables, and an entry says so. Else a superuser unseals."""
+    superuser = env.services().get("database_superuser_url")
+    executor = MigrationExecutor(connections["owner"])
+    if superuser is None or not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return
+    with psycopg.connect(superuser, autocommit=True) as link:
+        link.execute("SELECT mandate_guard.unseal('migrations of a new version')")
 
 
 def go_back() -> None:

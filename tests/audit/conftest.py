@@ -1,5 +1,6 @@
 """A log in a database of its own, so that whole-log facts (its size, nothing outside) are a test's own."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ SQL_FILES = (
     "vault/sql/tables.sql",
     "vault/sql/functions.sql",
     "saved/sql/tables.sql",
+    "sql/months.sql",
 )
 OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
 APP_ROLE = str(settings.DATABASES["default"]["USER"])
@@ -64,6 +66,13 @@ class LogDatabase:
         db = psycopg.connect(self.owner_dsn, autocommit=True)
         db.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER_ROLE)))
         return db
+
+    def superuser(self) -> psycopg.Connection[Any]:
+        """Who can do everything to this database, and so unseals its log."""
+        name = urlsplit(self.app_dsn).path.lstrip("/")
+        return psycopg.connect(
+            with_name(os.environ["DATABASE_SUPERUSER_URL"], name), autocommit=True
+        )
 
     def one(self, query: str, *values: object) -> Any:
         """The first column of the first row."""
@@ -143,3 +152,13 @@ def _template() -> Iterator[str]:
 def log_db(_template: str) -> Iterator[LogDatabase]:
     with database(_template) as made:
         yield made
+
+
+@pytest.fixture
+def sealed_db(log_db: LogDatabase) -> LogDatabase:
+    """The same, guarded by `deploy/guard.sql` and sealed."""
+    with log_db.superuser() as db:
+        db.execute((Path(settings.BASE_DIR) / "deploy" / "guard.sql").read_bytes())
+    with log_db.owner() as owner:
+        assert owner.execute("SELECT mandate_guard.seal()").fetchone() == ("first",)
+    return log_db

@@ -241,7 +241,8 @@ def test_the_functions_in_the_database_are_those_in_the_files(log_db: LogDatabas
     special = {name: (kind, definer, config) for name, _, kind, definer, config in found}
     ordinary = ("v", False, None)
     assert {name: how for name, how in special.items() if how != ordinary} == {
-        "make_months": ("v", True, ["search_path=public, pg_temp"]),
+        "make_months": ("v", True, ["search_path=pg_catalog, pg_temp"]),
+        "drop_month": ("v", True, ["search_path=pg_catalog, pg_temp"]),
         "uuid7_floor": ("i", False, None),
     }
 

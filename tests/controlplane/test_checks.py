@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import Error
 from django.db import connection
 
+from audit.log.sealing import Standing
 from controlplane import checks
 
 
@@ -84,6 +85,26 @@ def test_a_partition_whose_guards_are_gone_is_named(
     link.rollback()
     link.close()
     assert [one.msg for one in found] == [f'"{partition}" does not refuse changes']
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"installed": False}, "nothing keeps the owner of the tables from changing the log"),
+        ({"watching": False}, "an event trigger of the log's guard is missing or not ALWAYS"),
+        ({"sealed": False, "reason": "upgrade"}, "the log is not sealed: upgrade"),
+        ({"whole": False}, "what was sealed of the log is not what is there"),
+    ],
+)
+def test_a_guard_that_is_not_all_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, object], said: str
+) -> None:
+    whole = {"installed": True, "sealed": True, "whole": True, "watching": True}
+    monkeypatch.setattr(checks, "standing", lambda _: Standing(**whole))
+    assert checks.guard() == []
+    monkeypatch.setattr(checks, "standing", lambda _: Standing(**{**whole, **found}))  # type: ignore[arg-type]  # by name
+    assert [(one.id, one.msg) for one in checks.guard()] == [("mandate.E007", said)]
 
 
 def test_keys_that_are_missing_or_open_to_others(tmp_path: Path) -> None:

@@ -1,0 +1,19 @@
+"""Months that may be made, and dropped, with more rights than the caller has. The SQL lies in `audit/sql/months.sql`."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections, migrations
+
+APP = Path(__file__).resolve().parent.parent
+
+
+def sql(path):
+    """One file, with `:"app"` (as psql writes it) replaced by the application role."""
+    role = connections["default"].ops.quote_name(settings.DATABASES["default"]["USER"])
+    return migrations.RunSQL((APP / path).read_text(encoding="utf-8").replace(':"app"', role))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("audit", "0003_saved_views")]
+    operations = [sql("sql/months.sql")]
