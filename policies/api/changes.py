@@ -18,9 +18,9 @@ from policies.api.glass_shape import glass_shape
 from policies.api.once import KEY, answered
 from policies.bundles.read import published_documents
 from policies.changes import access, commands, publishing
+from policies.changes.bound import Seen, replay_digest
 from policies.changes.commands import MAX_TEXT, NewChange
 from policies.changes.models import OPEN, STATES, ChangeRequest, Glass
-from policies.changes.publishing import Seen
 from policies.changes.read import conflicts, edits_of, standing
 from policies.changes.texts import named
 from policies.documents.document import Identity
@@ -77,12 +77,25 @@ class Said(serializers.Serializer[Any]):
 
 
 class Approving(Said):
-    """A yes to what was read: its base, its digest and the replay's. What is given must stand there still, else 409."""
+    """A yes to what was read, all three: what stands there must be that still, else 409; without them it is 428."""
 
-    base = serializers.IntegerField(required=False, allow_null=True, default=None)
-    digest = serializers.CharField(max_length=64, required=False, allow_blank=True, default="")
+    base = serializers.IntegerField(
+        required=False, allow_null=True, default=None, help_text="the change request's `base`"
+    )
+    digest = serializers.CharField(
+        max_length=64,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="the change request's `digest`",
+    )
     replay = serializers.CharField(
-        max_length=64, required=False, allow_null=True, allow_blank=True, default=None
+        max_length=64,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        default=None,
+        help_text="the `digest` of its replay; empty where it has none",
     )
 
 
@@ -339,6 +352,7 @@ def body(principal: Principal, change: UUID) -> dict[str, Any]:
     refusal = found.refusal(principal, publishing.roles_of(principal, base, row.tenant))
     return {
         **shapes.head(row),
+        "replay": replay_digest(row),
         "edits": [shapes.edit(edit) for edit in edits],
         "checks": [shapes.check(check) for check in row.checks.order_by("id")],
         "conflicts": [named(i) for i in conflicts(base, row, edits)] if row.open else [],

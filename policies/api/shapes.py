@@ -106,6 +106,9 @@ class ChangeHead(serializers.Serializer[Any]):
 class ChangeBody(ChangeHead):
     """One change request with its edits, checks and approvals. `refusal` says why the asker may not approve it; empty: may."""
 
+    replay = serializers.CharField(
+        allow_blank=True, help_text="the digest of its newest finished replay; an approval names it"
+    )
     edits = EditSerializer(many=True)
     checks = CheckSerializer(many=True)
     needs = NeedSerializer(many=True)

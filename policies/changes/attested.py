@@ -12,8 +12,8 @@ from policies.bundles.published import published
 from policies.bundles.read import published_documents
 from policies.changes import access, publishing
 from policies.changes.attestation import Checked, Used, checked, listed_keys, require_of
+from policies.changes.bound import Seen, replay_digest
 from policies.changes.models import APPROVAL, Approval, ChangeRequest
-from policies.changes.publishing import Seen
 from policies.changes.read import edits_of, standing
 from policies.identity.models import User
 from policies.order.lock import mandate_now
@@ -51,7 +51,8 @@ def approve_attested(by: Principal, change: UUID, text: str) -> ChangeRequest:
     reason = f"reviewed in Git: {said.repository} at {said.commit}"
     for person in people:
         if row.state == APPROVAL:
-            seen = Seen(base=said.base, digest=said.content)
+            # in Git the text is read; the replay is what stands beside it here
+            seen = Seen(said.base, said.content, replay_digest(row))
             row = publishing.approve(
                 person, row.id, reason=reason, seen=seen, attestation=found.digest
             )

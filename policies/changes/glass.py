@@ -17,9 +17,10 @@ from policies.bundles.publish import Candidate
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import single_operator
 from policies.changes import access
+from policies.changes.bound import UNSEEN, Seen, require_seen, require_whole
 from policies.changes.commands import NewChange, entry, locked, require_state
 from policies.changes.models import APPROVAL, PUBLISHED, ChangeRequest, Edit, Glass
-from policies.changes.publishing import UNSEEN, Seen, propose, publish_with, require_seen, roles_of
+from policies.changes.publishing import propose, publish_with, roles_of
 from policies.changes.read import edits_of, moved, standing, touched
 from policies.changes.refusals import EditedMeanwhile, WrongState
 from policies.changes.tightening import loosens
@@ -89,7 +90,8 @@ def break_glass(
 ) -> ChangeRequest:
     """Publish alone what passed its checks, with a reason that is kept. Another member reviews it afterwards.
 
-    Raises NotFound; NotForGlass for who may not, and for what does not only tighten; InvalidRequest without a reason; Conflict.
+    Raises NotFound; NotForGlass for who may not, and for what does not only tighten; InvalidRequest without reason; SeenMissing;
+    Conflict.
     """
     row = access.get(principal, change)
     require_state(row, (APPROVAL,))
@@ -103,6 +105,7 @@ def break_glass(
     if refused:
         raise refused
     _require(principal, base, row, edits)
+    require_whole(seen)
     consent = Alone(row, edits, principal, reason.strip()[:_LONGEST])
     return publish_with(row, edits, principal, consent, alone=True)
 

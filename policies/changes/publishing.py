@@ -21,6 +21,7 @@ from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import roles_at
 from policies.changes import access, checks, replays
 from policies.changes.attestation import Used
+from policies.changes.bound import UNSEEN, Seen, replay_digest, require_seen, require_whole
 from policies.changes.commands import (
     NewChange,
     delete_document,
@@ -49,7 +50,6 @@ from policies.changes.refusals import (
     EditedMeanwhile,
     ReplayMissing,
     ReplayStale,
-    StaleApproval,
     TooEarly,
 )
 from policies.documents.document import Identity
@@ -58,18 +58,6 @@ from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 
 SYSTEM = Principal(kind="job", id="changes", name="the system")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What an approver had on the screen; what is left out is not compared. It is this that is approved, or nothing."""
-
-    base: int | None = None
-    digest: str = ""
-    replay: str | None = None
-
-
-UNSEEN = Seen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +148,7 @@ def approve(
     `attestation` is the digest of the signed review that says it for them (`policies.changes.attested`).
 
     Raises NotFound; Forbidden for who may not, also for who wrote or last edited it in four-eyes; Conflict when it waits for no
-    approval, StaleApproval when it is not what was read, BaseMoved when its base moved under it.
+    approval, StaleApproval when it is not what was read, SeenMissing when that is not said, BaseMoved when its base moved.
     """
     row = access.get(principal, change)
     require_state(row, (APPROVAL,))
@@ -171,6 +159,7 @@ def approve(
     roles = roles_of(principal, base, row.tenant)
     found = standing(base, row, edits)
     access.require_approve(principal, found, roles)
+    require_whole(seen)
     approval = Approval(
         id=new_id(),
         change=row,
@@ -218,12 +207,6 @@ def publish_change(principal: Principal, change: UUID) -> ChangeRequest:
             "this was approved for a later time; cancel the time first, which asks for approval again"
         )
     return publish_approved(row, principal)
-
-
-def replay_digest(row: ChangeRequest) -> str:
-    """What an approval binds of the newest replay; empty where there is none."""
-    found = replays.current(row)
-    return found.digest if found else ""
 
 
 def publish_approved(row: ChangeRequest, by: Principal) -> ChangeRequest:
@@ -371,19 +354,6 @@ def _require_replay(base: Published, row: ChangeRequest) -> None:
         raise ReplayStale(
             "the replay is of another text or another base; run it again, then approve"
         )
-
-
-def require_seen(row: ChangeRequest, seen: Seen) -> None:
-    """Raises StaleApproval unless what was read is what stands there."""
-    # INVARIANT: what the approver saw is what is approved
-    if seen.digest and seen.digest != row.digest:
-        raise StaleApproval("somebody edited this since you read it; look at it again")
-    if seen.base is not None and seen.base != row.base:
-        raise StaleApproval(
-            f"you read it over revision {seen.base}, and it is over {row.base} now; look at it again"
-        )
-    if seen.replay is not None and seen.replay != replay_digest(row):
-        raise StaleApproval("another replay stands there than the one you read; look at it again")
 
 
 def _due(row: ChangeRequest) -> bool:

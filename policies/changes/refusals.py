@@ -1,6 +1,6 @@
 """What approving, publishing and moving a change request refuse, each with a code of its own."""
 
-from controlplane.kernel.errors import Conflict, Forbidden
+from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest
 from policies.bundles.publish import BaseMoved
 
 
@@ -26,6 +26,13 @@ class StaleApproval(Conflict):
     """What was read is not what stands there now: another text, another base or another replay."""
 
     code = "approval_stale"
+
+
+class SeenMissing(InvalidRequest):
+    """A yes that does not say what it is to: the base, the text and the replay that were read."""
+
+    code = "seen_missing"
+    status = 428
 
 
 class ReplayMissing(Conflict):

@@ -21,6 +21,7 @@ from policies.bundles.principals import principal_for
 from policies.bundles.published import published
 from policies.bundles.read import published_documents
 from policies.changes import access, publishing
+from policies.changes.bound import Seen, replay_digest
 from policies.changes.models import OPEN, ChangeRequest
 from policies.changes.read import edits_of, missing_words, standing
 from policies.documents.problems import InvalidDocuments
@@ -93,7 +94,8 @@ def approve(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:
         return publishing.approve(operator, row.id, reason=options["reason"])
     member = principal_for(member_of_token(shown), published())
     access.require_named_author(row, standing(published_documents(), row, edits_of(row)))
-    return publishing.approve(member, row.id, reason=options["reason"])
+    seen = Seen(row.base, row.digest, replay_digest(row))
+    return publishing.approve(member, row.id, reason=options["reason"], seen=seen)
 
 
 def rollback(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:

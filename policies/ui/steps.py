@@ -15,8 +15,8 @@ from audit.ui.request import principal_of
 from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
 from controlplane.kernel.principal import Principal
 from policies.changes import access, commands, glass, publishing, rebasing, scheduling, shadows
+from policies.changes.bound import Seen
 from policies.changes.models import ChangeRequest
-from policies.changes.publishing import Seen
 from policies.documents.document import Identity
 from policies.documents.problems import InvalidDocuments
 from policies.ui.people import sentence

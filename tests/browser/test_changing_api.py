@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.world import Console
-from tests.four_eyes import done, four_eyes
+from tests.four_eyes import approved, done, four_eyes
 
 FORBID = """\
 apiVersion: mandate/v1
@@ -52,14 +52,14 @@ def test_tariq_drafts_and_cleo_approves(two: Console) -> None:
         assert made["missing"] == [{"kind": "Permission", "count": 1, "roles": ["approver"]}]
         assert tariq.post(f"{one}approve/", json={}).status_code == 403
         assert decided(two) == "permit"
-        published = done(cleo.post(f"{one}approve/", json={"digest": made["digest"]}))
+        published = approved(cleo, one)
         assert (published["state"], published["flagged"]) == ("published", False)
         assert decided(two) == "deny"
         before = published["revision"] - 1
         back = done(cleo.post(f"/bundles/{before}/rollback/", json={"reason": "enough"}), 201)
         assert cleo.post(f"/change-requests/{back['id']}/approve/", json={}).status_code == 403
         assert decided(two) == "deny"
-        done(finn.post(f"/change-requests/{back['id']}/approve/", json={}))
+        approved(finn, f"/change-requests/{back['id']}/")
         assert decided(two) == "permit"
 
 

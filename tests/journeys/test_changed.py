@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.four_eyes import done, four_eyes
+from tests.four_eyes import approved, done, four_eyes
 from tests.journeys.installation import Installation
 
 FORBID = """\
@@ -114,7 +114,7 @@ def test_tariq_drafts_cleo_approves_and_the_same_curl_answers_differently(
             "Permission insurance/triage-rests": said["counts"]["denied"]
         }
         assert [tenant["tenant"] for tenant in said["tenants"]] == ["insurance"]
-        published = done(cleo.post(f"{one}approve/", json={"digest": made["digest"]}))
+        published = approved(cleo, one)
         assert published["state"] == "published"
         status, refused = curl(two)
         assert status == 403
@@ -127,9 +127,7 @@ def test_tariq_drafts_cleo_approves_and_the_same_curl_answers_differently(
         assert cleo.post(f"/change-requests/{back['id']}/approve/", json={}).status_code == 403
         assert curl(two)[0] == 403
     with asking(two, "finance") as finn:
-        assert done(finn.post(f"/change-requests/{back['id']}/approve/", json={}))["state"] == (
-            "published"
-        )
+        assert approved(finn, f"/change-requests/{back['id']}/")["state"] == "published"
     assert curl(two)[0] == 200
     (entry,) = two.rows(
         "SELECT convert_from(body, 'UTF8')::json AS body FROM audit_entry WHERE kind = 'bundle.activated' "

@@ -56,6 +56,11 @@ class Api:
         return answer.status_code, answer.json() if answer.content else None
 
 
+def read(body: dict[str, Any]) -> dict[str, Any]:
+    """What an approval of a change request names of what was read."""
+    return {name: body[name] for name in ("base", "digest", "replay")}
+
+
 def api(who: Principal) -> Api:
     """An API of this member's own."""
     shown = create_token(who, User.objects.get(email=who.id), name="test").shown

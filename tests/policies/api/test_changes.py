@@ -6,7 +6,7 @@ from policies.bundles.models import Document
 from policies.changes.models import ChangeRequest
 from policies.order.lock import control
 from policies.repeats.models import Repeat
-from tests.policies.api.conftest import api
+from tests.policies.api.conftest import api, read
 from tests.policies.changes.world import World, budget, force
 from tests.policies.texts import permission
 
@@ -35,7 +35,7 @@ def test_tariq_drafts_and_cleo_approves(world: World) -> None:
     one = f"change-requests/{made['id']}/"
     status, refused = tariq("POST", f"{one}approve/", {})
     assert (status, refused["code"]) == (403, "role_missing")
-    status, done = cleo("POST", f"{one}approve/", {"reason": "fine", "digest": made["digest"]})
+    status, done = cleo("POST", f"{one}approve/", {"reason": "fine", **read(made)})
     assert (status, done["state"], done["revision"]) == (200, "published", before + 1)
     assert [(a["actor"], a["reason"]) for a in done["approvals"]] == [(world.cleo.actor, "fine")]
     assert done["missing"] == []
@@ -58,7 +58,7 @@ def test_cleo_cannot_approve_her_own(world: World) -> None:
     )
     assert control() == before
     assert ChangeRequest.objects.get(pk=made["id"]).approvals.count() == 0
-    status, done = api(world.dora)("POST", f"change-requests/{made['id']}/approve/", {})
+    status, done = api(world.dora)("POST", f"change-requests/{made['id']}/approve/", read(made))
     assert (status, done["state"]) == (200, "published")
 
 
@@ -210,8 +210,8 @@ def test_an_approval_with_a_key_is_given_once(world: World) -> None:
         },
     )
     cleo, path = api(world.cleo), f"change-requests/{made['id']}/approve/"
-    first = cleo("POST", path, {}, key="yes")
-    assert cleo("POST", path, {}, key="yes") == first
+    first = cleo("POST", path, read(made), key="yes")
+    assert cleo("POST", path, read(made), key="yes") == first
     assert cleo("POST", path, {})[0] == 403
     assert len(first[1]["approvals"]) == 1
 

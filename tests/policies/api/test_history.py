@@ -2,7 +2,7 @@
 
 from policies.changes.models import ChangeRequest
 from policies.order.lock import control
-from tests.policies.api.conftest import api
+from tests.policies.api.conftest import api, read
 from tests.policies.changes.world import World, force, opened
 from tests.policies.texts import permission
 
@@ -10,7 +10,8 @@ from tests.policies.texts import permission
 def test_a_document_has_its_versions_with_who_and_what(world: World) -> None:
     first = force(permission("p", world.tenant))
     row = opened(world.tariq, permission("p", world.tenant, "request.stream"), of=world.tenant)
-    _, done = api(world.cleo)("POST", f"change-requests/{row.id}/approve/", {})
+    bound = {"base": row.base, "digest": row.digest, "replay": ""}
+    _, done = api(world.cleo)("POST", f"change-requests/{row.id}/approve/", bound)
     address = f"documents/Permission/p/history/?tenant={world.tenant}"
     status, found = api(world.tariq)("GET", address)
     assert status == 200
@@ -59,7 +60,7 @@ def test_rolling_back_by_api(world: World) -> None:
     assert (status, made["state"], made["rollbackOf"]) == (201, "approval", first)
     assert cleo("POST", f"bundles/{first}/rollback/", {"reason": "it broke"}, key="back")[1] == made
     assert ChangeRequest.objects.filter(rollback_of=first).count() == 1
-    status, done = api(world.dora)("POST", f"change-requests/{made['id']}/approve/", {})
+    status, done = api(world.dora)("POST", f"change-requests/{made['id']}/approve/", read(made))
     assert (status, done["state"], control().revision) == (200, "published", done["revision"])
     assert api(world.tariq)("POST", f"bundles/{first}/rollback/", {})[0] == 403
     assert cleo("POST", f"bundles/{10**9}/rollback/", {})[0] == 404

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.order.lock import control
-from tests.policies.api.conftest import api
+from tests.policies.api.conftest import api, read
 from tests.policies.changes.world import FOUR_EYES, World, budget, force, grant
 from tests.policies.replay.world import documents
 from tests.policies.texts import permission
@@ -24,7 +24,7 @@ def handed(who: object, *texts: str, of: str = "") -> dict[str, object]:
 def test_each_refusal_has_its_own_code_and_changes_nothing(world: World) -> None:
     tariq, cleo, dora = api(world.tariq), api(world.cleo), api(world.dora)
     made = handed(tariq, permission("p", world.tenant), of=world.tenant)
-    one, read = f"change-requests/{made['id']}/", {"base": made["base"], "digest": made["digest"]}
+    one, bound = f"change-requests/{made['id']}/", read(made)
 
     def refused(who: object, path: str, body: dict[str, object]) -> tuple[int, str]:
         before = (control(), cleo("GET", one)[1]["state"])
@@ -38,9 +38,11 @@ def test_each_refusal_has_its_own_code_and_changes_nothing(world: World) -> None
     assert [
         refused(cleo, f"change-requests/{own['id']}/approve/", {}),
         refused(tariq, f"{one}approve/", {}),
-        refused(cleo, f"{one}approve/", {**read, "digest": "0" * 64}),
-        refused(cleo, f"{one}approve/", {**read, "base": 1}),
-        refused(cleo, f"{one}approve/", {**read, "replay": "f" * 64}),
+        refused(cleo, f"{one}approve/", {**bound, "digest": "0" * 64}),
+        refused(cleo, f"{one}approve/", {**bound, "base": 1}),
+        refused(cleo, f"{one}approve/", {**bound, "replay": "f" * 64}),
+        *(refused(cleo, f"{one}approve/", bound | {name: None}) for name in ("base", "replay")),
+        refused(cleo, f"{one}approve/", {**bound, "digest": ""}),
         refused(tariq, f"{one}publish/", {}),
         refused(cleo, f"change-requests/{lowered['id']}/publish/", {}),
         refused(cleo, f"change-requests/{lowered['id']}/approve/", {}),
@@ -50,14 +52,15 @@ def test_each_refusal_has_its_own_code_and_changes_nothing(world: World) -> None
         (409, "approval_stale"),
         (409, "approval_stale"),
         (409, "approval_stale"),
+        *[(428, "seen_missing")] * 3,
         (403, "approvals_missing"),
         (403, "organisation_needs_two"),
         (403, "own_change"),
     ]
     force(grant(world.dora.id, "auditor"))
-    assert refused(dora, f"{one}approve/", read) == (403, "role_missing")
+    assert refused(dora, f"{one}approve/", bound) == (403, "role_missing")
     force(permission("p", world.tenant, "request.stream"))
-    assert refused(cleo, f"{one}approve/", read) == (409, "base_moved")
+    assert refused(cleo, f"{one}approve/", bound) == (409, "base_moved")
     assert refused(tariq, f"{one}rebase/", {}) == (409, "fields_clash")
 
 
@@ -89,7 +92,7 @@ def test_a_time_by_address(world: World) -> None:
     status, found = tariq("PUT", f"{one}schedule/", {"publishAt": at})
     assert (status, found["publishAt"][:19], found["state"]) == (200, at[:19], "approval")
     assert found["digest"] != made["digest"]
-    assert cleo("POST", f"{one}approve/", {})[1]["state"] == "scheduled"
+    assert cleo("POST", f"{one}approve/", read(found))[1]["state"] == "scheduled"
     status, told = cleo("POST", f"{one}publish/", {})
     assert (status, told["code"]) == (409, "too_early")
     status, found = cleo("DELETE", f"{one}schedule/")
@@ -104,8 +107,8 @@ def test_an_emergency_by_address(world: World) -> None:
     one = f"change-requests/{made['id']}/"
     assert ada("POST", f"{one}break-glass/", {})[0] == 400
     assert dora("POST", f"{one}break-glass/", {"reason": "x"})[1]["code"] == "not_for_break_glass"
-    read = {"reason": "it leaks", "base": made["base"], "digest": made["digest"]}
-    status, done = ada("POST", f"{one}break-glass/", read)
+    assert ada("POST", f"{one}break-glass/", {"reason": "it leaks"})[1]["code"] == "seen_missing"
+    status, done = ada("POST", f"{one}break-glass/", {"reason": "it leaks", **read(made)})
     assert (status, done["state"], done["flagged"]) == (200, "published", True)
     assert (done["glass"]["actor"], done["glass"]["verdict"]) == (world.ada.actor, "")
     confirm = {"verdict": "confirmed", "reason": "right so"}

@@ -10,8 +10,8 @@ from policies.bundles.models import Bundle
 from policies.bundles.publish import publish
 from policies.bundles.read import published_documents
 from policies.changes import glass, publishing
+from policies.changes.bound import Seen
 from policies.changes.models import ChangeRequest, Glass
-from policies.changes.publishing import Seen
 from policies.order.lock import control
 from tests.policies.changes.world import FOUR_EYES, World, force, grant, opened
 from tests.policies.people import entries

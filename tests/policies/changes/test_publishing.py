@@ -11,8 +11,8 @@ from policies.bundles.models import Bundle, Document
 from policies.bundles.publish import Edits, NeedsApproval, publish
 from policies.bundles.read import published_documents
 from policies.changes import commands, publishing, rebasing
+from policies.changes.bound import Seen
 from policies.changes.models import Approval, ChangeRequest
-from policies.changes.publishing import Seen
 from policies.documents.parse import parse_text
 from policies.identity.models import User
 from policies.order.lock import control
@@ -214,7 +214,8 @@ def test_an_approval_is_of_what_was_read(world: World) -> None:
         publishing.approve(world.cleo, row.id, seen=Seen(digest=digest))
     row.refresh_from_db()
     assert (
-        publishing.approve(world.cleo, row.id, seen=Seen(row.base, row.digest)).state == "published"
+        publishing.approve(world.cleo, row.id, seen=Seen(row.base, row.digest, "")).state
+        == "published"
     )
 
 

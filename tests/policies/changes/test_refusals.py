@@ -11,8 +11,8 @@ from policies.bundles.models import Bundle
 from policies.bundles.publish import publish
 from policies.changes import commands as writing
 from policies.changes import publishing, rebasing, replays
+from policies.changes.bound import Seen, replay_digest
 from policies.changes.models import ChangeRequest
-from policies.changes.publishing import Seen
 from policies.order.lock import control
 from policies.replay import job
 from policies.replay.models import OPEN as OPEN_REPLAYS
@@ -190,7 +190,7 @@ def replayed(row: ChangeRequest) -> str:
     """Its replay, worked to the end; the digest."""
     while job.run_next(Past()) is not None:
         pass
-    return publishing.replay_digest(row)
+    return replay_digest(row)
 
 
 def test_where_the_base_wants_a_replay_nobody_approves_without_a_current_one(world: World) -> None:

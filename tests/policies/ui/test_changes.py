@@ -37,10 +37,9 @@ def test_from_a_text_to_a_published_revision(world: World) -> None:
     seen = cleo.get(one).content.decode()
     assert f'action="{one}approve/"' in seen
     before = control().revision
+    digest = ChangeRequest.objects.get(pk=row.pk).digest
     text = words(
-        cleo.post(
-            f"{one}approve/", digest=ChangeRequest.objects.get(pk=row.pk).digest, reason="fine"
-        )
+        cleo.post(f"{one}approve/", base=row.base, digest=digest, replay="", reason="fine")
     )
     assert f"Revision {before + 1} is in force." in text
     assert "Cleo approved" in text

@@ -1,0 +1,150 @@
+"""In Chromium, as people do it: a rebase field by field, an exit drill, a test made of a call, and what Git keeps."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.test_walks import SUMMARIES, rests
+from tests.browser.walking import (
+    Jobs,
+    begun,
+    jobs_beside,
+    looks_right,
+    message,
+    people,
+    state,
+    text,
+    withdrawn,
+)
+from tests.browser.world import Console
+from tests.four_eyes import approved
+
+
+@pytest.fixture(scope="module")
+def jobs(two: Console) -> Iterator[Jobs]:
+    with jobs_beside(two) as found:
+        yield found
+
+
+def published(console: Console, address: str) -> None:
+    """Approved by Cleo, by API."""
+    with console.bearer(console.tokens["approver"]) as cleo:
+        assert approved(cleo, address)["state"] == "published"
+
+
+def test_a_rebase_is_chosen_field_by_field(two: Console, browser: Browser) -> None:
+    was = rests("walk-both", f"{SUMMARIES} && run.calls > 100")
+    published(two, begun(two, "A rule of two", was))
+    mine = begun(two, "Mine", was.replace("today", "until noon").replace("100", "90"))
+    theirs = was.replace("today", "this week").replace("cleo@acme", "rui@acme")
+    published(two, begun(two, "Theirs", theirs))
+    with people(two, browser, "tariq") as (tariq,):
+        page = tariq.page
+        page.goto(mine)
+        card = "section[aria-labelledby=moved-title]"
+        said = text(tariq, card)
+        assert "Comes in by itself: metadata." in said
+        assert page.locator(f"{card} fieldset legend code").first.inner_text() == "spec.message"
+        assert page.locator(f"{card} fieldset").count() == 1
+        looks_right(tariq)
+        page.click("button:has-text('Rebase')")
+        assert "choose a side for each" in message(tariq)
+        page.check(f"{card} fieldset input[value=theirs]")
+        page.click("button:has-text('Rebase')")
+        assert message(tariq) == "It is written against the bundle in force now."
+        assert page.locator(card).count() == 0
+        added = page.locator(".diff-in").all_inner_texts()
+        assert [line for line in added if "until noon" in line or "this week" in line] == []
+        assert len([line for line in added if "run.calls > 90" in line]) == 1
+        looks_right(tariq)
+    withdrawn(two, mine)
+
+
+def test_an_exit_drill_is_run_read_and_kept(
+    two: Console, browser: Browser, jobs: Jobs, tmp_path: Path
+) -> None:
+    with people(two, browser, "cleo") as (cleo,):
+        page = cleo.page
+        page.goto("/reports/exit-drills/")
+        page.select_option("#id_what", "vendor:google")
+        page.select_option("#id_tenant", "insurance")
+        page.click("text=Run the drill")
+        assert text(cleo, "h1") == "Without the vendor google"
+        page.wait_for_selector("#drill >> text=Waiting for its turn")
+        looks_right(cleo)
+        jobs("replay")
+        page.wait_for_selector("#drill .sentence", timeout=20_000)
+        said = text(cleo, "#drill .sentence")
+        assert "of what was served still would be" in said
+        page.reload()
+        looks_right(cleo)
+        with page.expect_download() as coming:
+            page.click("text=Evidence as JSON")
+        coming.value.save_as(tmp_path / "evidence.json")
+        found = json.loads((tmp_path / "evidence.json").read_text(encoding="utf-8"))
+        assert (found["sentence"], found["startedBy"]) == (said, "member:cleo@acme.example")
+        assert found["digest"] == page.locator(".card-foot code").get_attribute("title")
+        assert two.rows(
+            "SELECT count(*) FROM audit_entry WHERE kind = 'replay.finished' AND convert_from(body, 'UTF8') LIKE %s",
+            f"%{found['digest']}%",
+        ) == [(1,)]
+
+
+def test_a_test_is_made_of_a_call_and_counts_as_coverage(two: Console, browser: Browser) -> None:
+    with people(two, browser, "tariq", "cleo") as (tariq, cleo):
+        page = tariq.page
+        page.goto(f"/calls/{two.calls['completed']}/")
+        page.click("text=Make a test of this call")
+        assert message(tariq) == (
+            "A draft with the test. Read what it expects before you hand it in."
+        )
+        looks_right(tariq)
+        page.click("text=Hand in")
+        assert state(tariq) == "waits for approval"
+        assert "Policy tests" in text(tariq, "section[aria-labelledby=checks-title]")
+        address = page.url
+        cleo.page.goto("/policy-tests/")
+        bare = cleo.page.locator("section[aria-labelledby=coverage-title] li").count()
+        cleo.page.goto(address)
+        cleo.page.click("button:has-text('Approve')")
+        assert state(cleo) == "published"
+        cleo.page.goto("/policy-tests/")
+        assert "passes" in text(cleo, "section[aria-labelledby=tests-title]")
+        now = cleo.page.locator("section[aria-labelledby=coverage-title] li").count()
+        assert now < bare
+        looks_right(cleo)
+
+
+def test_what_git_keeps_is_locked_and_offered_as_a_patch(
+    two: Console, browser: Browser, tmp_path: Path
+) -> None:
+    source = rests("walk-git", f"{SUMMARIES} && run.calls > 100")
+    (tmp_path / "rules.yaml").write_text(source, encoding="utf-8")
+    of = ("--repository", "git@github.com:acme/policies.git", "--commit", "4c1f00d")
+    made = json.loads(two.manage("policy", "apply", str(tmp_path), *of, "--json"))
+    published(two, f"/change-requests/{made['id']}/")
+    one = "/documents/Permission/insurance/walk-git/"
+    drafts = "SELECT count(*) FROM policies_change"
+    before = two.rows(drafts)
+    with people(two, browser, "cleo") as (cleo,):
+        page = cleo.page
+        page.goto(one)
+        assert "rules.yaml:1 at 4c1f00d of git@github.com:acme/policies.git" in text(cleo, "main")
+        looks_right(cleo)
+        page.click("text=Write a patch")
+        page.click("button:has-text('YAML')")
+        page.fill("#text", source.replace("today", "this week"))
+        page.click("text=Make a patch")
+        patch = page.locator("#patch").inner_text()
+        assert """+  message: '"it rests this week"'""" in patch
+        looks_right(cleo)
+        with page.expect_download() as coming:
+            page.click("text=Download the patch")
+        coming.value.save_as(tmp_path / "it.patch")
+        assert (tmp_path / "it.patch").read_text(encoding="utf-8").strip() == patch.strip()
+        page.goto(f"{one}edit/?tab=yaml")
+        assert page.input_value("#text") == source
+    assert two.rows(drafts) == before
