@@ -106,6 +106,10 @@ _FAILURES: Mapping[tuple[str, str], tuple[type[MandateError], str]] = {
         Forbidden,
         "a policy change before the model started denies this call",
     ),
+    ("failed", "not_redactable"): (
+        Forbidden,
+        "what must be redacted here cannot be: in an encoded attachment, or where it is the name of a member",
+    ),
     ("failed", "no_headroom"): (BudgetExhausted, "no money is left for another attempt"),
     ("failed", "not_accepted"): (
         UpstreamFailed,

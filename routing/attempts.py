@@ -21,7 +21,9 @@ from routing.calls import answers, commands, steps
 from routing.calls.attempts import StartAnswer
 from routing.calls.steps import Reservation
 from routing.case import Case, Dropped, Replanned, elapsed_ms, on_from
-from routing.exchange import Usage
+from routing.dialects.redacted import CODE as NOT_REDACTABLE
+from routing.dialects.redacted import NotRedactable, told
+from routing.exchange import CallRequest, Usage
 from routing.flow import Flow
 from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
@@ -91,8 +93,8 @@ class Door:
     async def attempt(self, candidate: Candidate, repair: Repair | None = None) -> Tried:
         """One try at one model; a repair asks it something else. Raises Ended, Dropped, Denied, Replanned."""
         await self._settle_last()
-        self._asked = repair.request if repair else await self._case.to_send()
-        self._more = repair.more_tokens if repair else 0
+        self._asked = repair.request if repair else await self._to_send()
+        self._more = (repair.more_tokens if repair else 0) + self._case.grown
         worker, provider = self._case.worker, _provider_key(candidate)
         limit = self._settings(candidate)["maxConcurrency"]
         lease = await worker.concurrency.acquire(provider, limit)
@@ -111,6 +113,13 @@ class Door:
         if not (started.late or started.slept):
             await worker.breakers.record(model_label(candidate), ok=not started.counts_against())
         return started
+
+    async def _to_send(self) -> CallRequest:
+        """What the model is asked. Raises Ended where nobody can take out of it what must be taken out."""
+        try:
+            return await self._case.to_send()
+        except NotRedactable:
+            raise Ended(NOT_REDACTABLE) from None
 
     def _unstarted(self, candidate: Candidate, why: str, status: int) -> Tried:
         self.unstarted = why
@@ -131,10 +140,12 @@ class Door:
                     case.started(no)
                     return Tried(candidate, no, at)
                 case answers.Stale():
-                    checks = case.checks
+                    checks, owed = case.checks, case.decision.obligations
                     case.decide_again(await case.worker.snapshots.reload())
-                    if case.checks != checks:
-                        raise Replanned  # INVARIANT: who walks unchecked never starts what must be checked
+                    # INVARIANT: who walks unchecked never starts what must be checked, and nothing is sent under
+                    # obligations that have changed since it was made ready
+                    if (case.checks, case.decision.obligations) != (checks, owed):
+                        raise Replanned
                     candidate = pricing.enlarged(case.the_same(candidate), self._more)
                 case answers.WindowMoved():
                     case.worker.windows.forget()
@@ -168,6 +179,7 @@ class Door:
             "model": candidate.model,
             "provider": candidate.provider,
             "reserved": str(candidate.amount_nano),
+            **told(case.redacted.counts),
         }
         return steps.Start(
             call=case.row.call,

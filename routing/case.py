@@ -1,7 +1,7 @@
 """What a worker process holds (`Worker`), and what it knows about one call (`Case`)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -19,13 +19,14 @@ from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
-from policies.engine.decision import Candidate, Checks, Decision, Plan
+from policies.engine.decision import Candidate, Checks, Decision, Obligations, Plan
 from policies.engine.reads import project
 from routing import exchange
 from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
 from routing.calls.leases import Lease
 from routing.calls.pool import Database
+from routing.dialects.redacted import Redacted, of_request
 from routing.dialects.stripped import without_tools
 from routing.exchange import CallRequest
 from routing.ledger.balances import Windows
@@ -38,6 +39,7 @@ from routing.relay import Sender
 from routing.running import Running, Wakefulness
 
 THREAD_FROM = 256 * 1024
+REDACT_FROM = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -95,7 +97,8 @@ class Case:
     reserved: int | None
     decision_no: int
     decided: steps.Decided | None = None
-    stripped: dict[tuple[str, ...], CallRequest] = field(default_factory=dict)
+    sent: dict[Obligations, Redacted] = field(default_factory=dict)
+    redacted_answer: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def checks(self) -> Checks | None:
@@ -104,16 +107,28 @@ class Case:
 
     @property
     def outgoing(self) -> CallRequest:
-        """What a model is asked: the request without the tools that permissions take away."""
+        """What a model is asked: without the tools that permissions take away, and what they redact. Raises NotRedactable."""
+        return self.redacted.request
+
+    @property
+    def redacted(self) -> Redacted:
+        """The same, with what was taken out of it."""
         # INVARIANT: what is decided binds what is sent: nothing goes upstream but this, or a repair of it
-        taken = self.decision.obligations.strip_tools
-        if taken not in self.stripped:
-            self.stripped[taken] = without_tools(self.request, taken)
-        return self.stripped[taken]
+        owed = self.decision.obligations
+        if owed not in self.sent:
+            stripped = without_tools(self.request, owed.strip_tools)
+            self.sent[owed] = of_request(stripped, owed.redact)
+        return self.sent[owed]
+
+    @property
+    def grown(self) -> int:
+        """By how many bytes it is longer than what the caller sent: a placeholder may be longer than an address."""
+        return max(0, len(self.outgoing.raw) - len(self.request.raw))
 
     async def to_send(self) -> CallRequest:
-        """The same; of a large request it is made in a thread."""
-        if self.decision.obligations.strip_tools and len(self.request.raw) > THREAD_FROM:
+        """What a model is asked; of a large request it is made in a thread. Raises NotRedactable."""
+        owed, size = self.decision.obligations, len(self.request.raw)
+        if (owed.strip_tools and size > THREAD_FROM) or (owed.redact and size > REDACT_FROM):
             return await asyncio.to_thread(lambda: self.outgoing)
         return self.outgoing
 

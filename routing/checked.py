@@ -1,17 +1,21 @@
 """A call whose answer is checked: the walk through its tiers, with the door to models and the judge in hand."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.engine.checking import may_hold_failure
 from policies.engine.decide import deliberate
 from policies.engine.decision import Candidate, Plan
 from policies.engine.weigh import Weighed
-from routing.attempts import Door
+from routing.attempts import Door, Ended
 from routing.case import Case
 from routing.dialects import dialect
+from routing.dialects.redacted import CODE, NotRedactable, of_answer, of_body, of_request
+from routing.exchange import UnreadableAnswer
 from routing.judge import Judge
 from routing.ledger.headroom import model_label
+from routing.reviews import drafts
 from routing.strategies import cascade
 from routing.tried import Repair, Tried
 from routing.validation.judged import Judged, Place
@@ -31,6 +35,32 @@ async def walk(case: Case, door: Door, plan: Plan) -> Verdict | None:
     steps = _Walk(case, door, door.fresh(plan))
     judged = await cascade.run(plan, steps)
     return Verdict(judged.weighed, steps.chosen) if judged else None
+
+
+async def redact(case: Case, tried: Tried) -> bool:
+    """Take out of an answer what must go before anybody sees it. False where that cannot be done: then nobody does.
+
+    A streamed answer is written anew: its text and its calls of tools, and nothing that we do not read.
+    """
+    names = case.decision.obligations.redact_answers
+    if not names:
+        return True
+    try:
+        tried.body, case.redacted_answer = await asyncio.to_thread(_without, case, tried, names)
+    except (NotRedactable, UnreadableAnswer):
+        return False
+    return True
+
+
+def _without(case: Case, tried: Tried, names: tuple[str, ...]) -> tuple[bytes, Mapping[str, int]]:
+    if not case.row.stream:
+        return of_body(tried.body, names)
+    speaks = dialect(case.row.dialect)
+    answer = drafts.streamed(speaks, tried.body)
+    if answer is None:
+        raise UnreadableAnswer("the stream cannot be read back", error_class="server_error")
+    said, counts = of_answer(answer, names)
+    return drafts.as_stream(speaks, said, case.request, case.row.call), counts
 
 
 class _Walk:
@@ -68,5 +98,10 @@ class _Walk:
     def _repair(self, judged: Judged) -> Repair:
         request = self._case.outgoing
         again = repaired(dialect(request.dialect), request, judged.text, judged.problems)
+        # what a model said of itself is redacted as what the caller said
+        try:
+            sent = of_request(again, self._case.decision.obligations.redact).request
+        except NotRedactable:
+            raise Ended(CODE) from None
         # no tokenizer makes more tokens than bytes
-        return Repair(again, max(0, len(again.raw) - len(request.raw)))
+        return Repair(sent, max(0, len(sent.raw) - len(request.raw)))

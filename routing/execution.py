@@ -33,6 +33,8 @@ from routing.calls import answers, commands, steps
 from routing.calls.attempts import Peeked
 from routing.calls.endings import FinishAnswer
 from routing.case import Case, Denied, Dropped, Held, Replanned, Worker, entry_of, open_case
+from routing.dialects.redacted import CODE as NOT_REDACTABLE
+from routing.dialects.redacted import told
 from routing.dialects.registry import changes, dialect
 from routing.dialects.stripped import taken_from
 from routing.relay import Outcome, pack_outcome
@@ -135,6 +137,9 @@ async def _walk_checked(case: Case, door: Door, plan: Plan) -> End:
     if verdict is None:
         return _ended_by(door)
     weighed, chosen, last = verdict.weighed, verdict.chosen, door.last
+    # INVARIANT: what an answer must lose it has lost before it is sealed as what a caller or a person sees
+    if chosen is not None and not await checked.redact(case, chosen):
+        return End("failed", NOT_REDACTABLE, last, weighed, None)
     match weighed.action:
         case "accept":
             return End("completed", "", last, weighed, chosen)
@@ -217,6 +222,8 @@ def _told(case: Case, end: End) -> dict[str, object]:
         data["decision"] = case.decided.digest.hex()
     if case.decision.denial is not None:
         data["rules"] = list(case.decision.denial.rules)
+    if end.chosen is not None:
+        data |= told(case.redacted_answer)
     if end.hold is not None:
         data |= {"queue": end.hold.queue, "rules": [rule.name for rule in end.hold.rules]}
     return data
@@ -339,7 +346,13 @@ def _reason(case: Case, end: End, last: Tried) -> str:
     why = "first-choice" if case.attempts <= 1 else "after-failure"
     whys = ["accepted" if end.weighed and end.state == "completed" else why]
     return "; ".join(
-        [*whys, *_stripped(case), *_shortened(case, candidate.max_output_tokens), *lost]
+        [
+            *whys,
+            *_stripped(case),
+            *_redacted(case),
+            *_shortened(case, candidate.max_output_tokens),
+            *lost,
+        ]
     )
 
 
@@ -347,6 +360,20 @@ def _stripped(case: Case) -> list[str]:
     """The tools that the caller offered and the model never saw."""
     gone = taken_from(case.request, case.decision.obligations.strip_tools)
     return [f"without the tools {', '.join(gone)}, which the policy takes away"] if gone else []
+
+
+def _redacted(case: Case) -> list[str]:
+    """What the model never saw of the caller's words, and the caller of the model's, counted."""
+    sent = case.sent.get(case.decision.obligations)
+    counts = {
+        "redacted before it was sent": sent.counts if sent else {},
+        "redacted in the answer": case.redacted_answer,
+    }
+    return [
+        f"{what}: {', '.join(f'{number} {name}' for name, number in sorted(found.items()))}"
+        for what, found in counts.items()
+        if found
+    ]
 
 
 def _shortened(case: Case, limit: int) -> list[str]:

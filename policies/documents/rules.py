@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Final
 
 from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
 from policies.documents.groups import Either, Group, ListOf, ReadList, TeamRef
 from policies.documents.kind import Kind, Told, day, email, name
 from policies.documents.money import scope
 from policies.documents.reading import Json
+
+DETECTORS: Final = ("card", "email", "iban", "phone")
+"""What the obligations `redact` and `redactAnswers` may name: `routing.dialects.detectors` finds each."""
 
 
 class UseCase(Kind):
@@ -52,7 +56,8 @@ class Permission(Kind):
         "obligations": Group(
             {
                 "maxOutputTokens": Whole(0, 100_000_000, default=0),
-                "redact": ListOf(name(), unique=True),
+                "redact": ListOf(Choice(*DETECTORS), unique=True),
+                "redactAnswers": ListOf(Choice(*DETECTORS), unique=True),
                 "stripTools": ListOf(name(), unique=True),
                 "hold": Ref("ReviewQueue", default=""),
             },
@@ -70,11 +75,9 @@ class Permission(Kind):
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Tools, data, and the obligation that changes content."""
+        """Tools and data."""
         if spec["on"] in ("tool", "data"):
             yield "on", f'a permission on "{spec["on"]}"'
-        if spec.get("obligations", {}).get("redact"):
-            yield "obligations.redact", 'the obligation "redact"'
 
 
 class Lifting(Kind):

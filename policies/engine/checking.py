@@ -54,7 +54,8 @@ def _possible(view: CallView, stage: str) -> tuple[Rule, ...]:
 def checks_of(to: Deliberation, view: CallView) -> Checks | None:
     """What the answers of this call must pass; None for nothing."""
     route, rules = view.route, (*may_hold(view), *may_hold_failure(view))
-    checked = route.tiers or route.validators or rules or to.obligations.hold
+    owed = to.obligations
+    checked = route.tiers or route.validators or rules or owed.hold or owed.redact_answers
     if not checked:
         return None
     return Checks(
@@ -64,7 +65,7 @@ def checks_of(to: Deliberation, view: CallView) -> Checks | None:
         validators=tuple(label(key) for key in route.validators),
         escalations=tuple(label(rule.key) for rule in rules),
         otherwise=label(route.otherwise),
-        hold=to.obligations.hold,
+        hold=owed.hold,
     )
 
 

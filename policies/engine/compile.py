@@ -160,6 +160,7 @@ class _Maker(Maker):
             and Obligations(
                 max_output_tokens=owed["maxOutputTokens"],
                 redact=tuple(sorted(owed["redact"])),
+                redact_answers=tuple(sorted(owed["redactAnswers"])),
                 strip_tools=tuple(sorted(owed["stripTools"])),
                 hold=label(self.key("ReviewQueue", document.tenant, owed["hold"])),
             ),

@@ -32,6 +32,11 @@ WARN_DAYS = 30
 _ONE_CHOICE = 'answers of the route "{}" are checked before they are seen, one at a time; ask for n = 1, not {}'
 _NO_STREAM = 'answers of the route "{}" are checked before they are seen, and it refuses streams; ask without stream'
 
+_NO_PICTURES = "{} must be taken out of this request, and nobody can look into its pictures and files; send text"
+_NO_LOGPROBS = (
+    "{} must be taken out of the answer, and token by token it cannot be; ask without logprobs"
+)
+
 
 def decide(bundle: Bundle, facts: Facts) -> Decision:
     """What may happen with a call, and the rules that determined it; `digest` is SHA-256 of the canonical bytes.
@@ -87,6 +92,7 @@ def deliberate(bundle: Bundle, facts: Facts, *, whole: bool = True) -> Deliberat
     to.checks = checks_of(to, view)
     if to.checks:
         to.refusals += _unchecked(view)
+    to.refusals += _unredactable(to, view)
     to.warnings += _sunsets(to, view)
     return to
 
@@ -141,6 +147,15 @@ def _unchecked(view: CallView) -> Iterator[tuple[RuleRef, str]]:
         yield built_in("stream"), _NO_STREAM.format(name)
     if asked.n > 1:
         yield built_in("choices"), _ONE_CHOICE.format(name, asked.n)
+
+
+def _unredactable(to: Deliberation, view: CallView) -> Iterator[tuple[RuleRef, str]]:
+    """What would carry past an obligation what it takes out."""
+    owed, needs = to.obligations, view.facts.request.needs
+    if owed.redact and "vision" in needs:
+        yield built_in("redact"), _NO_PICTURES.format(", ".join(owed.redact))
+    if owed.redact_answers and "logprobs" in needs:
+        yield built_in("redact"), _NO_LOGPROBS.format(", ".join(owed.redact_answers))
 
 
 def _stops_call(stop: StopFact, view: CallView) -> bool:

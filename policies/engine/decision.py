@@ -145,12 +145,16 @@ class Plan(Part, frozen=True, kw_only=True):
 
 
 class Obligations(Part, frozen=True, kw_only=True):
-    """What the executor must do. `max_output_tokens` 0 and an empty `hold` mean none."""
+    """What the executor must do. `max_output_tokens` 0 and an empty `hold` mean none.
+
+    `redact` names what is taken out of the request before it goes upstream, `redact_answers` out of what comes back.
+    """
 
     max_output_tokens: int = 0
     redact: tuple[str, ...] = ()
     strip_tools: tuple[str, ...] = ()
     hold: str = ""
+    redact_answers: tuple[str, ...] = ()
 
 
 class Hold(Part, frozen=True, kw_only=True):
@@ -230,10 +234,12 @@ def encode(decision: Decision) -> bytes:
     if decision.lifted:
         whole["lifted"] = [_lifted(one) for one in decision.lifted]
     owed = decision.obligations
+    answers = {"redactAnswers": owed.redact_answers} if owed.redact_answers else {}
     whole["obligations"] = {
         "hold": owed.hold,
         "maxOutputTokens": owed.max_output_tokens,
         "redact": owed.redact,
+        **answers,
         "stripTools": owed.strip_tools,
     }
     whole["plan"] = decision.plan and _plan(decision.plan)

@@ -158,6 +158,7 @@ def merged(obligations: Iterable[Obligations | None]) -> Obligations:
             (o.max_output_tokens for o in owed if o.max_output_tokens), default=0
         ),
         redact=tuple(sorted({r for o in owed for r in o.redact})),
+        redact_answers=tuple(sorted({r for o in owed for r in o.redact_answers})),
         strip_tools=tuple(sorted({t for o in owed for t in o.strip_tools})),
         hold=min((o.hold for o in owed if o.hold), default=""),
     )

@@ -31,6 +31,7 @@ _ERRORS = {
 _REASONS = {
     "policy_changed": "the policy changed while it waited, and forbids it now",
     "deadline_exceeded": "the caller's deadline passed",
+    "not_redactable": "what the policy redacts could not be taken out of it",
     "stopped": "a stop was set",
     "caller_gone": "the caller went away",
 }

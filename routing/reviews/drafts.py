@@ -14,6 +14,7 @@ from routing.exchange import (
     CallRequest,
     Choice,
     Chunk,
+    Finish,
     Text,
     ToolCall,
     ToolDelta,
@@ -56,7 +57,7 @@ def read(codec: Dialect, outcome: Outcome) -> Draft:
 def answer_of(codec: Dialect, outcome: Outcome) -> Answer | None:
     """The answer that the caller got, read back from its dialect; None where it cannot be read."""
     if _is_stream(outcome):
-        return _streamed(codec, outcome.body)
+        return streamed(codec, outcome.body)
     return _plain(codec, outcome.body)
 
 
@@ -73,12 +74,12 @@ def edited(
         raise InvalidRequest("write the answer that the caller shall get, or reject the call")
     old = None
     if outcome.status == _OK:
-        old = _streamed(codec, outcome.body) if _is_stream(outcome) else _plain(codec, outcome.body)
+        old = streamed(codec, outcome.body) if _is_stream(outcome) else _plain(codec, outcome.body)
     tools = tuple(p for p in old.choices[0].parts if isinstance(p, ToolCall)) if old else ()
     choice = Choice((Text(text), *tools), "tool_calls" if tools else "stop")
     answer = Answer(choices=(choice,), usage=old.usage if old else None)
     made = (
-        _stream(codec, answer, request, call)
+        as_stream(codec, answer, request, call)
         if request.stream
         else _body(codec, answer, request, call)
     )
@@ -95,7 +96,7 @@ def edited(
 
 def plain(codec: Dialect, outcome: Outcome, route: str, call: UUID) -> bytes:
     """The body of an outcome; of a stream the plain answer that it came to, where it can be read."""
-    answer = _streamed(codec, outcome.body) if _is_stream(outcome) else None
+    answer = streamed(codec, outcome.body) if _is_stream(outcome) else None
     if answer is None:
         return outcome.body
     created = int(uuid7_time(call).timestamp())
@@ -141,14 +142,17 @@ def _plain(codec: Dialect, body: bytes) -> Answer | None:
         return None
 
 
-def _streamed(codec: Dialect, body: bytes) -> Answer | None:
-    """A transcript read back into one answer."""
+def streamed(codec: Dialect, body: bytes) -> Answer | None:
+    """A transcript read back into one answer; None where it cannot be read."""
     reader, texts, usage = codec.reader(), dict[int, str](), Usage()
+    finishes: dict[int, Finish] = {}
     tools: dict[int, ToolCall] = {}
     try:
         for chunk in (chunk for event in reader.feed(body) for chunk in reader.chunks(event)):
             texts[chunk.index] = texts.get(chunk.index, "") + chunk.text + chunk.refusal
             usage = chunk.usage or usage
+            if chunk.finish is not None:
+                finishes[chunk.index] = chunk.finish
             if chunk.tool is not None and chunk.index == 0:
                 old = tools.get(chunk.tool.index, ToolCall(chunk.tool.id, chunk.tool.name, ""))
                 arguments = old.arguments + chunk.tool.arguments
@@ -157,7 +161,9 @@ def _streamed(codec: Dialect, body: bytes) -> Answer | None:
         return None
     calls = tuple(tools[number] for number in sorted(tools))
     choices = [
-        Choice((Text(text), *(calls if index == 0 else ())), "stop", index=index)
+        Choice(
+            (Text(text), *(calls if index == 0 else ())), finishes.get(index, "stop"), index=index
+        )
         for index, text in sorted(texts.items())
     ]
     return Answer(choices=tuple(choices), usage=usage) if choices else None
@@ -170,7 +176,7 @@ def _body(codec: Dialect, answer: Answer, request: CallRequest, call: UUID) -> b
     )
 
 
-def _stream(codec: Dialect, answer: Answer, request: CallRequest, call: UUID) -> bytes:
+def as_stream(codec: Dialect, answer: Answer, request: CallRequest, call: UUID) -> bytes:
     """The answer as the stream that a client would have read."""
     write = codec.writer(
         call,

@@ -11,10 +11,12 @@ from uuid import UUID
 import pytest
 from psycopg import OperationalError
 
-from policies.engine.decision import Candidate, Checks, PriceRef
+from policies.engine.decision import Candidate, Checks, Obligations, PriceRef
 from routing.attempts import Door, Ended
 from routing.calls import answers, commands
 from routing.case import Case, Dropped, Replanned
+from routing.dialects.redacted import Redacted
+from routing.exchange import CallRequest
 from routing.providers.base import Piece, ProviderError
 from routing.running import Wakefulness, Watched
 from routing.tried import Tried
@@ -114,6 +116,9 @@ def door(
         reserved=None,
         decided=None,
         checks=None,
+        decision=SimpleNamespace(obligations=Obligations()),
+        redacted=Redacted(cast("CallRequest", None), {}),
+        grown=0,
     )
     case.started = lambda _: None
     case.deadline = deadline

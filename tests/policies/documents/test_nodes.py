@@ -188,7 +188,6 @@ NOT_YET = [
     ("Model", "{provider: p, contextWindow: 8, maxOutputTokens: 8, prices: [{from: 2026-01-01, currency: EUR, inputPerMillion: '1', outputPerMillion: '1', ^tiers: [{aboveInputTokens: 5, inputPerMillion: '1', outputPerMillion: '1'}]}]}", "a price by the length of the input"),
     ("Permission", "{effect: permit, ^on: tool}", 'a permission on "tool"'),
     ("Permission", "{effect: permit, ^on: data}", 'a permission on "data"'),
-    ("Permission", "{effect: permit, on: call, obligations: {^redact: [card]}}", 'the obligation "redact"'),
     *(("Route", f"{{useCase: u, strategy: {s}}}", f'the strategy "{s[8:].split(",")[0]}"') for s in (
         "{^type: human, queue: q}", "{^type: consensus, models: [m], agree: 1}",
     )),

@@ -119,7 +119,6 @@ def test_what_has_no_executor_is_named() -> None:
     assert [(p.line, p.message) for p in not_yet_executed(parse_text(BASE + texts))] == [
         (24, 'not yet executed: the provider type "gemini"'),
         (29, 'not yet executed: a permission on "tool"'),
-        (34, 'not yet executed: the obligation "redact"'),
         (39, 'not yet executed: the strategy "human"'),
         (44, 'not yet executed: onExhausted "downgrade"'),
         (49, 'not yet executed: the stage "tool"'),

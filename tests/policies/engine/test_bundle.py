@@ -33,7 +33,11 @@ from tests.policies.engine.small import (
 WORDS = st.lists(st.sampled_from(["card", "iban", "name", "mail"]), unique=True, max_size=3)
 OWED = st.builds(
     lambda tokens, redact, strip, hold: Obligations(
-        max_output_tokens=tokens, redact=tuple(redact), strip_tools=tuple(strip), hold=hold
+        max_output_tokens=tokens,
+        redact=tuple(redact),
+        strip_tools=tuple(strip),
+        hold=hold,
+        redact_answers=tuple(redact),
     ),
     st.sampled_from([0, 0, 10, 20, 30]),
     WORDS,
@@ -49,6 +53,7 @@ def test_obligations_merge_by_minimum_union_and_any(owed: list[Obligations | Non
     limits = [o.max_output_tokens for o in real if o.max_output_tokens > 0]
     assert got.max_output_tokens == (min(limits) if limits else 0)
     assert set(got.redact) == {word for o in real for word in o.redact}
+    assert got.redact_answers == got.redact
     assert set(got.strip_tools) == {word for o in real for word in o.strip_tools}
     assert list(got.redact) == sorted(set(got.redact))
     assert (got.hold != "") is any(o.hold for o in real)
@@ -76,7 +81,7 @@ def test_obligations_of_permits_that_match_bind_and_of_others_do_not() -> None:
         owing("one", redact=["card"], maxOutputTokens=500),
         owing("two", redact=["iban", "card"], stripTools=["send"], maxOutputTokens=700),
         owing("three", when="request.stream", hold="desk", maxOutputTokens=5),
-        owing("four", when="request.labels.missing == ''", redact=["never"]),
+        owing("four", when="request.labels.missing == ''", redact=["phone"]),
         model("m1"),
         route("r", "m1"),
     )
