@@ -14,6 +14,7 @@ from audit.log.sealing import standing
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _WEAK = {"off", "local"}
 APPEND_ONLY = ("audit_entry", "audit_leaf", "audit_tile", "audit_checkpoint")
+NEEDS_ENTRY = ("policies_bundle", "policies_document", "policies_document_history")
 _UPDATE, _DELETE, _TRUNCATE = 16, 8, 32
 _TAMPERED = "treat the log as tampered with, run `audit verify`"
 _INSTALL = "a superuser runs deploy/guard.sql in this database, then run `manage.py seal`"
@@ -24,7 +25,7 @@ def installation(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # n
     """Role, durability, triggers and key files. Every message says what to do."""
     found: list[CheckMessage] = [*key_files(Path(settings.MANDATE_KEYS_DIR))]
     try:
-        return [*found, *role(), *durability(), *triggers(), *guard()]
+        return [*found, *role(), *durability(), *triggers(), *constraints(), *guard()]
     except DatabaseError as away:
         return [*found, Error(f"the database cannot be asked: {away}", id="mandate.E001")]
 
@@ -87,6 +88,19 @@ def triggers() -> list[CheckMessage]:
             id="mandate.E004",
         )
         for name in sorted(missing) + weak
+    ]
+
+
+def constraints() -> list[CheckMessage]:
+    """Nothing commits a document or a bundle without its entry."""
+    rows = _rows(
+        "SELECT t.name FROM unnest(%s::text[]) AS t (name) WHERE NOT EXISTS (SELECT FROM pg_trigger "
+        "WHERE tgrelid = to_regclass(t.name) AND tgname = 'needs_entry' AND tgenabled = 'A' AND tgdeferrable) ORDER BY 1",
+        [list(NEEDS_ENTRY)],
+    )
+    return [
+        Error(f'"{name}" takes rows without their entry', hint=_TAMPERED, id="mandate.E008")
+        for (name,) in rows
     ]
 
 

@@ -6,6 +6,10 @@
 -- changes them a superuser says why: SELECT mandate_guard.unseal('upgrade to 1.4');  both make an entry.
 -- Error MD011: the log is sealed.
 
+BEGIN;
+DROP EVENT TRIGGER IF EXISTS mandate_guard_watch;
+DROP EVENT TRIGGER IF EXISTS mandate_guard_rewrite;
+
 DO $$ BEGIN
   -- makes and drops the log's partitions, in two functions; nobody can become it
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'mandate_guard') THEN
@@ -27,6 +31,17 @@ CREATE TABLE IF NOT EXISTS mandate_guard.guarded_table (name text PRIMARY KEY);
 GRANT SELECT ON mandate_guard.seal, mandate_guard.guarded_table TO PUBLIC;
 GRANT UPDATE (print) ON mandate_guard.seal TO mandate_guard;
 
+-- A later version of this file may take the print of more: what was whole under the one before is printed anew at the end.
+DO $$
+DECLARE
+  whole boolean;
+BEGIN
+  IF to_regprocedure('mandate_guard.print()') IS NOT NULL THEN
+    SELECT print = mandate_guard.print() INTO whole FROM mandate_guard.seal;
+  END IF;
+  PERFORM set_config('mandate_guard.whole', CASE WHEN whole THEN 'yes' ELSE 'no' END, true);
+END $$;
+
 -- The guarded tables and their partitions.
 CREATE OR REPLACE FUNCTION mandate_guard.relations() RETURNS SETOF oid LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -42,7 +57,7 @@ CREATE OR REPLACE FUNCTION mandate_guard.print() RETURNS bytea LANGUAGE plpgsql 
 DECLARE
   those oid[] := ARRAY(SELECT mandate_guard.relations());
   functions text[] := ARRAY['append_only', 'tree_only_grows', 'audit_append', 'entry_seen', 'act_first', 'mandate_now', 'uuid7_floor', 'first_write',
-                            'make_month', 'make_months', 'drop_month', 'make_append_only'];
+                            'make_month', 'make_months', 'drop_month', 'make_append_only', 'entries_here', 'document_needs_entry', 'bundle_needs_entry'];
   found text;
 BEGIN
   SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C") INTO found FROM (
@@ -186,10 +201,11 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION mandate_guard.unseal(text) FROM PUBLIC;
 
-DROP EVENT TRIGGER IF EXISTS mandate_guard_watch;
-DROP EVENT TRIGGER IF EXISTS mandate_guard_rewrite;
 CREATE EVENT TRIGGER mandate_guard_watch ON ddl_command_end EXECUTE FUNCTION mandate_guard.watch();
 CREATE EVENT TRIGGER mandate_guard_rewrite ON table_rewrite EXECUTE FUNCTION mandate_guard.watch();
 -- ALWAYS: session_replication_role = replica does not switch them off
 ALTER EVENT TRIGGER mandate_guard_watch ENABLE ALWAYS;
 ALTER EVENT TRIGGER mandate_guard_rewrite ENABLE ALWAYS;
+
+UPDATE mandate_guard.seal SET print = mandate_guard.print() WHERE current_setting('mandate_guard.whole') = 'yes';
+COMMIT;

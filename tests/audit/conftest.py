@@ -34,6 +34,7 @@ SQL_FILES = (
     "vault/sql/functions.sql",
     "saved/sql/tables.sql",
     "sql/months.sql",
+    "log/sql/here.sql",
 )
 OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
 APP_ROLE = str(settings.DATABASES["default"]["USER"])

@@ -280,8 +280,18 @@ def test_a_month_is_dropped_only_when_it_may(sealed_db: LogDatabase) -> None:
         assert db.execute("SELECT to_regclass('audit_entry_202601')").fetchone() == (None,)
 
 
-def test_the_guard_may_be_installed_again_over_a_sealed_log(sealed_db: LogDatabase) -> None:
+def test_a_later_guard_prints_anew_only_what_was_whole(sealed_db: LogDatabase) -> None:
+    guard = (settings.BASE_DIR / "deploy" / "guard.sql").read_bytes()
+    standing = "SELECT print = mandate_guard.print() FROM mandate_guard.seal"
     with sealed_db.superuser() as db:
-        db.execute((settings.BASE_DIR / "deploy" / "guard.sql").read_bytes())
-    with sealed_db.owner() as owner:
-        assert said(owner, "ALTER TABLE audit_leaf DISABLE TRIGGER USER") == SEALED
+        db.execute(
+            guard.replace(b"'bundle_needs_entry']", b"'bundle_needs_entry', 'months_ahead']")
+        )
+        assert db.execute(standing).fetchone() == (True,)
+        with sealed_db.owner() as owner:
+            assert said(owner, "ALTER TABLE audit_leaf DISABLE TRIGGER USER") == SEALED
+            assert said(owner, "ALTER FUNCTION months_ahead() RENAME TO elsewhere") == SEALED
+        db.execute("ALTER EVENT TRIGGER mandate_guard_watch DISABLE")
+        db.execute("ALTER TABLE audit_leaf DISABLE TRIGGER refuse_change")
+        db.execute(guard)
+        assert db.execute(standing).fetchone() == (False,)

@@ -20,6 +20,7 @@ def test_a_sound_installation_has_nothing_to_say() -> None:
     assert checks.role() == []
     assert checks.triggers() == []
     assert checks.durability() == []
+    assert checks.constraints() == []
 
 
 @pytest.mark.django_db
@@ -70,6 +71,26 @@ def test_a_log_whose_guards_are_gone_is_named(
     link.close()
     assert [(one.id, one.msg) for one in found] == [
         ("mandate.E004", f'"{named}" does not refuse changes')
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE policies_bundle DISABLE TRIGGER needs_entry",
+        "DROP TRIGGER needs_entry ON policies_bundle",
+        "ALTER TABLE policies_bundle ENABLE REPLICA TRIGGER needs_entry",
+    ],
+)
+def test_a_constraint_that_is_gone_is_named(
+    monkeypatch: pytest.MonkeyPatch, owner_dsn: str, statement: str
+) -> None:
+    link = _as_owner(monkeypatch, owner_dsn, statement)
+    found = checks.constraints()
+    link.rollback()
+    link.close()
+    assert [(one.id, one.msg) for one in found] == [
+        ("mandate.E008", '"policies_bundle" takes rows without their entry')
     ]
 
 

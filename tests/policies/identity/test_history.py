@@ -5,6 +5,7 @@ import secrets
 import pytest
 from django.db import ProgrammingError, transaction
 
+from controlplane.kernel.clock import system_clock
 from policies.bundles.models import Document
 from policies.identity.history import (
     ActorMissing,
@@ -13,6 +14,7 @@ from policies.identity.history import (
     record_deleted,
 )
 from policies.identity.models import Tenant, User
+from policies.order.entries import append_entry
 
 pytestmark = pytest.mark.usefixtures("application_role")
 
@@ -62,14 +64,20 @@ def _document_versions(name: str) -> list[tuple[str, int, str, str]]:
     return [(r.history_type, r.revision, r.actor, r.body) for r in rows]
 
 
+def _said() -> None:
+    """The entry that documents need."""
+    append_entry("document.taken-over", actor="cli:root", at=system_clock())
+
+
 def test_many_rows_in_bulk() -> None:
     rows = [_document(_slug()) for _ in range(3)]
     with transaction.atomic():
+        _said()
         record_created(rows, actor="cli:root", revision=1)
-    for row in rows:
-        row.body = "[]"
-    record_changed(rows, ["body"], actor="cli:eve", revision=2)
-    record_deleted(rows, actor="cli:mallory", revision=3)
+        for row in rows:
+            row.body = "[]"
+        record_changed(rows, ["body"], actor="cli:eve", revision=2)
+        record_deleted(rows, actor="cli:mallory", revision=3)
     for row in rows:
         assert _document_versions(row.name) == [
             ("+", 1, "cli:root", "{}"),
@@ -90,10 +98,12 @@ def test_bulk_writes_need_an_actor(write: object) -> None:
 
 def test_a_deleted_row_says_who_did_it() -> None:
     row = _document(_slug())
-    row.save(actor="cli:root")
-    with pytest.raises(ActorMissing):
-        row.delete()
-    row.delete(actor="cli:eve")
+    with transaction.atomic():
+        _said()
+        row.save(actor="cli:root")
+        with pytest.raises(ActorMissing):
+            row.delete()
+        row.delete(actor="cli:eve")
     assert _document_versions(row.name) == [("+", 0, "cli:root", "{}"), ("-", 0, "cli:eve", "{}")]
 
 

@@ -1,0 +1,19 @@
+"""What a transaction has appended, for constraints that look at its end. The SQL lies in `audit/log/sql/here.sql`."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections, migrations
+
+APP = Path(__file__).resolve().parent.parent
+
+
+def sql(path):
+    """One file, with `:"app"` (as psql writes it) replaced by the application role."""
+    role = connections["default"].ops.quote_name(settings.DATABASES["default"]["USER"])
+    return migrations.RunSQL((APP / path).read_text(encoding="utf-8").replace(':"app"', role))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("audit", "0004_months")]
+    operations = [sql("log/sql/here.sql")]
