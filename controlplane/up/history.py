@@ -41,6 +41,8 @@ from routing.providers.registry import Simulations
 
 POOL_SIZE = 4
 RENEW_SECONDS = 1.5
+_NOWHERE = "http://127.0.0.1:9"
+"""The story takes no provider from the documents."""
 
 
 def say(line: str) -> None:
@@ -61,13 +63,14 @@ async def make(stopped: Callable[[], bool]) -> int:
     clock, client = Simulated(), bell.client()
     real = await open_pool(settings.DATABASE_URL, 2)
     db = await open_pool(settings.DATABASE_URL, POOL_SIZE, clock.check)
-    ids = IdSource(clock.now)
-    lease = Lease(worker=ids.new(), host=socket.gethostname(), pid=os.getpid())
-    past = _past(clock, db, client, ids, lease)
+    since = _since(system_clock())
+    clock.begin(since)
+    lease = Lease(worker=IdSource().new(), host=socket.gethostname(), pid=os.getpid())
+    past = _past(clock, db, client, IdSource(clock.now), lease)
     renewing = asyncio.create_task(_renewed(real, lease))
     try:
         async with undisturbed(real) as alone:
-            return await _live(past, stopped) if alone else 0
+            return await _live(past, since, stopped) if alone else 0
     finally:
         renewing.cancel()
         with suppress(asyncio.CancelledError):
@@ -115,12 +118,10 @@ def _past(
     return Past(clock, desk, worker, keys, told["keys"])
 
 
-async def _live(past: Past, stopped: Callable[[], bool]) -> int:
+async def _live(past: Past, since: datetime, stopped: Callable[[], bool]) -> int:
     now, zone = system_clock(), world.ZONE
-    since = _since(now)
-    past.clock.begin(since)
     simulate(past.clock.now)
-    told = _story()
+    told = story.Story(world.documents(_NOWHERE))
     asked = [
         one for one in (*plan.calls(now, zone), *told.calls(now, zone)) if since < one.at < now
     ]
@@ -129,13 +130,6 @@ async def _live(past: Past, stopped: Callable[[], bool]) -> int:
     until = DONE if made == len(asked) else to_text(past.clock.now())
     remember(env.home(), **{HISTORY: until})
     return made
-
-
-def _story() -> story.Story:
-    rule = next(
-        d for d in world.documents("http://127.0.0.1:9", frozenset()) if d.identity == story.RULE
-    )
-    return story.Story(rule)
 
 
 def _since(now: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """The change requests that wait for one person, for the menu and the overview: one query, on every page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q
@@ -21,6 +22,16 @@ def flagged(principal: Principal) -> list[ChangeRequest]:
         Q(glass__verdict="") | (Q(state__in=OPEN) & ~Q(held_back=""))
     )
     return list(rows.select_related("glass").order_by("-updated_at")[:_MOST])
+
+
+def titles(principal: Principal, subjects: Iterable[str]) -> Mapping[str, str]:
+    """What the change requests that entries are about (`change:<hex>`) are called; those that one may not see are left out."""
+    ids = [
+        UUID(hex=name) for kind, _, name in (s.partition(":") for s in subjects) if kind == "change"
+    ]
+    if not ids:
+        return {}
+    return {row.subject: row.title for row in access.visible(principal).filter(id__in=ids)}
 
 
 _ANY = (*KINDS, "")

@@ -1,6 +1,6 @@
 """The one story of the demo: what people did in these two weeks, through the same commands as the console."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from controlplane.kernel.errors import Conflict
 from controlplane.kernel.principal import Principal
 from policies.bundles.principals import principal_for
 from policies.bundles.published import published
-from policies.changes import commands, publishing
+from policies.changes import commands, publishing, replays
 from policies.documents.document import Document
 from policies.documents.parse import parse_text
 from policies.identity.models import User
@@ -32,6 +32,16 @@ def before(document: Document) -> Document:
     return parse_text(document.source.replace(_NOW, _BEFORE), document.file)[0]
 
 
+ROUTE = ("Route", "insurance", "extraction")
+PROPOSED = "Extraction asks our own model first"
+_WHY = (
+    "Seven of ten letters go to the dearest model; ours reads them as well in 1,200 checked fields"
+)
+_WEIGHTS = (
+    ("{model: claude-large, weight: 70}", "{model: claude-large, weight: 20}"),
+    ("{model: llama-large, weight: 30}", "{model: llama-large, weight: 80}"),
+)
+
 _CLAIM = "A warehouse roof came down under snow; the policyholder asks for the whole damage. "
 _BAKERY = "A fire in a bakery's kitchen; oven, counter and stock are lost. "
 _ROOF = """{"line": "household", "payout": 48200.0}"""
@@ -44,11 +54,13 @@ _WAITING = timedelta(minutes=8)
 class Story:
     """Tuesday's change: Ada writes it, Cleo approves it, and models outside the EU are dropped from then on.
 
-    On Wednesday a large payout is held, and Rui edits it. One more is waiting for whoever looks now.
+    On Wednesday a large payout is held, and Rui edits it; one more is waiting for whoever looks now. On Friday Tariq hands in a
+    change of his own, which waits for Cleo.
     """
 
-    def __init__(self, rule: Document) -> None:
-        self._rule = rule
+    def __init__(self, documents: Iterable[Document]) -> None:
+        known = {document.identity: document.source for document in documents}
+        self._rule, self._route = known[RULE], known[ROUTE]
         self._change: UUID | None = None
 
     def events(self, now: datetime, zone: ZoneInfo) -> Iterator[Event]:
@@ -58,12 +70,14 @@ class Story:
         approved = datetime.combine(tuesday, time(11, 2), tzinfo=zone)
         yield Event(drafted, "Ada asks for the residency rule to be hard", self._draft)
         yield Event(approved, "Cleo approves it, and it is published", self._approve)
-        edited = _wednesday(now, zone, time(9, 41))
+        edited = _days_after(now, zone, 1, time(9, 41))
         yield Event(edited, "Rui edits a large payout that was held", self._edit)
+        proposed = min(_days_after(now, zone, 3, time(16, 25)), now - _WAITING * 2)
+        yield Event(proposed, "Tariq proposes another model for extraction", self._propose)
 
     def calls(self, now: datetime, zone: ZoneInfo) -> Iterator[Asked]:
         """The two payouts that are held: Wednesday's, and one a few minutes ago."""
-        yield _payout(_wednesday(now, zone, time(9, 20)), _CLAIM, _ROOF)
+        yield _payout(_days_after(now, zone, 1, time(9, 20)), _CLAIM, _ROOF)
         yield _payout(now - _WAITING, _BAKERY, _OVEN)
 
     def _edit(self) -> None:
@@ -78,8 +92,18 @@ class Story:
     def _draft(self) -> None:
         ada = _person("ada@acme.example")
         change = commands.draft(ada, commands.NewChange(title=TITLE, reason=REASON))
-        commands.put_texts(ada, change.pk, self._rule.source)
+        commands.put_texts(ada, change.pk, self._rule)
         self._change = publishing.submit(ada, change.pk).pk
+
+    def _propose(self) -> None:
+        tariq, text = _person("tariq@acme.example"), self._route
+        for was, now in _WEIGHTS:
+            text = text.replace(was, now)
+        wanted = commands.NewChange(title=PROPOSED, reason=_WHY, tenant="insurance")
+        change = commands.draft(tariq, wanted)
+        commands.put_texts(tariq, change.pk, text)
+        publishing.submit(tariq, change.pk)
+        replays.begin(tariq, change.pk)
 
     def _approve(self) -> None:
         if self._change is None:
@@ -91,9 +115,9 @@ def _person(email: str) -> Principal:
     return principal_for(User.objects.get(email=email), published())
 
 
-def _wednesday(now: datetime, zone: ZoneInfo, at: time) -> datetime:
-    """The day after the change, which may be today."""
-    return datetime.combine(last_tuesday(now, zone) + timedelta(days=1), at, tzinfo=zone)
+def _days_after(now: datetime, zone: ZoneInfo, days: int, at: time) -> datetime:
+    """So many days after the change, which may be still to come."""
+    return datetime.combine(last_tuesday(now, zone) + timedelta(days=days), at, tzinfo=zone)
 
 
 def _payout(at: datetime, claim: str, answer: str) -> Asked:

@@ -22,6 +22,17 @@ class Script:
     texts: Sequence[str]
     weight: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    lengths: Sequence[int] = (200, 400, 800)
+    """One of these is the `max_tokens` of a call."""
+
+
+_LETTER = (
+    "Dear Sir or Madam, in the night of the third a pipe burst in the flat above ours. Parquet and wallpaper of two "
+    "rooms, a wardrobe, a carpet and a piano of 1987 are damaged; the plumber's and the drying firm's invoices are "
+    "enclosed, 1,840.50 and 2,310.00. The policy is with us since 2011, the sum insured was last raised in 2022, and the "
+    "deductible is, as far as we know, 300 for each event. We lived with relatives for nine days. Our neighbour's "
+    "liability insurer has asked us to turn to you first. Please tell us what else you need. "
+)
 
 
 SCRIPTS = (
@@ -45,15 +56,28 @@ SCRIPTS = (
     Script(
         "insurance/underwriting",
         "extraction",
-        ("Read the sum insured, the deductible and the parties from this letter: …",),
+        (
+            f"Read the sum insured, the deductible and the parties from this letter: {_LETTER}[[sandbox tokens=900]]",
+            f"List every amount, date and party of this file: {_LETTER * 4}[[sandbox tokens=1400]]",
+        ),
         4,
+        lengths=(1200, 1600, 2400),
     ),
     Script("insurance/claims", "summaries", ("Summarise the minutes of the claims board.",), 2),
     Script(
         "retail/support", "replies", ("Draft a reply: the customer moved and wants a copy.",), 4
     ),
     Script("retail/support", "summaries", ("Summarise our public terms in ten lines.",), 2),
-    Script("group/data-science", "coding", ("Write a function that parses IBANs.",), 3),
+    Script(
+        "group/data-science",
+        "coding",
+        (
+            "Write a function that parses IBANs, with its tests. [[sandbox tokens=1100]]",
+            "Why does this loader read each file twice? Mend it. [[sandbox tokens=1500]]",
+        ),
+        3,
+        lengths=(1600, 2400),
+    ),
     Script("group/data-science", "summaries", ("Summarise this paper's abstract.",), 1),
     Script(
         "insurance/claims",
@@ -119,7 +143,7 @@ def body_of(script: Script, draw: random.Random) -> dict[str, object]:
     return {
         "model": script.route,
         "messages": [{"role": "user", "content": draw.choice(script.texts)}],
-        "max_tokens": draw.choice((200, 400, 800)),
+        "max_tokens": draw.choice(script.lengths),
         "stream": draw.random() < 0.3,
         "user": f"person-{draw.randrange(40)}",
     }

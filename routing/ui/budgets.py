@@ -94,7 +94,7 @@ def row_of(balance: Balance, currency: str, wanted: str = "") -> BudgetRow:
         left=money(balance.left_nano, currency),
         used=share(used, balance.limit_nano),
         window=f"this {balance.period}" if balance.period != "once" else "once",
-        window_note=f"until {_end(balance.ends)}" if balance.ends else "nothing drawn yet",
+        window_note=_window_note(balance),
         bar_spent=spent_bar,
         bar_pending=min(_BAR, used * _LIMIT_AT // limit),
         high=balance.near,
@@ -116,6 +116,12 @@ def scope_in_words(balance: Balance) -> str:
         elif name != "tenant":
             parts.append(f"{name} {value}")
     return " / ".join(parts) or "the organisation"
+
+
+def _window_note(balance: Balance) -> str:
+    if balance.ends is None:
+        return "nothing drawn yet"
+    return "has no end" if balance.period == "once" else f"until {_end(balance.ends)}"
 
 
 def _end(ends: datetime) -> str:

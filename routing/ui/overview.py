@@ -24,6 +24,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Governed, Published, moment, published
 from policies.changes.models import ChangeRequest
+from policies.changes.waiting import titles
 from policies.stops.models import Stop
 from policies.ui.people import names, person
 from routing.calls.access import visible
@@ -357,14 +358,23 @@ def _changes(view: _View) -> list[Change]:
     if view.tenant:
         tenants = frozenset({view.tenant}) if tenants is None else tenants & {view.tenant}
     groups = (Group.POLICY, Group.STOPS, Group.IDENTITY)
-    found = log_read.page(Filter(tenants=tenants, groups=groups), limit=4 * _CHANGES_SHOWN)
-    told = [line for line in found.lines if not line.kind.name.startswith("token.")]
-    return [_change(line, view.known) for line in told[:_CHANGES_SHOWN]]
+    found = log_read.page(Filter(tenants=tenants, groups=groups), limit=8 * _CHANGES_SHOWN)
+    published_by_change = {
+        line.data["revision"] for line in found.lines if line.kind.name == "change.published"
+    }
+    newest: dict[str, Line] = {}
+    for line in found.lines:
+        said = line.kind.name == "bundle.activated" and line.data["revision"] in published_by_change
+        if not said and not line.kind.name.startswith("token."):
+            newest.setdefault(line.subject, line)
+    told = list(newest.values())[:_CHANGES_SHOWN]
+    called = titles(view.principal, [line.subject for line in told])
+    return [_change(line, view.known, called) for line in told]
 
 
-def _change(line: Line, known: Mapping[str, str]) -> Change:
+def _change(line: Line, known: Mapping[str, str], titles: Mapping[str, str]) -> Change:
     data = line.data
-    subject = line.subject.partition(":")[2] or line.subject
+    subject = titles.get(line.subject) or line.subject.partition(":")[2] or line.subject
     if "revision" in data and line.kind.name == "bundle.activated":
         subject = f"revision {data['revision']}"
     if "scope" in data:

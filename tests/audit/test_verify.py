@@ -236,6 +236,23 @@ def test_an_entry_outside_the_tree_is_named_after_a_minute(full_log: LogDatabase
     ]
 
 
+def test_in_a_demo_what_was_recorded_in_the_past_may_wait_for_the_next_checkpoint(
+    full_log: LogDatabase,
+) -> None:
+    entry = an_entry()
+    with full_log.app() as db:
+        db.execute(APPEND, row_of(entry))
+    demo = "INSERT INTO demo_installation DEFAULT VALUES"
+    age = (
+        "UPDATE audit_entry SET recorded_at = recorded_at - interval '3 days' WHERE id = %(entry)s"
+    )
+    passed = "UPDATE audit_entry SET xid = '3' WHERE id = %(entry)s"
+    with tampered(full_log, demo, age, entry=entry.id) as cursor:
+        assert check(full_log, cursor).findings == ()
+    with tampered(full_log, demo, age, passed, entry=entry.id) as cursor:
+        assert [finding.what for finding in check(full_log, cursor).findings] == ["outside"]
+
+
 def test_from_a_checkpoint_on(full_log: LogDatabase) -> None:
     found = full_log.verify(1)
     assert (found.ok, found.first, found.size, found.checkpoints) == (True, 400, 600, 1)

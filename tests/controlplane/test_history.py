@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from routing.demo.plan import last_tuesday
-from routing.demo.story import TITLE
+from routing.demo.story import PROPOSED, TITLE
 from routing.demo.world import ZONE
 from tests.controlplane.machines import Machine, folder, free_port, manage
 from tests.journeys.installation import exchange
@@ -67,6 +67,12 @@ def test_calls_lie_in_the_two_weeks_and_all_have_ended(past: Past) -> None:
     assert 1_000 < made <= 1_501
     assert timedelta(days=12) < now - first < timedelta(days=15)
     assert last < now
+    # ids never go back: one drawn in real time would hold all of them at that moment
+    ((elsewhere,),) = past.rows(
+        "SELECT count(*) FROM routing_call WHERE id < uuid7_floor(admitted_at - interval '5 s') "
+        "OR id >= uuid7_floor(admitted_at + interval '5 s')"
+    )
+    assert elsewhere == 0
     states = dict(past.rows("SELECT state, count(*) FROM routing_call GROUP BY state"))
     assert set(states) <= {"completed", "failed", "denied", "held"}
     assert states["held"] == 1
@@ -100,7 +106,7 @@ def test_somebody_who_called_meanwhile_was_answered(past: Past) -> None:
 
 def test_the_story_was_told_by_two_people(past: Past) -> None:
     ((title, author, revision),) = past.rows(
-        "SELECT title, author, published_revision FROM policies_change"
+        "SELECT title, author, published_revision FROM policies_change WHERE published_revision IS NOT NULL"
     )
     assert (title, author, revision) == (TITLE, "member:ada@acme.example", 3)
     ((approver,),) = past.rows(
@@ -109,6 +115,10 @@ def test_the_story_was_told_by_two_people(past: Past) -> None:
     assert approver == "member:cleo@acme.example"
     ((published_at,),) = past.rows("SELECT published_at FROM policies_bundle WHERE revision = 3")
     assert published_at.astimezone(ZONE).date() == last_tuesday(datetime.now(tz=UTC), ZONE)
+    ((proposed, proposer, state),) = past.rows(
+        "SELECT title, author, state FROM policies_change WHERE published_revision IS NULL"
+    )
+    assert (proposed, proposer, state) == (PROPOSED, "member:tariq@acme.example", "approval")
     cases = past.rows("SELECT outcome, closed_at IS NOT NULL FROM routing_review_case ORDER BY id")
     assert cases == [("edited", True), ("", False)]
     # what it changed: gpt-mini answered personal claims before, and none after
