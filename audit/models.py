@@ -1,6 +1,7 @@
 """Django's index of the app's tables; each room owns its own."""
 
 from audit.log.models import Checkpoint, Entry, Leaf, SequencerSeen, Tile, TreeState, Verified
+from audit.retention.models import Erasure, Hold
 from audit.saved.models import SavedView
 from audit.vault.models import Content
 
@@ -8,6 +9,8 @@ __all__ = [
     "Checkpoint",
     "Content",
     "Entry",
+    "Erasure",
+    "Hold",
     "Leaf",
     "SavedView",
     "SequencerSeen",

@@ -3,7 +3,8 @@
 1. Each checkpoint's note is signed by the log's key and says what the row says. 2. The leaves up to its size are dense;
 each has its entry, whose bytes hash to it and whose columns repeat them. 3. Full tiles and the root follow from the
 leaves. 4. The seal covers transaction ids, times and horizon. 5. The sequencer's state follows from all that.
-6. Nothing lies beside the tree, and no entry older than a minute is outside it.
+6. Nothing lies beside the tree, and no entry older than a minute is outside it. A leaf may be without its entry only
+where a `log.pruned` accounts for it (`audit.log.pruned`).
 
 What it cannot see: an owner of the database *and* the key who rewrites everything. An older checkpoint can.
 """
@@ -23,6 +24,7 @@ from django.db import connection
 from audit.log import signing
 from audit.log.agreement import Placed, disagreement
 from audit.log.effect import out_of_order
+from audit.log.pruned import Prunings, read_prunings
 from audit.log.tiles import Cursor, TileReader
 from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
 from audit.merkle.note import BadNote, VerifierKey, open_note
@@ -144,6 +146,7 @@ class _Check:
         self._said_at = time.monotonic()
         self._leaves: Iterator[Placed] = iter(())
         self._next: Placed | None = None
+        self._pruned = Prunings({})
 
     def run(self, from_checkpoint: int | None) -> Verification:
         started, first = time.monotonic(), 0
@@ -182,11 +185,14 @@ class _Check:
             return self._tree.size
         first = self._tree.size
         self._end = newest.size
+        self._pruned = read_prunings(self._cursor, self._log)
         self._leaves = self._read_leaves(first)
         self._next = next(self._leaves, None)
         for head in self._read_heads(before.seq + 1 if before else 0, newest.seq):
             self._head(head, before)
             before = head
+        for month in self._pruned.unfit() if first == 0 else ():
+            self._find("entry", None, f"other entries of {month} are there than were kept of it")
         self._tell(force=True)
         return first
 
@@ -284,9 +290,12 @@ class _Check:
             self._grow(bytes(HASH_BYTES))
             return None
         self._next = next(self._leaves, None)
-        wrong = disagreement(leaf, self._log)
-        if wrong:
-            self._find("entry", index, f"entry {leaf.id}: {wrong}")
+        # INVARIANT: only what the log itself says was pruned may be missing
+        if leaf.entry_log is not None or not self._pruned.excuses(leaf):
+            wrong = disagreement(leaf, self._log)
+            if wrong:
+                self._find("entry", index, f"entry {leaf.id}: {wrong}")
+            self._pruned.meet(leaf)
         self._grow(bytes(leaf.hash))
         return leaf
 

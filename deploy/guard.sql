@@ -57,7 +57,8 @@ CREATE OR REPLACE FUNCTION mandate_guard.print() RETURNS bytea LANGUAGE plpgsql 
 DECLARE
   those oid[] := ARRAY(SELECT mandate_guard.relations());
   functions text[] := ARRAY['append_only', 'tree_only_grows', 'audit_append', 'entry_seen', 'act_first', 'mandate_now', 'uuid7_floor', 'first_write',
-                            'make_month', 'make_months', 'drop_month', 'make_append_only', 'entries_here', 'document_needs_entry', 'bundle_needs_entry'];
+                            'make_month', 'make_months', 'drop_month', 'month_of_log', 'make_append_only', 'entries_here', 'document_needs_entry',
+                            'bundle_needs_entry'];
   found text;
 BEGIN
   SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C") INTO found FROM (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote
 
-from audit.files import sync_folder, write_new
+from audit.files import make_folder, sync_folder, write_new
 
 KEY_BYTES = 32
 _REMEMBERED = 10_000
@@ -94,8 +94,7 @@ class KeyStore:
         path = Path(self._learn(name).path)
         if not path.is_file():
             return False
-        mark = path.with_name(f"{path.name}.destroyed")
-        mark.touch(mode=0o600)
+        self.mark_destroyed(name)
         try:
             with path.open("r+b") as file:
                 file.write(secrets.token_bytes(path.stat().st_size))
@@ -106,6 +105,12 @@ class KeyStore:
             return False
         sync_folder(path.parent)
         return True
+
+    def mark_destroyed(self, name: str) -> None:
+        """Remember that a key of this name was destroyed, also where a restored folder never had it."""
+        path = Path(self._learn(name).path)
+        make_folder(path.parent)
+        path.with_name(f"{path.name}.destroyed").touch(mode=0o600)
 
     def destroyed(self, name: str) -> bool:
         """Whether a key of this name was ever destroyed; a newer one may stand in its place."""

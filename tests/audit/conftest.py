@@ -35,6 +35,7 @@ SQL_FILES = (
     "saved/sql/tables.sql",
     "sql/months.sql",
     "log/sql/here.sql",
+    "retention/sql/retention.sql",
 )
 OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
 APP_ROLE = str(settings.DATABASES["default"]["USER"])

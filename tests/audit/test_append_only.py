@@ -243,6 +243,7 @@ def test_the_functions_in_the_database_are_those_in_the_files(log_db: LogDatabas
     assert {name: how for name, how in special.items() if how != ordinary} == {
         "make_months": ("v", True, ["search_path=pg_catalog, pg_temp"]),
         "drop_month": ("v", True, ["search_path=pg_catalog, pg_temp"]),
+        "month_of_log": ("s", False, ["search_path=pg_catalog, pg_temp"]),
         "uuid7_floor": ("i", False, None),
     }
 

@@ -256,28 +256,30 @@ def test_a_month_is_dropped_only_when_it_may(sealed_db: LogDatabase) -> None:
         )
         owner.execute("SELECT mandate_guard.seal()")
     with log.app() as db:
-        prune, entry = (
-            f"SELECT drop_month('audit_entry', '{old}')",
-            an_entry("log.pruned", data={"below": "1"}),
-        )
+        prune = f"SELECT drop_month('audit_entry', '{old}')"
         assert said(db, "SELECT drop_month('audit_entry', current_date)") == "MD010"
         assert said(db, "SELECT drop_month('vault_content', current_date)") == "MD010"
         assert said(db, prune) == "MD010"  # its entry has no leaf
         log.sequence()
         assert said(db, prune) == "MD010"  # nothing says so in the log
-        db.execute(APPEND, row_of(an_entry("log.pruned", data={"below": "1"})))
+        found = db.execute("SELECT stays, minimum, kept_digest FROM month_of_log(%s)", [old])
+        kept, least, digest = found.fetchone() or ()
+        names = {"minimumIndex": str(least), "kept": str(kept), "keptDigest": digest}
+        data = {"month": "2026-01", **names}
+        db.execute(APPEND, row_of(an_entry("log.pruned", data=data)))
         assert said(db, prune) == "MD010"  # nor in this transaction
         assert db.execute("SELECT to_regclass('audit_entry_202601') IS NOT NULL").fetchone() == (
             True,
         )
         with db.transaction():
-            db.execute(APPEND, row_of(entry))
+            db.execute(APPEND, row_of(an_entry("log.pruned", data=data)))
             assert db.execute(prune).fetchone() == (True,)
-        assert db.execute(
-            f"SELECT drop_month('vault_content', '{old}'), {prune[7:]}"
-        ).fetchone() == (True, False)
-        assert db.execute("SELECT drop_month('pg_class', '2026-01-01')").fetchone() == (False,)
-        assert db.execute("SELECT to_regclass('audit_entry_202601')").fetchone() == (None,)
+        gone = f"SELECT drop_month('vault_content', '{old}'), drop_month('pg_class', '{old}')"
+        assert db.execute(gone).fetchone() == (True, False)
+        # the act stays, in a month of its own that is guarded as before
+        stays = "SELECT count(*) FROM audit_entry WHERE id < uuid7_floor('2026-02-01 00:00Z')"
+        assert db.execute(stays).fetchone() == (1,)
+        assert db.execute("SELECT to_regclass('vault_content_202601')").fetchone() == (None,)
 
 
 def test_a_later_guard_prints_anew_only_what_was_whole(sealed_db: LogDatabase) -> None:
