@@ -3,8 +3,7 @@
 1. Each checkpoint's note is signed by the log's key and says what the row says. 2. The leaves up to its size are dense;
 each has its entry, whose bytes hash to it and whose columns repeat them. 3. Full tiles and the root follow from the
 leaves. 4. The seal covers transaction ids, times and horizon. 5. The sequencer's state follows from all that.
-6. Nothing lies beside the tree, and no entry older than a minute is outside it. A leaf may be without its entry only
-where a `log.pruned` accounts for it (`audit.log.pruned`).
+6. Nothing lies beside the tree, no entry older than a minute is outside it, and none is missing but by `log.pruned`.
 
 What it cannot see: an owner of the database *and* the key who rewrites everything. An older checkpoint can.
 """

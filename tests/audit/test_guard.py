@@ -263,7 +263,7 @@ def test_a_month_is_dropped_only_when_it_may(sealed_db: LogDatabase) -> None:
         log.sequence()
         assert said(db, prune) == "MD010"  # nothing says so in the log
         found = db.execute("SELECT stays, minimum, kept_digest FROM month_of_log(%s)", [old])
-        kept, least, digest = found.fetchone() or ()
+        ((kept, least, digest),) = found.fetchall()
         names = {"minimumIndex": str(least), "kept": str(kept), "keptDigest": digest}
         data = {"month": "2026-01", **names}
         db.execute(APPEND, row_of(an_entry("log.pruned", data=data)))
