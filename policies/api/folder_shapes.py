@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from policies.api.replays import FoundBody
 from policies.api.shapes import ORIGINS, NeedSerializer, ProblemSerializer
 
 
@@ -104,6 +105,24 @@ class Plan(serializers.Serializer[Any]):
     uncovered = serializers.ListField(child=serializers.CharField())
     findings = PlanFinding(many=True)
     examples = PlanExample(many=True)
+
+
+class PlanReplay(serializers.Serializer[Any]):
+    """The replay of a plan: how far it is, and once it is done what it came to, in figures and in words."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=["queued", "running", "done", "cancelled", "broken"])
+    told = serializers.CharField(allow_blank=True)
+    percent = serializers.IntegerField()
+    calls = serializers.IntegerField()
+    days = serializers.IntegerField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    base = serializers.IntegerField()
+    content = serializers.CharField()
+    digest = serializers.CharField(allow_blank=True)
+    found = FoundBody(allow_null=True)
+    says = serializers.ListField(child=serializers.CharField())
 
 
 class FailedCheck(serializers.Serializer[Any]):

@@ -1,6 +1,7 @@
 """`/api/v1/folders/`: what `manage.py policy --server` asks: a whole folder planned, or handed in, in one request."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -12,11 +13,12 @@ from policies.api import folder_shapes as shapes
 from policies.api.changes import named_so
 from policies.api.once import KEY, answered
 from policies.changes.commands import MAX_TEXT
-from policies.folders import applying, planning
+from policies.folders import applying, planning, replaying
 from policies.folders.applying import Said
 from policies.folders.folder import File, Folder, digest_of
 from policies.folders.planning import Wanted
 from policies.folders.published import published_folder
+from policies.replay.commands import MOST_DAYS
 
 MAX_FILES = 2000
 
@@ -44,6 +46,12 @@ class FolderWanted(serializers.Serializer[Any]):
     take = serializers.BooleanField(
         required=False, default=False, help_text="go over what the console wrote"
     )
+
+
+class FolderReplayed(FolderWanted):
+    """A folder whose effect on the calls of the last days is asked for; absent or 0: as many as the Organisation says."""
+
+    days = serializers.IntegerField(min_value=0, max_value=MOST_DAYS, required=False, default=0)
 
 
 class FolderApplied(FolderWanted):
@@ -104,6 +112,39 @@ class Plans(ApiView):
         asked.is_valid(raise_exception=True)
         found = asked.validated_data
         return Response(planning.plan(self.principal, _folder(found), _wanted(found)))
+
+
+class PlanReplays(ApiView):
+    """Replays of plans."""
+
+    throttle_classes = [Rarely]
+
+    @extend_schema(
+        operation_id="folders_replay",
+        request=FolderReplayed,
+        responses={202: shapes.PlanReplay},
+        parameters=[KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Decide the calls of the last days again under a folder that is not handed in; one that runs already is answered."""
+        asked = FolderReplayed(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = asked.validated_data
+
+        def work() -> tuple[int, Any]:
+            row = replaying.begin(self.principal, _folder(found), _wanted(found), found["days"])
+            return 202, replaying.facts(self.principal, row.id)
+
+        return answered(request, self.principal, work)
+
+
+class PlanReplay(ApiView):
+    """The replay of a plan."""
+
+    @extend_schema(operation_id="folders_replay_read", responses=shapes.PlanReplay)
+    def get(self, request: Request, replay: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """Read how far it is, and what it came to. It is for who began it."""
+        return Response(replaying.facts(self.principal, replay))
 
 
 def _folder(found: dict[str, Any]) -> Folder:

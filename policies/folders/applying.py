@@ -11,7 +11,6 @@ from policies.bundles import ownership
 from policies.bundles.diff import named
 from policies.bundles.ownership import Place, digest_of, noted
 from policies.bundles.owning import hand_over
-from policies.bundles.publish import Edits, prepare
 from policies.bundles.published import at_revision
 from policies.bundles.read import published_documents
 from policies.bundles.rules import may_help, single_operator
@@ -21,9 +20,8 @@ from policies.changes.models import APPROVAL, OPEN, ChangeRequest, Edit
 from policies.changes.read import edits_of, missing_words, standing
 from policies.changes.refusals import RoleMissing
 from policies.documents.document import Document, Identity
-from policies.documents.problems import InvalidDocuments
 from policies.folders.folder import Folder, lines_around
-from policies.folders.planning import Laid, Wanted, lay, needs_of, seen_by
+from policies.folders.planning import Laid, Wanted, lay, needs_of, prepared
 from policies.order.lock import control
 
 Json = dict[str, Any]
@@ -65,7 +63,7 @@ def apply(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> A
         gone = laid.difference.deleted
         touched = [*(d.identity for d in laid.difference.changed), *gone]
         ownership.refuse_console((i, laid.base.rows[i]) for i in touched)
-    _prepare(principal, laid)
+    prepared(principal, laid)
     if said.attestation:
         said = _attested(laid, said)
     row = hand_in(principal, laid, said)
@@ -191,14 +189,6 @@ def standing_of(row: ChangeRequest) -> Json:
             for check in row.checks.filter(ok=False).order_by("id")
         ],
     }
-
-
-def _prepare(principal: Principal, laid: Laid) -> None:
-    edits = Edits(actor=principal.actor, origin="git", put=laid.put, delete=laid.difference.deleted)
-    try:
-        prepare(laid.base, edits)
-    except InvalidDocuments as error:
-        raise InvalidDocuments(seen_by(laid, error.problems)) from error
 
 
 def _approved(principal: Principal, row: ChangeRequest) -> ChangeRequest:

@@ -11,7 +11,7 @@ from policies.analysis.analyse import analyse
 from policies.analysis.testing import run_tests
 from policies.bundles import ownership
 from policies.bundles.diff import Difference, difference, lay_over, named
-from policies.bundles.publish import checked, refusals
+from policies.bundles.publish import Candidate, Edits, checked, prepare, refusals
 from policies.bundles.read import Published, file_of, published_documents
 from policies.bundles.rules import Need, Touched, needs, organisation
 from policies.bundles.snapshot import published
@@ -117,6 +117,15 @@ def compiled(laid: Laid) -> Bundle:
     except InvalidDocuments as error:
         raise InvalidDocuments(seen_by(laid, error.problems)) from error
     return compile_bundle(laid.base.revision + 1, laid.whole, forms)
+
+
+def prepared(principal: Principal, laid: Laid) -> Candidate:
+    """What would be put into force. Raises InvalidDocuments with every reason why it could not be published."""
+    edits = Edits(actor=principal.actor, origin="git", put=laid.put, delete=laid.difference.deleted)
+    try:
+        return prepare(laid.base, edits)
+    except InvalidDocuments as error:
+        raise InvalidDocuments(seen_by(laid, error.problems)) from error
 
 
 def pruned(base: Published, put: Iterable[Document], wanted: Wanted) -> list[Identity]:

@@ -35,6 +35,9 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
         parsers[name].add_argument(
             "--exit-code", action="store_true", help="exit 2 where anything differs"
         )
+    parsers["plan"].add_argument(
+        "--no-replay", action="store_true", help="do not decide the calls of the last days again"
+    )
     parsers["fmt"].add_argument(
         "--check", action="store_true", help="write nothing; exit 2 where a file would change"
     )

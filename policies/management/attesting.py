@@ -5,7 +5,7 @@ from pathlib import Path
 
 from controlplane.kernel.errors import InvalidRequest
 from policies.changes.attestation import Attestation, key_line, signed
-from policies.management.folders import Work, read_file
+from policies.management.work import Work, read_file
 
 
 def attest(work: Work) -> None:

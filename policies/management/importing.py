@@ -5,7 +5,7 @@ from pathlib import Path
 from controlplane.kernel.errors import InvalidRequest
 from policies.documents.parse import document_from_body
 from policies.folders.litellm.convert import converted, listing
-from policies.management.folders import Work
+from policies.management.work import Work
 from policies.order.lock import mandate_now
 
 LEFT = "NOT-CARRIED-OVER.txt"

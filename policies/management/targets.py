@@ -15,7 +15,7 @@ from controlplane.kernel.errors import InvalidRequest, MandateError, Unavailable
 from controlplane.kernel.principal import Principal
 from policies.changes import access as changes
 from policies.documents.problems import InvalidDocuments, Problem
-from policies.folders import applying, planning
+from policies.folders import applying, planning, replaying
 from policies.folders.applying import Said
 from policies.folders.folder import Folder
 from policies.folders.planning import Wanted
@@ -45,6 +45,12 @@ class Target(Protocol):
     def published(self, tenant: str) -> Json:
         """Every published document with its text and owner."""
 
+    def replay(self, folder: Folder, wanted: Wanted) -> Json:
+        """Begin the replay of a plan. Raises InvalidDocuments."""
+
+    def replayed(self, replay: str) -> Json:
+        """How far the replay of a plan is, and what it came to."""
+
     def change(self, change: str) -> Json:
         """How far a change request is, as `apply` says it."""
 
@@ -69,6 +75,14 @@ class Here:
     def published(self, tenant: str) -> Json:
         """Everything."""
         return published_folder(self._operator, tenant)
+
+    def replay(self, folder: Folder, wanted: Wanted) -> Json:
+        """As the operator."""
+        return self.replayed(str(replaying.begin(self._operator, folder, wanted).id))
+
+    def replayed(self, replay: str) -> Json:
+        """The operator's own."""
+        return replaying.facts(self._operator, UUID(replay))
 
     def change(self, change: str) -> Json:
         """As it stands now."""
@@ -109,6 +123,14 @@ class Server:
     def published(self, tenant: str) -> Json:
         """By GET folders/."""
         return self._ask("GET", f"folders/?{urlencode({'tenant': tenant})}")
+
+    def replay(self, folder: Folder, wanted: Wanted) -> Json:
+        """By POST folders/replays/."""
+        return self._ask("POST", "folders/replays/", _body(folder, wanted))
+
+    def replayed(self, replay: str) -> Json:
+        """By GET folders/replays/{id}/."""
+        return self._ask("GET", f"folders/replays/{replay}/")
 
     def change(self, change: str) -> Json:
         """By GET change-requests/{id}/, and the bundle that it became."""

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.decisions.access import READERS
-from policies.replay.models import DRILL, Replay, ReplaySample
+from policies.replay.models import DRILL, PLAN, Replay, ReplaySample
 
 DRILLERS = ("admin", "author", "approver", "auditor")
 
@@ -70,6 +70,15 @@ def drill(principal: Principal, replay: UUID) -> Replay:
     row = drills(principal).filter(pk=replay).first()
     if row is None:
         raise NotFound(f'there is no exit drill "{replay}"')
+    return row
+
+
+def planned(principal: Principal, replay: UUID) -> Replay:
+    """The replay of a plan. Raises NotFound, also for another's."""
+    # INVARIANT: what a folder would have done is for who has the folder
+    row = Replay.objects.filter(what=PLAN, actor=principal.actor, pk=replay).first()
+    if row is None:
+        raise NotFound(f'there is no replay "{replay}" of a plan of yours')
     return row
 
 

@@ -27,6 +27,7 @@ from policies.replay.models import (
     DONE,
     DRILL,
     OPEN,
+    PLAN,
     RUNNING,
     Replay,
     ReplaySample,
@@ -55,6 +56,13 @@ class Wanted:
     draft_checked: bytes | None = None
     away: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def what(self) -> str:
+        """A draft belongs to a change request or to a plan; a drill has none."""
+        if self.change:
+            return CHANGE
+        return DRILL if self.draft is None else PLAN
+
 
 def begin(by: Principal, wanted: Wanted) -> Replay:
     """Put it in the queue. One of the same draft over the same base that has not ended is returned; older drafts' end.
@@ -65,13 +73,13 @@ def begin(by: Principal, wanted: Wanted) -> Replay:
         raise InvalidRequest(f"a replay goes over 1 to {MOST_DAYS} days, not {wanted.days}")
     at = mandate_now()
     with transaction.atomic():
-        for row in _of_same(wanted):
+        for row in _of_same(by, wanted):
             if (row.base, row.content, row.days) == (wanted.base, wanted.content, wanted.days):
                 return row
             _end(row, CANCELLED, "a newer text is replayed instead", by, at)
         row = Replay(
             id=new_id(),
-            what=CHANGE if wanted.change else DRILL,
+            what=wanted.what,
             change=wanted.change,
             tenant=wanted.tenant,
             title=wanted.title,
@@ -184,15 +192,15 @@ def _mine(row: Replay) -> Any:  # noqa: ANN401 - a queryset
     return Replay.objects.filter(pk=row.pk, state=RUNNING, worker=row.worker)
 
 
-def _of_same(wanted: Wanted) -> Sequence[Replay]:
-    """What runs for the same change request, or for the same drill, under its lock."""
-    same = (
-        Q(change=wanted.change)
-        if wanted.change
-        else Q(what=DRILL, tenant=wanted.tenant, away=dict(wanted.away), base=wanted.base)
-        & Q(days=wanted.days)
-    )
-    return list(Replay.objects.select_for_update().filter(same, state__in=OPEN).order_by("id"))
+def _of_same(by: Principal, wanted: Wanted) -> Sequence[Replay]:
+    """What runs for the same change request, the same drill, or the same person's plans, under its lock."""
+    same = {
+        CHANGE: Q(change=wanted.change),
+        DRILL: Q(tenant=wanted.tenant, away=dict(wanted.away), base=wanted.base, days=wanted.days),
+        PLAN: Q(tenant=wanted.tenant, actor=by.actor),
+    }[wanted.what]
+    rows = Replay.objects.select_for_update().filter(same, what=wanted.what, state__in=OPEN)
+    return list(rows.order_by("id"))
 
 
 def _write_samples(row: Replay, tally: Tally) -> None:

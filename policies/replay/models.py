@@ -7,15 +7,16 @@ from policies.order.ids import new_id
 
 QUEUED, RUNNING, DONE, CANCELLED, BROKEN = "queued", "running", "done", "cancelled", "broken"
 OPEN = (QUEUED, RUNNING)
-CHANGE, DRILL = "change", "drill"
+CHANGE, DRILL, PLAN = "change", "drill", "plan"
 
 
 class Replay(models.Model):
     """Recorded decisions of a window made again: of one tenant, or (tenant "") of all.
 
-    `what` is change (the draft of a change request, `content` its digest) or drill (the bundle in force with models taken
-    `away`). `base` is the revision both are compared with. `cursor` and `partial` are how far it is, of whose working process
-    `worker` `beat_at` is the last sign of life. `result` is canonical JSON, `digest` its SHA-256 (hex).
+    `what` is change (the draft of a change request, `content` its digest), plan (a folder that is not handed in) or drill (the
+    bundle in force with models taken `away`). `base` is the revision both are compared with. `cursor` and `partial` are how far
+    it is, of whose working process `worker` `beat_at` is the last sign of life. `result` is canonical JSON, `digest` its SHA-256
+    (hex).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -54,7 +55,7 @@ class Replay(models.Model):
                 name="policies_replay_state",
             ),
             models.CheckConstraint(
-                condition=models.Q(what__in=(CHANGE, DRILL)), name="policies_replay_what"
+                condition=models.Q(what__in=(CHANGE, DRILL, PLAN)), name="policies_replay_what"
             ),
         ]
         indexes = [
@@ -76,8 +77,8 @@ class Replay(models.Model):
 
     @property
     def subject(self) -> str:
-        """What its entries are about: the change request, or the drill itself."""
-        return f"change:{self.change.hex}" if self.change else f"drill:{self.id.hex}"
+        """What its entries are about: the change request, or the drill or plan itself."""
+        return f"change:{self.change.hex}" if self.change else f"{self.what}:{self.id.hex}"
 
     @property
     def percent(self) -> int:

@@ -11,7 +11,7 @@ from policies.documents.kinds import combined_schema
 from policies.management import arguments, attesting, folders, importing, proposing
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
-from policies.management.folders import Work
+from policies.management.work import Work
 from policies.order.lock import control
 
 _FOLDERS: Final[Mapping[str, Callable[[Work], None]]] = {
