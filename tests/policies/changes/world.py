@@ -83,12 +83,12 @@ class World:
         ]
 
 
-def force(*put: str, delete: list[Identity] | None = None) -> int:
+def force(*put: str, delete: list[Identity] | None = None, origin: str = "console") -> int:
     """Publish whatever the mode is: what tests arrange, never what they test."""
     done = publish(
         Edits(
             actor="cli:test",
-            origin="console",
+            origin=origin,
             put=parse_text("---\n".join(put), "test") if put else (),
             delete=delete or (),
         ),

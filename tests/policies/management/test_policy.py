@@ -11,6 +11,7 @@ import pytest
 from controlplane.env import ROOT
 from policies.bundles.models import Document
 from policies.order.lock import control
+from tests.policies.changes.world import force
 from tests.policies.management.running import run
 from tests.policies.people import entries
 from tests.policies.texts import fresh, permission, tenant
@@ -66,8 +67,8 @@ def test_apply_leaves_what_the_folder_does_not_name(folder: Path, name: str) -> 
 def test_prune_deletes_what_an_earlier_apply_brought_and_nothing_else(
     folder: Path, name: str
 ) -> None:
-    run("policy", "apply", str(folder))
-    Document.objects.filter(tenant=name, name="p").update(origin="console")
+    # the console has the rule already: the folder says the same
+    force(tenant(name, "x"), permission("p", name))
     (folder / "rules" / "q.yml").write_text(permission("q", name), encoding="utf-8")
     run("policy", "apply", str(folder))
     (folder / "rules" / "p.yml").unlink()

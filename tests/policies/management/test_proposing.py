@@ -162,8 +162,7 @@ def test_a_wrong_folder_says_where(folder: Path, world: World) -> None:
 
 
 def test_prune_deletes_in_the_change_request_too(folder: Path, world: World) -> None:
-    force(permission("old", world.tenant))
-    Document.objects.filter(tenant=world.tenant, name="old").update(origin="git")
+    force(permission("old", world.tenant), origin="git")
     # what applies of other tests of this database brought is kept by being there
     for row in Document.objects.filter(origin="git").exclude(tenant=world.tenant):
         file = folder / f"{row.kind}-{row.tenant}-{row.name}.yaml"
