@@ -95,7 +95,13 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
             ("Spend", "chart", "report-spend", MONEY_ROLES),
         ),
     ),
-    ("Proof", (("Audit log", "log", "log", LOG_ROLES),)),
+    (
+        "Proof",
+        (
+            ("Audit log", "log", "log", LOG_ROLES),
+            ("Use cases", "rule", "use-cases", LOG_ROLES),
+        ),
+    ),
     (
         "Access",
         (

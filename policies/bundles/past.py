@@ -53,6 +53,19 @@ def some_at(revision: int, wanted: Collection[Identity]) -> dict[Identity, str]:
     return found
 
 
+def number_at(identity: Identity, revision: int) -> int | None:
+    """The number of the version in force at a revision; None where there was none."""
+    kind, tenant, name = identity
+    past: Any = Document.history
+    row = (
+        past.filter(kind=kind, tenant=tenant, name=name, revision__lte=revision)
+        .order_by("-history_id")
+        .values_list("history_type", "history_id")
+        .first()
+    )
+    return None if row is None or row[0] == "-" else int(row[1])
+
+
 def versions(identity: Identity) -> Iterator[Version]:
     """Every version, newest first."""
     kind, tenant, name = identity

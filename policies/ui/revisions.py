@@ -15,7 +15,7 @@ from controlplane.kernel.errors import MandateError, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles import access
 from policies.bundles.models import Bundle
-from policies.bundles.past import Version, sources_at, versions
+from policies.bundles.past import Version, number_at, sources_at, versions
 from policies.bundles.published import Published, at_revision, published
 from policies.changes import access as changes
 from policies.changes import compare, publishing, words
@@ -118,12 +118,12 @@ def version(request: HttpRequest, kind: str, tenant: str, name: str, number: int
     """`/documents/<kind>/<tenant or ->/<name>/versions/<number>/`: one version and what it changed."""
     principal = principal_of(request)
     identity = (kind, "" if tenant == NO_TENANT else tenant, name)
-    found = published()
-    access.document(principal, found, *identity)
     every = list(versions(identity))
     at = next((i for i, one in enumerate(every) if one.number == number), None)
     if at is None:
+        access.document(principal, published(), *identity)
         raise NotFound("there is no such version")
+    found = _reader_of(principal, identity, _held_in(every[at]))
     one, older = every[at], every[at + 1] if at + 1 < len(every) else None
     old = _text(older)
     new = None if one.what == "deleted" else one.source
@@ -141,6 +141,35 @@ def version(request: HttpRequest, kind: str, tenant: str, name: str, number: int
         "tenant": tenant,
     }
     return render(request, "policies/version.html", context)
+
+
+@require_safe
+def document_at(
+    request: HttpRequest, kind: str, tenant: str, name: str, revision: int
+) -> HttpResponse:
+    """`/documents/<kind>/<tenant or ->/<name>/at/<revision>/`: to the version in force then; the line stays."""
+    identity = (kind, "" if tenant == NO_TENANT else tenant, name)
+    _reader_of(principal_of(request), identity, revision)
+    number = number_at(identity, min(revision, MOST))
+    if number is None:
+        raise NotFound(f"{named(identity)} was not in force in revision {revision}")
+    return redirect("version", kind, tenant, name, number)
+
+
+def _held_in(version: Version) -> int:
+    """A revision in which the document was there: of what was deleted, the one before."""
+    return version.revision - (version.what == "deleted")
+
+
+def _reader_of(principal: Principal, identity: Identity, revision: int) -> Published:
+    """What is in force now, or was then, as far as it holds the document. Raises NotFound, also for another tenant's."""
+    found = published()
+    if found.exists(*identity) or revision > MOST:
+        access.document(principal, found, *identity)
+        return found
+    then = at_revision(revision) or found
+    access.document(principal, then, *identity)
+    return then
 
 
 def _text(found: Version | None) -> str | None:

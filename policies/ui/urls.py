@@ -34,6 +34,7 @@ urlpatterns = [
     path(f"{_DOCUMENT}/take-over/", owning.take_over, name="document-take-over"),
     path(f"{_DOCUMENT}/patch/", owning.as_patch, name="document-patch"),
     path(f"{_DOCUMENT}/versions/<int:number>/", revisions.version, name="version"),
+    path(f"{_DOCUMENT}/at/<int:revision>/", revisions.document_at, name="document-at"),
     path("policy-tests/", analysis.policy_tests, name="policy-tests"),
     path("change-requests/", changes.changes, name="changes"),
     path("change-requests/new/", edits.new, name="change-new"),

@@ -7,6 +7,7 @@ from controlplane.kernel.principal import Principal
 from policies.identity.access import sees_tenant
 
 READERS = ("finance", "admin", "auditor")
+DOSSIER_READERS = ("auditor", "approver", "admin")
 
 
 def may_read_money(principal: Principal) -> bool:
@@ -58,4 +59,35 @@ def require_try(principal: Principal, tenant: str, team: str) -> None:
     if not ((tenant, team) in principal.teams and principal.holds("developer", tenant)):
         raise Forbidden(
             f"a route is tried by authors, admins and the team's developers; {principal.name} is none of them"
+        )
+
+
+def may_read_dossiers(principal: Principal) -> bool:
+    """Whether the register of use cases and its dossiers are open in any place."""
+    return principal.tenants_with(*DOSSIER_READERS) != frozenset()
+
+
+def dossier_tenants(principal: Principal) -> frozenset[str] | None:
+    """The tenants whose dossiers are open; None for all, the organisation's own among them."""
+    return principal.tenants_with(*DOSSIER_READERS)
+
+
+def require_dossiers(principal: Principal) -> None:
+    """Raises Forbidden unless the register is open."""
+    if not may_read_dossiers(principal):
+        raise Forbidden(
+            f"dossiers are read by auditors, approvers and admins; {principal.name} is none of them"
+        )
+
+
+def require_dossier(principal: Principal, tenant: str) -> None:
+    """A dossier of one tenant; of the organisation ("") for who reads every tenant's. Raises Forbidden, NotFound."""
+    require_dossiers(principal)
+    tenants = dossier_tenants(principal)
+    if tenants is not None and tenant not in tenants:
+        if tenant and not sees_tenant(principal, tenant):
+            raise NotFound(f'there is no tenant "{tenant}"')
+        raise Forbidden(
+            f"this dossier is for auditors, approvers and admins {'there' if tenant else 'of the organisation'}; "
+            f"{principal.name} is none of them"
         )

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audit.log import access as log_access
@@ -22,12 +21,12 @@ from audit.ui.words import count, lasting, money, share
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
 from controlplane.kernel.principal import Principal
-from policies.bundles.published import at_revision, published
+from policies.bundles.published import published
 from policies.changes import access as drafting
 from policies.decisions.replay import Replay, replay
 from policies.engine.decision import BUILT_IN
 from policies.ui.documents import NO_TENANT
-from policies.ui.people import person, sentence
+from policies.ui.people import sentence
 from routing.calls import access
 from routing.calls.models import Attempt, Call
 from routing.reports import story
@@ -35,6 +34,7 @@ from routing.reports.considered import NO_MATCH, CandidateLine, RuleLine, candid
 from routing.reports.content import open_call, weighed_text
 from routing.reports.ending import cancel_for
 from routing.reports.why import Stage, Why, why
+from routing.ui.chain import chain
 from routing.ui.reviews import case_of
 
 _TONES = {
@@ -90,16 +90,6 @@ class AttemptRow:
     tokens_in: str
     tokens_out: str
     cost: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One step of who made the rules."""
-
-    icon: str
-    name: str
-    note: str
-    url: str = ""
 
 
 @require_safe
@@ -172,7 +162,7 @@ def _page(request: HttpRequest, principal: Principal, name: str, **more: object)
     context = {
         "call": found,
         "name": call_name(found.id),
-        "why": _view(told),
+        "why": _view(principal, told),
         "receipt": _receipt(told),
         "may_cancel": found.finished_at is None and access.may_cancel(principal, found),
         "may_see_content": access.may_open(principal, found),
@@ -203,7 +193,7 @@ def _receipt(told: Why) -> ProofView | None:
     return view_of(proven) if proven else None
 
 
-def _view(told: Why) -> dict[str, object]:
+def _view(principal: Principal, told: Why) -> dict[str, object]:
     stages = [(stage, _rules(stage)) for stage in told.stages]
     rules = [rule for _, of_stage in stages for rule in of_stage]
     candidates = _candidates(told)
@@ -225,7 +215,7 @@ def _view(told: Why) -> dict[str, object]:
         "recomputed": told.last.identical if told.last else False,
         "engine": 1,
         "facts": _facts(told),
-        "chain": _chain(told, rules),
+        "chain": chain(principal, told.call.revision, rules),
         "paid": [
             {"name": row.budget, "amount": money(row.amount_nano, told.currency)}
             for row in told.paid
@@ -245,11 +235,11 @@ def _heading(stage: Stage) -> str:
 
 
 def _rules(stage: Stage) -> list[RuleRow]:
-    return [rule_row(line) for line in rules_of(stage.trace)] if stage.trace else []
+    return [rule_row(line, stage.revision) for line in rules_of(stage.trace)] if stage.trace else []
 
 
-def rule_row(line: RuleLine) -> RuleRow:
-    """A rule as tables show it."""
+def rule_row(line: RuleLine, revision: int = 0) -> RuleRow:
+    """A rule as tables show it; with a revision its link leads to the text that was in force then."""
     tone, symbol = _TONES.get(line.outcome, ("bad", "cross-circle"))
     built_in = line.kind == BUILT_IN
     place = [
@@ -257,11 +247,7 @@ def rule_row(line: RuleLine) -> RuleRow:
         f"line {line.line}" if line.line else "",
         line.level,
     ]
-    url = (
-        ""
-        if built_in
-        else reverse("document", args=[line.kind, line.tenant or NO_TENANT, line.name])
-    )
+    url = "" if built_in else _text_of((line.kind, line.tenant or NO_TENANT, line.name), revision)
     return RuleRow(
         outcome=line.outcome,
         tone=tone,
@@ -272,6 +258,12 @@ def rule_row(line: RuleLine) -> RuleRow:
         saw=line.saw,
         note=line.note,
         determining=line.determining,
+    )
+
+
+def _text_of(at: tuple[str, str, str], revision: int) -> str:
+    return (
+        reverse("document-at", args=[*at, revision]) if revision else reverse("document", args=at)
     )
 
 
@@ -376,22 +368,3 @@ def _partly(plain: Iterable[str], committed: str) -> str:
     """What rules name in the clear, and that there is more."""
     more = [f"others committed {committed[:12]}…"] if committed else []
     return ", ".join([*plain, *more])
-
-
-def _chain(told: Why, rules: Sequence[RuleRow]) -> list[Link]:
-    deciding = next((rule for rule in rules if rule.determining and rule.url), None)
-    links = [Link("rule", deciding.name, deciding.place, deciding.url)] if deciding else []
-    found = at_revision(told.call.revision)
-    if found is None or found.published_at is None:
-        return [*links, Link("revision", f"Revision {told.call.revision}", "not in this database")]
-    at = timezone.localtime(found.published_at)
-    links.append(
-        Link(
-            "revision",
-            f"Revision {found.revision}",
-            f"{found.digest[:8]}…{found.digest[-4:]}, published {at:%a} {at.day} {at:%b %Y, %H:%M %Z}",
-        )
-    )
-    flag = " alone: single-operator mode, flagged" if found.flagged else ""
-    links.append(Link("person", person(found.actor), f"published it{flag}"))
-    return links

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -99,7 +99,11 @@ def _by_fields(asked: Question) -> tuple[Select, Select]:
 
 def days_in_words(span: Span) -> str:
     """`1 to 23 Nov 2026`, `23 Nov 2026`."""
-    first, last = span.first, span.last
+    return days_between(span.first, span.last)
+
+
+def days_between(first: date, last: date) -> str:
+    """The same of the first and the last day."""
     if first == last:
         return f"{last.day} {last:%b %Y}"
     if (first.year, first.month) == (last.year, last.month):

@@ -230,6 +230,7 @@ MENU = (
     ("Budgets", "ada cleo finn mallory"),
     ("Spend", "ada cleo finn mallory"),
     ("Audit log", "ada cleo"),
+    ("Use cases", "ada cleo"),
     ("API keys", "ada cleo mallory"),
     ("Members", "ada cleo finn rui mallory"),
     ("Tenants", "ada cleo finn rui mallory"),
