@@ -1,4 +1,4 @@
-"""Secrets in files: written whole or not at all, by one of those who race for it, and kept through a crash."""
+"""Files that must not be lost: written whole or not at all, by one of those who race for it, and kept through a crash."""
 
 import os
 import secrets
@@ -43,3 +43,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace(path: Path, data: bytes, *, mode: int) -> None:
+    """Put a file in the place of another, or where none was: whole or not at all, and on disk before it returns."""
+    draft = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, _FLAGS, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        draft.replace(path)
+        sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Django's index of the app's tables; each room owns its own."""
 
 from audit.log.models import Checkpoint, Entry, Leaf, SequencerSeen, Tile, TreeState, Verified
+from audit.publication.models import Publication
 from audit.retention.models import Erasure, Hold
 from audit.saved.models import SavedView
 from audit.vault.models import Content
@@ -12,6 +13,7 @@ __all__ = [
     "Erasure",
     "Hold",
     "Leaf",
+    "Publication",
     "SavedView",
     "SequencerSeen",
     "Tile",

@@ -15,6 +15,8 @@ from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.defaults import server_error
 
+from audit.publication import read as publication
+
 LEAST_MONTHS_AHEAD = 1
 MOST_SKEW_SECONDS = 5.0
 MOST_SWEEP_SECONDS = 15.0
@@ -69,7 +71,7 @@ def _told(checks: list[Check], status: int) -> JsonResponse:
 def database_checks() -> list[Check]:
     """What PostgreSQL knows. Raises django.db.Error when it is away or has no schema yet."""
     looks: tuple[Callable[[], Check], ...] = (
-        *(_months, _bundle, _skew, _workers, _swept, _sequenced, _verified),
+        *(_months, _bundle, _skew, _workers, _swept, _sequenced, _published, _verified),
     )
     return [Check("postgresql", ok=True, detail="answers"), *(look() for look in looks)]
 
@@ -134,6 +136,19 @@ def _sequenced() -> Check:
     return Check(
         "log", ok=signed is not None and alive and not refusal, detail=detail, needed=False
     )
+
+
+def _published() -> Check:
+    """Whether what is signed is published, held by the register and, where a quorum is asked for, cosigned."""
+    found = publication.standing()
+    if found is None:
+        return Check("log_published", ok=False, detail="not published yet", needed=False)
+    detail = f"size {found.size}, {_ago('told', found.age_seconds)}"
+    if found.quorum:
+        detail = f"{detail}, cosigned by {found.quorum} up to size {found.cosigned_size}"
+    if found.failure:
+        detail = f"{detail}; nothing new is published: {found.failure}"
+    return Check("log_published", ok=found.ok, detail=detail, needed=False)
 
 
 def _verified() -> Check:

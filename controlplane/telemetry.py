@@ -5,7 +5,7 @@ the log's own checks) is read from it at each scrape. No label may name a tenant
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
@@ -41,6 +41,17 @@ SELECT scope, extract(epoch FROM clock_timestamp() - checked_at)::float8,
   extract(epoch FROM clock_timestamp() - held_at)::float8, cardinality(findings)
 FROM audit_verified WHERE log = 1
 """
+_PUBLICATION = (
+    ("mandate_log_published_size", "Entries under the published checkpoint."),
+    ("mandate_log_register_size", "Entries under the checkpoint that the register holds."),
+    ("mandate_log_cosigned_size", "Entries under a checkpoint that a quorum of witnesses signed."),
+    ("mandate_log_published_age_seconds", "How long ago publishing last went well."),
+    ("mandate_log_unpublished", "1 while nothing new can be published, else 0; must be 0."),
+)
+_PUBLICATION_ROWS = """
+SELECT size, register_size, cosigned_size, extract(epoch FROM clock_timestamp() - published_at)::float8, (failure <> '')::int
+FROM audit_publication WHERE log = 1
+"""
 _SEQUENCER = "SELECT sequenced, stragglers, refusals FROM audit_sequencer WHERE log = 1"
 _COUNTERS = (
     ("mandate_log_entries_sequenced", "Entries that got their place in the tree."),
@@ -59,7 +70,7 @@ class Rows(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family, or none."""
         try:
-            yield from [*_gauges(), *_verified(), *_counters()]
+            yield from [*_gauges(), *_published(), *_verified(), *_counters()]
         except Error:
             return
 
@@ -72,8 +83,17 @@ def _rows(statement: str) -> list[tuple[float | None, ...]]:
 
 
 def _gauges() -> Iterator[Metric]:
-    for row in _rows(_GAUGE_ROWS):
-        for (name, meaning), value in zip(_GAUGES, row, strict=True):
+    yield from _each(_GAUGES, _GAUGE_ROWS)
+
+
+def _published() -> Iterator[Metric]:
+    yield from _each(_PUBLICATION, _PUBLICATION_ROWS)
+
+
+def _each(families: Sequence[tuple[str, str]], statement: str) -> Iterator[Metric]:
+    """One gauge for each column that is known."""
+    for row in _rows(statement):
+        for (name, meaning), value in zip(families, row, strict=True):
             if value is not None:
                 yield GaugeMetricFamily(name, meaning, value=value)
 

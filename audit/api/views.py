@@ -1,4 +1,4 @@
-"""`/api/v1/audit/`: entries, receipts, and the newest checkpoint."""
+"""`/api/v1/audit/`: entries and receipts."""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from audit.api.base import CURSOR, ApiView, cursor_of, limit_of
 from audit.api.filters import FILTERS, wanted_of
 from audit.log import access, read, receipts
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import NotFound
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -88,21 +87,6 @@ class Receipt(ApiView):
         """A C2SP tlog-proof, to be checked offline with `auditverify.py`."""
         proven = access.proven(self.principal, str(entry))
         return receipts.as_file(proven)
-
-
-class NewestCheckpoint(ApiView):
-    """The newest signed tree head."""
-
-    @extend_schema(
-        operation_id="audit_checkpoint_read", responses={(200, "text/plain"): OpenApiTypes.STR}
-    )
-    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 - DRF's signature
-        """A C2SP tlog-checkpoint."""
-        access.require_everything(self.principal)
-        note = read.state().checkpoint
-        if not note:
-            raise NotFound("nothing is signed yet; the sequencer has not run")
-        return HttpResponse(note, content_type="text/plain; charset=utf-8")
 
 
 def _line(line: read.Line) -> dict[str, object]:

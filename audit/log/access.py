@@ -48,6 +48,14 @@ def proven(principal: Principal, identity: str) -> read.Proven:
     return found
 
 
+def require_tile(principal: Principal, *, entries: bool) -> None:
+    """Hashes and heads are for whoever reads a part of the log; bundles hold the entries of all. Raises Forbidden."""
+    if entries:
+        require_everything(principal)
+    else:
+        require_any(principal)
+
+
 def readable_tenants(principal: Principal) -> frozenset[str] | None:
     """The tenants whose entries are open; None for the whole log."""
     return principal.tenants_with(*READERS)
@@ -63,7 +71,7 @@ def narrowed(principal: Principal, tenant: str = "") -> frozenset[str] | None:
 
 
 def require_everything(principal: Principal) -> None:
-    """The whole log: needed to verify it and to see its checkpoints. Raises Forbidden."""
+    """The whole log: needed to verify it and to read it in bundles. Raises Forbidden."""
     if readable_tenants(principal) is not None:
         raise Forbidden(
             f"this is for those who may read the whole log; {principal.name} may read no more than a part"

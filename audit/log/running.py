@@ -13,6 +13,7 @@ import psycopg
 from audit.log.seen import Seen
 from audit.log.sequence import Connection, Outcome, Refused, Sequencer, Tick
 from audit.merkle.note import SignerKey
+from audit.register.base import Registered
 
 _LOGGER = logging.getLogger(__name__)
 _OPTIONS = (
@@ -61,6 +62,8 @@ class Loop:
         self._rhythm = rhythm or Rhythm()
         self._sequenced = 0
         self._seen = Seen()
+        self.register: Registered | None = None
+        """Asked before anything is signed; None where an installation keeps none."""
 
     def run(self, stop: Event) -> None:
         """Go on until `stop` is set. What fails is said and tried again."""
@@ -83,7 +86,7 @@ class Loop:
     def once(self) -> int:
         """Sweep all, sequence all that can be sequenced now, and return the tree's size. Raises Refused, psycopg.Error."""
         with connect(self._dsn) as db:
-            sequencer = Sequencer(db, self._key)
+            sequencer = Sequencer(db, self._key, register=self.register)
             self._note_stragglers(sequencer.sweep())
             tick = sequencer.tick()
             while tick.more:
@@ -91,7 +94,7 @@ class Loop:
             return sequencer.size()
 
     def _keep(self, db: Connection, stop: Event) -> None:
-        sequencer = Sequencer(db, self._key)
+        sequencer = Sequencer(db, self._key, register=self.register)
         sweep, full = Due(self._rhythm.sweep), Due(self._rhythm.full_sweep)
         report, history = Due(self._rhythm.report), sequencer.history()
         life = Due(self._rhythm.sign_of_life)

@@ -6,7 +6,9 @@ its own *before* the entries are.
 
 1. Ask for the advisory lock without waiting: another sequencer at work is enough (liveness only).
 2. Read the horizon. 3. Lock the tree's state (safety). 4. Check that the state is what we signed.
-5. Read the entries between the two horizons. 6. Write leaves, full tiles, checkpoint, state. Commit: all or nothing.
+5. Read the entries between the two horizons. 6. Write leaves, full tiles, checkpoint, state. 7. Where there is a register,
+sign only what extends it, and move it. Commit: all or nothing. If we die between 7 and the commit, the next tick takes the
+same entries in the same order, perhaps with more behind them, and that extends what the register holds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,9 +21,11 @@ from uuid import UUID
 import psycopg
 
 from audit.log import signing
-from audit.merkle.checkpoint import BadCheckpoint
+from audit.log.tiles import TileReader
+from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
 from audit.merkle.note import BadNote, SignerKey
 from audit.merkle.tree import BadTree, FullTile, Tree, leaf_hash
+from audit.register.base import Registered, RegisterError
 from controlplane.kernel.ids import uuid7_floor, uuid7_time
 
 LOG = 1
@@ -85,10 +89,13 @@ _OUTSIDE = """
 class Sequencer:
     """The writer of one log, over its own connection in autocommit mode. Any number may run; one works at a time."""
 
-    def __init__(self, db: Connection, key: SignerKey, log: int = LOG) -> None:
+    def __init__(
+        self, db: Connection, key: SignerKey, log: int = LOG, register: Registered | None = None
+    ) -> None:
         self._db = db
         self._key = key
         self._log = log
+        self._register = register
         self._signed: tuple[object, ...] = ()
 
     def tick(self) -> Tick:
@@ -228,7 +235,7 @@ class Sequencer:
         )
         rows = signing.rows_digest(added)
         head = signing.Head(self._log, seq, size, horizon, signed_at, root, rows)
-        signing.check(head, note, seal, self._key.verifier)
+        signing.check(head, note, seal, *self._key.known)
         return signed_at
 
     def _rows(self, low: int, high: int) -> tuple[list[Row], int, bool]:
@@ -258,6 +265,7 @@ class Sequencer:
         tiles = tree.extend(hashes)
         self._write_leaves(first, rows, hashes)
         self._write_tiles(tiles)
+        self._admit(tree)
         digest = signing.rows_digest((row.xid, row.recorded_at) for row in rows)
         head = signing.Head(self._log, state.seq + 1, tree.size, horizon, now, tree.root(), digest)
         note, seal = signing.sign(head, self._key)
@@ -277,8 +285,30 @@ class Sequencer:
         )
         if moved.rowcount != 1:
             raise Refused("the tree's state moved although it was locked")
+        self._record(note)
         self._signed = (head.seq, head.size, horizon, now, head.root, seal, note)
         return head.size
+
+    def _admit(self, tree: Tree) -> None:
+        """Ask the register before anything is signed."""
+        if self._register is None:
+            return
+        with self._db.cursor() as cursor:
+            reader = TileReader(cursor, self._log, (tree.size, tree.open_tiles))
+            head = Checkpoint(self._key.verifier.name, tree.size, tree.root())
+            try:
+                self._register.admit(head, reader.root)
+            except RegisterError as error:
+                raise Refused(str(error)) from error
+
+    def _record(self, note: str) -> None:
+        """Move the register before the commit: what it does not hold must not be seen."""
+        if self._register is None:
+            return
+        try:
+            self._register.record(self._key.verifier.name, note)
+        except RegisterError as error:
+            raise Refused(str(error)) from error
 
     def _write_leaves(self, first: int, rows: Sequence[Row], hashes: Sequence[bytes]) -> None:
         copy = "COPY audit_leaf (entry, index, xid, recorded_at, log, hash) FROM STDIN"

@@ -17,6 +17,8 @@ from audit.merkle.note import BadNote, SignerKey, VerifierKey, open_note, sign_n
 
 KEY_FILE = "log_key"
 PUBLIC_KEY_FILE = "log_vkey"
+EARLIER_KEYS_FILE = "log_vkeys_before"
+"""The public keys that were rotated out, the oldest first, one a line."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,9 +78,10 @@ def sign(head: Head, key: SignerKey) -> tuple[str, bytes]:
     return sign_note(text, key), key.sign(head.seal_text())
 
 
-def check(head: Head, note: str, seal: bytes, key: VerifierKey) -> None:
+def check(head: Head, note: str, seal: bytes, *known: VerifierKey) -> None:
     """Check both signatures and that the note says what the row says. Raises BadNote or BadCheckpoint."""
-    said = Checkpoint.parse(open_note(note, [key]).text)
+    opened = open_note(note, known)
+    key, said = opened.signed_by[0], Checkpoint.parse(opened.text)
     if said != Checkpoint(key.name, head.size, head.root):
         raise BadNote(f"the note says size {said.size} of {said.origin}, the row size {head.size}")
     try:
@@ -107,6 +110,7 @@ def signer(folder: Path, origin: str = "", place: str = "") -> SignerKey:
         write_new(path, fresh.secret_text().encode() + b"\n")
     key = SignerKey.parse(path.read_text(encoding="utf-8").strip())
     write_new(folder / PUBLIC_KEY_FILE, f"{key.verifier}\n".encode())
+    key.earlier = earlier_keys(folder)
     return key
 
 
@@ -119,3 +123,17 @@ def trusted_key(folder: Path) -> VerifierKey:
             "the log has no key yet; start the sequencer: python manage.py sequencer --once"
         ) from error
     return VerifierKey.parse(text.strip())
+
+
+def earlier_keys(folder: Path) -> tuple[VerifierKey, ...]:
+    """Return the public keys that were rotated out, the oldest first. Raises BadKey."""
+    try:
+        text = (folder / EARLIER_KEYS_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    return tuple(VerifierKey.parse(line) for line in text.splitlines())
+
+
+def trusted_keys(folder: Path) -> tuple[VerifierKey, ...]:
+    """Return every public key of the log, the oldest first. Raises NoLogKey."""
+    return (*earlier_keys(folder), trusted_key(folder))

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from audit.merkle.tiles import tiles_of
-from audit.merkle.tree import HASH_BYTES, TILE_HEIGHT
+from audit.merkle.tree import HASH_BYTES, TILE_HEIGHT, Tree
 
 
 class Cursor(Protocol):
@@ -71,3 +71,7 @@ class TileReader:
         return b"".join(
             self(level, index)[: width * HASH_BYTES] for level, index, width in tiles_of(size)
         )
+
+    def root(self, size: int) -> bytes:
+        """Return the root that the tree had at this size. Raises BadTree where tiles are missing."""
+        return Tree(size, self.open_tiles(size)).root()

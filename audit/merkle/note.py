@@ -51,7 +51,7 @@ class VerifierKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `name+id+base64`. Raises BadKey."""
-        name, identity, data = _split_key(text)
+        name, identity, data = split_key(text)
         key = cls(name, data)
         if key.id.hex() != identity:
             raise BadKey(f'the id "{identity}" does not belong to the key of "{name}"')
@@ -70,6 +70,8 @@ class SignerKey:
 
     def __init__(self, name: str, private: Ed25519PrivateKey) -> None:
         self._private = private
+        self.earlier: tuple[VerifierKey, ...] = ()
+        """The keys that this one followed, the oldest first; it signs on top of what they signed."""
         self.verifier = VerifierKey(name, private.public_key().public_bytes_raw())
 
     @classmethod
@@ -82,13 +84,18 @@ class SignerKey:
         """Read what `secret_text` wrote. Raises BadKey, quoting nothing of it."""
         if not text.startswith(_PRIVATE):
             raise BadKey("this is no private key of a log")
-        name, identity, seed = _split_key(text.removeprefix(_PRIVATE))
+        name, identity, seed = split_key(text.removeprefix(_PRIVATE))
         if len(seed) != 32:
             raise BadKey("an Ed25519 private key has 32 bytes")
         key = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
         if key.verifier.id.hex() != identity:
             raise BadKey("the private key does not belong to its id")
         return key
+
+    @property
+    def known(self) -> tuple[VerifierKey, ...]:
+        """Every key of this log, the oldest first."""
+        return (*self.earlier, self.verifier)
 
     def secret_text(self) -> str:
         """Return the key as text, to be stored where only the log's owner reads."""
@@ -174,6 +181,20 @@ def decode_base64(text: str) -> bytes:
     return data
 
 
+def split_key(text: str, kind: int = ED25519) -> tuple[str, str, bytes]:
+    """Take `name+id+base64` apart into name, id and key material of this kind. Raises BadKey."""
+    parts = text.split("+", 2)
+    if len(parts) != 3 or len(parts[1]) != 8:
+        raise BadKey("a key is written as name+8 hex digits+base64")
+    try:
+        data = decode_base64(parts[2])
+    except ValueError:
+        raise BadKey(f'the key of "{parts[0]}" is not base64') from None
+    if data[:1] != bytes([kind]):
+        raise BadKey(f'the key of "{parts[0]}" is of another kind than is used here')
+    return parts[0], parts[1], data[1:]
+
+
 def _parse_line(line: str) -> tuple[str, bytes, bytes]:
     parts = line.removeprefix(_PREFIX).split(" ")
     if not line.startswith(_PREFIX) or len(parts) != 2 or not valid_name(parts[0]):
@@ -185,19 +206,6 @@ def _parse_line(line: str) -> tuple[str, bytes, bytes]:
     if len(data) < 5:
         raise BadNote(f'the signature of "{parts[0]}" is too short')
     return parts[0], data[:4], data[4:]
-
-
-def _split_key(text: str) -> tuple[str, str, bytes]:
-    parts = text.split("+", 2)
-    if len(parts) != 3 or len(parts[1]) != 8:
-        raise BadKey("a key is written as name+8 hex digits+base64")
-    try:
-        data = decode_base64(parts[2])
-    except ValueError:
-        raise BadKey(f'the key of "{parts[0]}" is not base64') from None
-    if data[:1] != bytes([ED25519]):
-        raise BadKey(f'the key of "{parts[0]}" is of a kind other than Ed25519')
-    return parts[0], parts[1], data[1:]
 
 
 def _clean(text: str) -> bool:

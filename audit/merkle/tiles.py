@@ -1,5 +1,6 @@
 """Tiles as C2SP tlog-tiles names them, and the tree's nodes read out of tiles."""
 
+import re
 from collections.abc import Callable
 
 from audit.merkle.tree import (
@@ -16,18 +17,50 @@ ReadTile = Callable[[int, int], bytes]
 """(tile level, tile index) to its hashes, end to end; an open tile gives as many as it has."""
 
 
+_PATH = re.compile(
+    r"tile/(entries|[0-7])/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+)
+
+
 class MissingNode(LookupError):
     """A tile is not there or is too short for the node that a proof needs."""
 
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
     """Return `tile/0/x001/x234/067`, with `.p/<width>` behind it for a partial tile."""
+    return _path(str(level), index, width)
+
+
+def bundle_path(index: int, width: int = TILE_WIDTH) -> str:
+    """Return `tile/entries/x001/x234/067`, with `.p/<width>` behind it for a partial bundle."""
+    return _path("entries", index, width)
+
+
+def parse_path(path: str) -> tuple[int | None, int, int]:
+    """Read what the two functions above write: (level, or None for entries; index; width). Raises ValueError."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise ValueError(f'"{path[:80]}" names no tile')
+    first, groups, partial = match.groups()
+    level = None if first == "entries" else int(first)
+    index = int(groups.replace("/", "").replace("x", ""))
+    width = int(partial) if partial else TILE_WIDTH
+    if (
+        path != _path(first, index, width)
+        or width > TILE_WIDTH
+        or (partial and width == TILE_WIDTH)
+    ):
+        raise ValueError(f'"{path[:80]}" names no tile')
+    return level, index, width
+
+
+def _path(first: str, index: int, width: int) -> str:
     groups = [f"{index % 1000:03d}"]
     while index >= 1000:
         index //= 1000
         groups.insert(0, f"x{index % 1000:03d}")
     partial = "" if width == TILE_WIDTH else f".p/{width}"
-    return f"tile/{level}/{'/'.join(groups)}{partial}"
+    return f"tile/{first}/{'/'.join(groups)}{partial}"
 
 
 def tiles_of(size: int) -> list[tuple[int, int, int]]:

@@ -122,7 +122,9 @@ def _letter(answer: HttpResponse) -> str:
 
 def _text(answer: HttpResponse) -> str:
     parts = answer if answer.streaming else [answer.content]
-    return b"".join(part.encode() if isinstance(part, str) else part for part in parts).decode()
+    return b"".join(part.encode() if isinstance(part, str) else part for part in parts).decode(
+        errors="replace"
+    )
 
 
 def _missing(rows: list[Row]) -> list[str]:

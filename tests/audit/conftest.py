@@ -30,6 +30,7 @@ SQL_FILES = (
     "log/sql/tables.sql",
     "log/sql/functions.sql",
     "log/sql/watch.sql",
+    "publication/sql/tables.sql",
     "vault/sql/tables.sql",
     "vault/sql/functions.sql",
     "saved/sql/tables.sql",
@@ -164,3 +165,34 @@ def sealed_db(log_db: LogDatabase) -> LogDatabase:
     with log_db.owner() as owner:
         assert owner.execute("SELECT mandate_guard.seal()").fetchone() == ("first",)
     return log_db
+
+
+def backup(_template: str, log_db: LogDatabase) -> Iterator[LogDatabase]:
+    """An empty twin of the log's database, with the same key."""
+    with database(_template) as made:
+        made.key = log_db.key
+        yield made
+
+
+def copy_of(log: LogDatabase, copy: LogDatabase) -> None:
+    """Bring the log's rows into a database that has the tables and nothing else: a backup, restored."""
+    with log.owner() as source, copy.owner() as target:
+        for table in ("entry", "leaf", "tile", "checkpoint", "tree_state"):
+            target.execute(f"ALTER TABLE audit_{table} DISABLE TRIGGER USER".encode())
+        target.execute("DELETE FROM audit_tree_state")
+        for table in ("entry", "leaf", "tile", "checkpoint", "tree_state"):
+            _copy_table(source, target, f"audit_{table}")
+            target.execute(f"ALTER TABLE audit_{table} ENABLE TRIGGER USER".encode())
+
+
+def _copy_table(
+    source: psycopg.Connection[Any], target: psycopg.Connection[Any], name: str
+) -> None:
+    with (
+        source.cursor() as reading,
+        target.cursor() as writing,
+        reading.copy(f"COPY (SELECT * FROM {name}) TO STDOUT".encode()) as rows,
+        writing.copy(f"COPY {name} FROM STDIN".encode()) as into,
+    ):
+        for row in rows:
+            into.write(row)

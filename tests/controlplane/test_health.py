@@ -177,6 +177,27 @@ def test_a_sequencer_that_is_gone_or_refuses_is_named(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_a_log_that_is_not_published_is_said_and_is_not_healthy(client: Client) -> None:
+    found = checks(client)[1]["log_published"]
+    assert (found["ok"], found["needed"], found["detail"]) == (False, False, "not published yet")
+    put(
+        "INSERT INTO audit_publication (log, told_at, size, quorum, cosigned_size)"
+        " VALUES (1, clock_timestamp() - interval '4 s', 12, 2, 12)"
+    )
+    found = checks(client)[1]["log_published"]
+    assert found["ok"] is True
+    assert found["detail"] == "size 12, told 4 s ago, cosigned by 2 up to size 12"
+    put("UPDATE audit_publication SET cosigned_size = 11")
+    assert checks(client)[1]["log_published"]["ok"] is False
+    put("UPDATE audit_publication SET cosigned_size = 12, failure = 'this is a second history'")
+    found = checks(client)[1]["log_published"]
+    assert found["ok"] is False
+    assert str(found["detail"]).endswith("; nothing new is published: this is a second history")
+    put("UPDATE audit_publication SET failure = '', told_at = clock_timestamp() - interval '61 s'")
+    assert checks(client)[1]["log_published"]["ok"] is False
+
+
+@pytest.mark.django_db
 def test_a_log_that_does_not_hold_is_said_and_is_not_healthy(client: Client) -> None:
     put(RECENT.format(findings="'{}'"))
     found = checks(client)[1]["log_verified"]

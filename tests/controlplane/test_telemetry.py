@@ -50,6 +50,12 @@ def test_what_postgresql_knows_of_processes_without_a_web_server(client: Client)
             """
         )
         cursor.execute("UPDATE routing_swept SET swept_at = clock_timestamp() - interval '7 s'")
+        cursor.execute(
+            """
+            INSERT INTO audit_publication (log, told_at, published_at, size, register_size, cosigned_size, failure)
+            VALUES (1, clock_timestamp(), clock_timestamp() - interval '80 s', 38, 40, 30, 'the disk is full')
+            """
+        )
     lines = client.get("/metrics").content.decode().splitlines()
     figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert figures["mandate_log_entries_sequenced_total"] == "40.0"
@@ -60,6 +66,11 @@ def test_what_postgresql_knows_of_processes_without_a_web_server(client: Client)
     assert 90 <= float(figures['mandate_log_verified_age_seconds{scope="recent"}']) < 120
     assert figures['mandate_log_findings{scope="recent"}'] == "1.0"
     assert float(figures["mandate_log_lag_seconds"]) >= 0
+    assert figures["mandate_log_published_size"] == "38.0"
+    assert figures["mandate_log_register_size"] == "40.0"
+    assert figures["mandate_log_cosigned_size"] == "30.0"
+    assert 80 <= float(figures["mandate_log_published_age_seconds"]) < 110
+    assert figures["mandate_log_unpublished"] == "1.0"
     assert figures["mandate_calls_workers"] == "0.0"
     assert "mandate_log_size" in figures
 

@@ -2,17 +2,24 @@
 
 import signal
 from argparse import ArgumentParser
-from threading import Event
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from audit.log.running import Loop
+from audit.log.running import Loop, connect
 from audit.log.sequence import Refused
 from audit.log.signing import has_key, signer
-from audit.merkle.note import BadKey
+from audit.merkle.note import BadKey, SignerKey
+from audit.publication.folder import Folder
+from audit.publication.publish import Publisher
+from audit.publication.running import Outlet, Rounds
+from audit.publication.witnesses import configured
+from audit.register import choose
+from audit.register.base import Register, Registered
 
 
 class Command(BaseCommand):
@@ -29,17 +36,46 @@ class Command(BaseCommand):
             raise CommandError(f"the database cannot be read: {error}") from error
         except (BadKey, OSError) as error:
             raise CommandError(f"the log's key cannot be read: {error}") from error
+        try:
+            register = choose.register(settings.MANDATE_LOG_REGISTER)
+            outlet = self._outlet(register, key)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"the log cannot be published: {error}") from error
         loop = Loop(settings.DATABASE_URL, key, self._say)
+        loop.register = Registered(register, key.known)
+        rounds = Rounds(settings.DATABASE_URL, outlet, self._say)
         if once:
-            try:
-                self._say(f"size {loop.once()}")
-            except (Refused, psycopg.Error) as error:
-                raise CommandError(str(error)) from error
-            return
-        stop = Event()
+            self._once(loop, rounds)
+        else:
+            self._run(loop, rounds)
+
+    def _outlet(self, register: Register, key: SignerKey) -> Outlet:
+        """Where the log is published: with a view of the register of its own, since it is another thread's."""
+        folder, view = Folder(settings.MANDATE_LOG_DIR), Registered(register, key.known)
+        path = settings.MANDATE_LOG_WITNESSES
+        witnesses = configured(Path(path) if path else None, settings.MANDATE_LOG_QUORUM)
+        return Outlet(Publisher(folder, key.known, view), str(folder.root), view, witnesses)
+
+    def _once(self, loop: Loop, rounds: Rounds) -> None:
+        try:
+            self._say(f"size {loop.once()}")
+            with connect(settings.DATABASE_URL) as db:
+                told = rounds.once(db)
+        except (Refused, psycopg.Error) as error:
+            raise CommandError(str(error)) from error
+        if told.failure:
+            raise CommandError(told.failure)
+
+    def _run(self, loop: Loop, rounds: Rounds) -> None:
+        stop, published = Event(), Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        publishing = Thread(target=rounds.run, args=[published], name="publishing")
+        publishing.start()
         loop.run(stop)
+        # what was signed last is shown before we go
+        published.set()
+        publishing.join()
         self._say("stopped")
 
     def _say(self, line: str) -> None:
