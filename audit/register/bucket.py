@@ -1,7 +1,13 @@
-"""A register in an object store that has conditional writes (S3 and what speaks like it); needs the extra `aws`."""
+"""A register in an object store that has conditional writes (S3 and what speaks like it).
 
-import importlib
+boto3 is an extra (`requirements/aws.txt`); `choose.py` loads this module where such a register is named, nothing else does.
+"""
+
 from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.register.base import Moved, Unreachable
 
@@ -15,21 +21,9 @@ class BucketRegister:
     def __init__(self, bucket: str, prefix: str) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        try:
-            sdk, config = (
-                importlib.import_module("boto3"),
-                importlib.import_module("botocore.config"),
-            )
-        except ImportError as error:
-            raise ValueError(
-                "a register in a bucket needs boto3: pip install -r requirements/aws.txt"
-            ) from error
-        self._errors = importlib.import_module("botocore.exceptions")
-        self._client: Any = sdk.client(
+        self._client: Any = boto3.client(
             "s3",
-            config=config.Config(
-                connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}
-            ),
+            config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}),
         )
 
     @property
@@ -55,22 +49,22 @@ class BucketRegister:
                 ContentType="text/plain; charset=utf-8",
                 **condition,
             )
-        except self._errors.ClientError as error:
+        except ClientError as error:
             if error.response["Error"]["Code"] in _MOVED:
                 raise Moved("the register moved: another signer of this log is at work") from error
             raise self._unreachable(error) from error
-        except self._errors.BotoCoreError as error:
+        except BotoCoreError as error:
             raise self._unreachable(error) from error
 
     def _look(self, origin: str) -> tuple[str | None, str | None]:
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=self._key(origin))
             return found["Body"].read().decode(), found["ETag"]
-        except self._errors.ClientError as error:
+        except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
                 return None, None
             raise self._unreachable(error) from error
-        except self._errors.BotoCoreError as error:
+        except BotoCoreError as error:
             raise self._unreachable(error) from error
 
     def _key(self, origin: str) -> str:

@@ -1,9 +1,9 @@
 """Which register an installation uses, written as one line: a folder, a PostgreSQL URL, or `s3://bucket/prefix`."""
 
+from importlib import import_module
 from pathlib import Path
 
 from audit.register.base import Register
-from audit.register.bucket import BucketRegister
 from audit.register.database import DatabaseRegister
 from audit.register.file import FileRegister
 
@@ -17,7 +17,19 @@ def register(text: str) -> Register:
         return DatabaseRegister(text)
     if scheme == "s3":
         bucket, _, prefix = rest.partition("/")
-        return BucketRegister(bucket, prefix)
+        return _bucket(bucket, prefix)
     raise ValueError(
         f'"{scheme}" is no register; use a folder, postgresql://… or s3://bucket/prefix'
     )
+
+
+def _bucket(bucket: str, prefix: str) -> Register:
+    """Its SDK is an extra, loaded where it is named."""
+    try:
+        module = import_module("audit.register.bucket")
+    except ImportError as error:
+        raise ValueError(
+            "a register in a bucket needs boto3: pip install -r requirements/aws.txt"
+        ) from error
+    found: Register = module.BucketRegister(bucket, prefix)
+    return found

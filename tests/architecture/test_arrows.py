@@ -139,8 +139,8 @@ def test_no_model_is_fetched_by_a_string() -> None:
         if isinstance(node, ast.Call)
         and _called(node) in {"get_model", "import_string", "import_module"}
     ]
-    # a provider of keys is loaded where it is named: its SDK is an extra
-    assert found == ["audit.vault.opening"]
+    # a provider of keys and a register in a bucket are loaded where they are named: their SDK is an extra
+    assert found == ["audit.register.choose", "audit.vault.opening"]
 
 
 def test_no_signals_but_celerys_own() -> None:
