@@ -167,6 +167,7 @@ def sealed_db(log_db: LogDatabase) -> LogDatabase:
     return log_db
 
 
+@pytest.fixture
 def backup(_template: str, log_db: LogDatabase) -> Iterator[LogDatabase]:
     """An empty twin of the log's database, with the same key."""
     with database(_template) as made:
