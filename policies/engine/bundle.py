@@ -4,12 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, NamedTuple
 
 from policies.documents.document import Identity
 from policies.documents.reading import Json
-from policies.engine.decision import OnExhausted, OnFailure, PriceRef, Retry
+from policies.engine.decision import (
+    Dropped,
+    Obligations,
+    OnExhausted,
+    OnFailure,
+    PriceRef,
+    Retry,
+    RuleRef,
+)
 from policies.engine.reads import NOTHING, Reads
-from policies.engine.rules import Environment, Expression, Rule, Sweep, sweep
+from policies.engine.rules import Environment, Expression, Outcome, Rule, Sweep, sweep
 
 Key = tuple[str, str]
 """(tenant, name); an empty tenant is the organisation."""
@@ -17,7 +26,10 @@ Key = tuple[str, str]
 
 def label(key: Key | None) -> str:
     """How facts, decisions and messages name a document: `name`, or `tenant/name`; empty for none."""
-    return "/".join(part for part in key or () if part)
+    if key is None:
+        return ""
+    tenant, name = key
+    return f"{tenant}/{name}" if tenant and name else tenant or name
 
 
 def key_of(text: str) -> Key:
@@ -196,6 +208,38 @@ class BudgetView:
     rank: int
 
 
+class Rated(NamedTuple):
+    """A price in the organisation's money: nano units per million tokens as exact ratios of whole numbers."""
+
+    ref: PriceRef
+    output_nano_per_million: str
+    input_ratio: tuple[int, int]
+    output_ratio: tuple[int, int]
+
+
+class Standing(NamedTuple):
+    """What follows for a model from the outcomes of its rules, where that is the same for every call."""
+
+    held: tuple[tuple[Rule, Outcome], ...] = ()
+    reasons: tuple[Dropped, ...] = ()
+    owed: Obligations | None = None
+    permits: tuple[RuleRef, ...] = ()
+
+
+class Prepared(NamedTuple):
+    """A model of a route on a day: those it stands for, why it cannot run any more (empty: it can), and its price.
+
+    `standings` are kept by the outcomes of the rules on models; `rest` has the end of its step in a plan, once it was made.
+    """
+
+    model: ModelView
+    named: tuple[Key, ...]
+    why: str
+    price: Rated | None
+    standings: dict[tuple[Outcome, ...], Standing]
+    rest: list[bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class TenantScope:
     """What binds the calls of one tenant: the organisation's documents and its own."""
@@ -220,6 +264,8 @@ class TenantScope:
     model_rules_may_fail: bool = True
     models_may_hold: bool = True
     """Whether a permit of a model asks for a hold."""
+    model_rules_are_plain: bool = False
+    """Whether outcomes alone say what the rules on models come to: none can fail, each has one line and one message."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,6 +293,12 @@ class Bundle:
     _sweeps: dict[tuple[str, str], Sweep] = field(default_factory=dict)
     prices: dict[tuple[Key, str], object] = field(default_factory=dict)
     """What `pricing` has found: by model and day."""
+    prepared: dict[tuple[str, Key, str, Key | None], tuple[Prepared, ...]] = field(
+        default_factory=dict
+    )
+    """What `selection` has: by tenant, route, day and the model that was drawn first."""
+    traced: dict[tuple[object, ...], dict[str, Any]] = field(default_factory=dict)
+    """What `explain` has: by rule and what it read of the call, then by model."""
 
     @property
     def tenants(self) -> Mapping[str, Governed]:
@@ -338,4 +390,5 @@ class Bundle:
             advises=any(r.level == "advisory" for r in rules),
             model_rules_may_fail=any(r.when and r.when.program.fallible for r in on_model),
             models_may_hold=any(r.obligations and r.obligations.hold for r in on_model),
+            model_rules_are_plain=all(r.plain for r in on_model),
         )

@@ -38,6 +38,17 @@ def offset_at(seconds: int, name: str) -> timedelta:
         raise ValueError("timestamp out of range in this zone") from error
 
 
+def today_at(now: str, name: str) -> str:
+    """The calendar day (ISO 8601) of a moment in UTC (RFC 3339) in a zone. Raises ValueError."""
+    # days change on whole seconds: calls of one second have one day
+    return _today(now[:19] + "Z", name)
+
+
+@lru_cache(maxsize=4096)
+def _today(now: str, name: str) -> str:
+    return day_at(now, name).isoformat()
+
+
 def day_at(now: str, name: str) -> date:
     """The calendar day of a moment (RFC 3339) in a zone. Raises ValueError."""
     moment = datetime.fromisoformat(now)

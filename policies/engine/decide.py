@@ -12,6 +12,7 @@ from policies.engine.checking import before_models, checks_of
 from policies.engine.decision import (
     ENGINE,
     NO_PERMIT,
+    Candidate,
     Decision,
     Denial,
     Dropped,
@@ -43,17 +44,29 @@ def decide(bundle: Bundle, facts: Facts) -> Decision:
 
     A bundle of an earlier engine is decided by that engine.
     """
-    decision = undigested(bundle, facts)
-    if decision.digest:
-        return decision
-    return msgspec.structs.replace(decision, digest=sha256(encode(decision)).digest())
+    if bundle.engine != ENGINE:
+        return _older(bundle, facts)
+    return decided(bundle, facts, deliberate(bundle, facts, whole=False))
+
+
+def decided(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
+    """The decision that a deliberation comes to; not for a bundle of an earlier engine."""
+    decision = _decision(bundle, facts, to)
+    rests = [c.prepared.rest[0] for c in to.considered if c.candidate] if decision.plan else ()
+    # nobody has seen it yet: copying it for this one field took as long as finding its digest
+    msgspec.structs.force_setattr(decision, "digest", sha256(encode(decision, rests)).digest())
+    return decision
+
+
+def _older(bundle: Bundle, facts: Facts) -> Decision:
+    older: Decision = OLDER[bundle.engine].decide(bundle, facts)
+    return older
 
 
 def undigested(bundle: Bundle, facts: Facts) -> Decision:
     """The same, mostly without its digest: for who compares what decisions say, many at a time."""
     if bundle.engine != ENGINE:
-        older: Decision = OLDER[bundle.engine].decide(bundle, facts)
-        return older
+        return _older(bundle, facts)
     return _decision(bundle, facts, deliberate(bundle, facts, whole=False))
 
 
@@ -193,15 +206,19 @@ def _sunsets(to: Deliberation, view: CallView) -> Iterator[str]:
 
 def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
     against = _against_call(to)
-    steps = tuple(c.candidate for c in to.considered if c.candidate)
-    dropped = tuple(reason for c in to.considered for reason in c.reasons)
+    steps: list[Candidate] = []
+    dropped: list[Dropped] = []
+    for found in to.considered:
+        if found.candidate:
+            steps.append(found.candidate)
+        dropped += found.reasons
     view = to.view
     if view is None or against or not steps:
         determining, denial = _denial(to, facts, against)
         return Decision(
             effect="deny",
             determining=determining,
-            dropped=() if against else dropped,
+            dropped=() if against else tuple(dropped),
             denial=denial,
             advisories=tuple(_advisories(to)),
             errors=tuple(_errors(to)),
@@ -215,7 +232,7 @@ def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
         determining=_once([*(hold.rules if hold else ()), *_for_permit(to, view)]),
         plan=Plan(
             strategy=view.route.strategy,
-            steps=steps,
+            steps=tuple(steps),
             retry=view.route.retry,
             fallback_on=view.route.fallback_on,
             checks=to.checks,
@@ -223,7 +240,7 @@ def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
         hold=hold,
         lifted=tuple(to.lifted),
         obligations=to.obligations,
-        dropped=dropped,
+        dropped=tuple(dropped),
         advisories=tuple(_advisories(to)),
         errors=tuple(_errors(to)),
         warnings=tuple(to.warnings),
@@ -278,14 +295,14 @@ def _for_permit(to: Deliberation, view: CallView) -> tuple[RuleRef, ...]:
     """Every matching permit, and every rule that removed a model ranked before the last one in the plan."""
     call = view.environment
     refs = [r.ref(o, call) for r, o in to.held if r.effect == "permit" and o is True]
-    last = max(i for i, c in enumerate(to.considered) if c.candidate)
-    for found in to.considered[: last + 1]:
-        item = found.model.environment
-        if found.candidate:
-            refs += [
-                r.ref(o, call, item) for r, o in found.held if r.effect == "permit" and o is True
-            ]
-        refs += [reason.rule for reason in found.reasons]
+    pending: list[RuleRef] = []
+    last: tuple[RuleRef, ...] = ()
+    for found in to.considered:
+        if found.candidate and (pending or found.permits != last):
+            refs += (*pending, *found.permits)
+            pending, last = [], found.permits
+        # a reason counts where a model that ranks after it is in the plan
+        pending += [reason.rule for reason in found.reasons]
     return _once(refs)
 
 

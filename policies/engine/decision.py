@@ -1,5 +1,6 @@
 """What a decision says. Every type here is part of its canonical bytes; a change of any raises `ENGINE`."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -16,8 +17,8 @@ BUILT_IN: Final = "builtIn"
 NO_PERMIT: Final = "no-permit"
 
 
-class Part(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The base of every part of a decision."""
+class Part(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """The base of every part of a decision: values alone, never a circle, so that the collector need not look."""
 
 
 class RuleRef(Part, frozen=True, kw_only=True):
@@ -214,8 +215,11 @@ class Decision(Part, frozen=True, kw_only=True):
 _encoder = msgspec.json.Encoder()
 
 
-def encode(decision: Decision) -> bytes:
-    """Canonical JSON (RFC 8785): amounts in nano units are decimal strings, since JSON's numbers end at 2^53."""
+def encode(decision: Decision, rests: Sequence[bytes] = ()) -> bytes:
+    """Canonical JSON (RFC 8785): amounts in nano units are decimal strings, since JSON's numbers end at 2^53.
+
+    `rests` are the ends of the steps (`rest_of`) where somebody has them at hand.
+    """
     # INVARIANT: every mapping here and below is written in the order of its keys; they are ASCII and no value is a float,
     # so that this is RFC 8785's order. Sorting them for each decision took as long as deciding.
     whole: dict[str, object] = {
@@ -242,7 +246,7 @@ def encode(decision: Decision) -> bytes:
         **answers,
         "stripTools": owed.strip_tools,
     }
-    whole["plan"] = decision.plan and _plan(decision.plan)
+    whole["plan"] = decision.plan and _plan(decision.plan, rests)
     whole["warnings"] = decision.warnings
     return _encoder.encode(whole)
 
@@ -279,13 +283,13 @@ def _hold(hold: Hold) -> dict[str, object]:
     }
 
 
-def _plan(plan: Plan) -> dict[str, object]:
-    retry = plan.retry
+def _plan(plan: Plan, rests: Sequence[bytes]) -> dict[str, object]:
+    retry, steps = plan.retry, plan.steps
     checks = {"checks": _checks(plan.checks)} if plan.checks else {}
     return checks | {
         "fallbackOn": plan.fallback_on,
         "retry": {"attempts": retry.attempts, "backoffSeconds": retry.backoff, "on": retry.on},
-        "steps": [_step(s) for s in plan.steps],
+        "steps": _steps(steps, rests or [rest_of(step) for step in steps]),
         "strategy": plan.strategy,
     }
 
@@ -302,32 +306,46 @@ def _checks(checks: Checks) -> dict[str, object]:
     }
 
 
-def _step(step: Candidate) -> dict[str, object]:
+def _steps(steps: Sequence[Candidate], rests: Sequence[bytes]) -> list[msgspec.Raw]:
+    found: list[msgspec.Raw] = []
+    budgets: tuple[BudgetClaim, ...] = ()
+    claims = b"[]"
+    for step, rest in zip(steps, rests, strict=True):
+        if step.budgets is not budgets:
+            budgets = step.budgets
+            claims = _encoder.encode([_claim(claim) for claim in budgets])
+        text = (
+            b'{"amountNano":"%d","budgets":%b,"fixedNano":"%d","inputTokensMax":%d,"maxOutputTokens":%d,"minAmountNano":"%d",%b'
+        ) % (
+            step.amount_nano, claims, step.fixed_nano, step.input_tokens_max, step.max_output_tokens, step.min_amount_nano, rest,
+        )  # fmt: skip
+        found.append(msgspec.Raw(text))
+    return found
+
+
+def rest_of(step: Candidate) -> bytes:
+    """The members of a step from `model` on: the same for every call to a model at a price."""
     price = step.price
-    return {
-        "amountNano": str(step.amount_nano),
-        "budgets": [_claim(claim) for claim in step.budgets],
-        "fixedNano": str(step.fixed_nano),
-        "inputTokensMax": step.input_tokens_max,
-        "maxOutputTokens": step.max_output_tokens,
-        "minAmountNano": str(step.min_amount_nano),
-        "model": step.model,
-        "modelTenant": step.model_tenant,
-        "outputNanoPerMillion": step.output_nano_per_million,
-        "price": {
-            "cacheWrite": price.cache_write,
-            "cachedInput": price.cached_input,
-            "currency": price.currency,
-            "from": price.since,
-            "input": price.input,
-            "output": price.output,
-            "rate": price.rate,
-        },
-        "provider": step.provider,
-        "providerTenant": step.provider_tenant,
-        "providerType": step.provider_type,
-        "upstreamName": step.upstream_name,
-    }
+    return _encoder.encode(
+        {
+            "model": step.model,
+            "modelTenant": step.model_tenant,
+            "outputNanoPerMillion": step.output_nano_per_million,
+            "price": {
+                "cacheWrite": price.cache_write,
+                "cachedInput": price.cached_input,
+                "currency": price.currency,
+                "from": price.since,
+                "input": price.input,
+                "output": price.output,
+                "rate": price.rate,
+            },
+            "provider": step.provider,
+            "providerTenant": step.provider_tenant,
+            "providerType": step.provider_type,
+            "upstreamName": step.upstream_name,
+        }
+    ).removeprefix(b"{")
 
 
 def _lifted(one: Lifted) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What a decision considered, before it is put in words: the call as rules see it, each rule's outcome, each model's fate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,10 +11,11 @@ from policies.engine.bundle import (
     Governed,
     Key,
     ModelView,
+    Prepared,
     RouteView,
     TenantScope,
 )
-from policies.engine.calendar import day_at
+from policies.engine.calendar import today_at
 from policies.engine.claims import matching
 from policies.engine.decision import (
     BUILT_IN,
@@ -66,13 +67,24 @@ class Considered:
     `held` are the rules that hold or failed, with their outcomes.
     """
 
-    model: ModelView
-    named: list[Key] = field(default_factory=list)
-    """The models of the route that it stands for: itself, or those whose place it has taken."""
-    reasons: list[Dropped] = field(default_factory=list)
+    prepared: Prepared
+    reasons: tuple[Dropped, ...] = ()
     rules: tuple[Rule, ...] = ()
-    held: list[tuple[Rule, Outcome]] = field(default_factory=list)
+    held: Sequence[tuple[Rule, Outcome]] = ()
+    owed: Obligations | None = None
+    permits: tuple[RuleRef, ...] = ()
+    """What the permits that hold ask for, merged, and their names."""
     candidate: Candidate | None = None
+
+    @property
+    def model(self) -> ModelView:
+        """The model itself."""
+        return self.prepared.model
+
+    @property
+    def named(self) -> tuple[Key, ...]:
+        """The models of the route that it stands for: itself, or those whose place it has taken."""
+        return self.prepared.named
 
     @property
     def outcomes(self) -> list[tuple[Rule, Outcome]]:
@@ -81,7 +93,11 @@ class Considered:
 
     def against(self, name: str, message: str) -> None:
         """A built-in reason."""
-        self.reasons.append(Dropped(model=self.model.label, rule=built_in(name), message=message))
+        self.add(Dropped(model=self.model.label, rule=built_in(name), message=message))
+
+    def add(self, reason: Dropped) -> None:
+        """Any reason."""
+        self.reasons = (*self.reasons, reason)
 
 
 @dataclass(slots=True)
@@ -107,7 +123,9 @@ class Deliberation:
         return every(self.view.scope.call_rules, self.held) if self.view else []
 
 
-def every(rules: tuple[Rule, ...], held: list[tuple[Rule, Outcome]]) -> list[tuple[Rule, Outcome]]:
+def every(
+    rules: tuple[Rule, ...], held: Sequence[tuple[Rule, Outcome]]
+) -> list[tuple[Rule, Outcome]]:
     """All rules with their outcomes; those that are not held do not hold."""
     known = {id(rule): outcome for rule, outcome in held}
     return [(rule, known.get(id(rule), False)) for rule in rules]
@@ -131,7 +149,7 @@ def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
         max((b.share_used_permille for b in facts.budgets), default=0) / 1000,
         moment(facts.now),
     )  # fmt: skip
-    today = day_at(facts.now, scope.time_zone).isoformat()
+    today = today_at(facts.now, scope.time_zone)
     exceptions = in_force(scope, facts, route, today) if scope.exceptions else ()
     budgets = raised(scope.budgets, exceptions) if exceptions else scope.budgets
     return CallView(

@@ -3,15 +3,15 @@
 A decision is deterministic, so its explanation is made again from the bundle and the facts, only when somebody asks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from policies.engine.bundle import Bundle, label
 from policies.engine.cel import Program
-from policies.engine.decide import decide, deliberate
+from policies.engine.decide import decided, deliberate
 from policies.engine.decision import ENGINE, Decision, Dropped
 from policies.engine.deliberation import CallView, Considered, Deliberation
 from policies.engine.facts import Facts
@@ -23,6 +23,7 @@ from policies.engine.values import Erred, Moment, Value, moment_text
 from policies.engine.wire import Node, walk
 
 Environments = tuple[Environment, Environment]
+_MOST_KEPT: Final = 2_000
 _ORDER = {
     d.name: (which, i)
     for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER), (1, INPUT))
@@ -87,8 +88,8 @@ def trace(bundle: Bundle, facts: Facts) -> Trace:
     if bundle.engine != ENGINE:
         older: Trace = OLDER[bundle.engine].trace(bundle, facts)
         return older
-    decision = decide(bundle, facts)
     to = deliberate(bundle, facts)
+    decision = decided(bundle, facts, to)
     return Trace(
         decision=decision,
         rules=tuple(_rules(to)),
@@ -114,14 +115,74 @@ def _choosing(considered: Considered, decision: Decision, to: Deliberation) -> C
 
 
 def _rules(to: Deliberation) -> Iterator[Considering]:
+    """The rules on the call, those that ask for a person, then those on each model."""
     if to.view is None:
         return
-    atoms = _Atoms()
-    for rule, outcome in (*to.outcomes, *to.escalations):
-        yield _considering(rule, outcome, to.view, None, atoms)
+    made = _Made(to.view)
+    outcomes = {id(rule): outcome for rule, outcome in (*to.held, *to.escalations)}
+    for rule in (*to.view.scope.call_rules, *(rule for rule, _ in to.escalations)):
+        yield made.of(rule, made.kept(rule), None, outcomes)
+    on_models = [(rule, made.kept(rule)) for rule in to.view.scope.model_rules]
     for considered in to.considered:
-        for rule, outcome in considered.outcomes:
-            yield _considering(rule, outcome, to.view, considered, atoms)
+        name = considered.model.label
+        known = [one for _, kept in on_models if (one := kept.get(name))]
+        if len(known) < len(on_models):
+            outcomes = {id(rule): outcome for rule, outcome in considered.held}
+            known = [made.of(rule, kept, considered, outcomes) for rule, kept in on_models]
+        yield from known
+
+
+class _Made:
+    """What rules came to in one trace.
+
+    What follows from a rule, a model and what the rule read of the call is kept with the bundle: atoms have no other inputs,
+    and an exception is the only thing else that counts.
+    """
+
+    def __init__(self, view: CallView) -> None:
+        self._view = view
+        self._atoms = _Atoms()
+        self._known = view.bundle.traced
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
+
+    def kept(self, rule: Rule) -> dict[str, Considering]:
+        """By the name of the model; empty for a rule on the call."""
+        call = self._view.environment
+        if rule.reads is None:
+            rule.reads = _reads(rule)
+        key = (id(rule), *[call[place] for place in rule.reads])
+        try:
+            known = self._known.get(key)
+        except TypeError:  # labels
+            return {}
+        if self._view.exceptions:
+            return {}
+        if known is None:
+            known = self._known[key] = {}
+        return known
+
+    def of(
+        self,
+        rule: Rule,
+        kept: dict[str, Considering],
+        of: Considered | None,
+        outcomes: Mapping[int, Outcome],
+    ) -> Considering:
+        """One rule in words."""
+        name = of.model.label if of else ""
+        found = kept.get(name)
+        if found is None:
+            outcome = outcomes.get(id(rule), False)
+            found = kept[name] = _considering(rule, outcome, self._view, of, self._atoms)
+        return found
+
+
+def _reads(rule: Rule) -> tuple[int, ...]:
+    """The places of what a rule reads of a call, in its condition and in its message."""
+    roots = [e.checked.root for e in (rule.when, rule.message) if e is not None]
+    names = {part.name for root in roots for part in walk(root) if part.kind == "ident"}
+    return tuple(sorted(_ORDER[n][1] for n in names if n in _ORDER and _ORDER[n][0] == 0))
 
 
 def _considering(

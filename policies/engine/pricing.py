@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from controlplane.kernel.money import MILLION, NANO, line_item
-from policies.engine.bundle import Bundle, DatedPrice, ModelView
+from policies.engine.bundle import Bundle, DatedPrice, ModelView, Rated
 from policies.engine.decision import Candidate, PriceRef
 
 MIN_OUTPUT_TOKENS: Final = 16
@@ -25,15 +25,6 @@ class UsageCounts(NamedTuple):
     cached_input: int
     cache_write: int
     output: int
-
-
-class Rated(NamedTuple):
-    """A price in the organisation's money: nano units per million tokens as exact ratios of whole numbers."""
-
-    ref: PriceRef
-    output_nano_per_million: str
-    input_ratio: tuple[int, int]
-    output_ratio: tuple[int, int]
 
 
 def price_on(bundle: Bundle, model: ModelView, today: str) -> Rated | None:

@@ -19,6 +19,7 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     **{d.name: Variable(f"m[{i}]") for i, d in enumerate(INPUT)},
 }
 Environment = tuple[Any, ...]
+_MODELS: Final = frozenset(d.name for d in MODEL)
 NOTHING: Final[Environment] = ()
 Outcome = bool | Erred
 Sweep = Callable[[Environment, Environment], tuple[Outcome, ...]]
@@ -51,6 +52,13 @@ class Expression:
         if node.id not in self.parts:
             self.parts[node.id] = compile_expression(self.checked, VARIABLES, root=node)
         return self.parts[node.id]
+
+    @property
+    def of_model(self) -> bool:
+        """Whether it reads a model alone, and cannot fail."""
+        read = {part.name for part in walk(self.checked.root) if part.kind == "ident"}
+        ours = read & VARIABLES.keys()
+        return not self.program.fallible and ours <= _MODELS
 
     def line_of(self, node: Node) -> int:
         """The line on which a part begins."""
@@ -115,11 +123,19 @@ class Rule:
     kind: str = "Permission"
     queue: tuple[str, str] = ("", "")
     refs: dict[int, RuleRef] = field(default_factory=dict)
+    reads: tuple[int, ...] | None = None
+    """The places of what it reads of a call, as `explain` found them."""
 
     @property
     def key(self) -> tuple[str, str]:
         """(tenant, name)."""
         return self.tenant, self.name
+
+    @property
+    def plain(self) -> bool:
+        """Whether its outcome says all of it: it cannot fail, one line decides, and its words are always the same."""
+        sure = self.when is None or (not self.when.program.fallible and self.when.only_line > 0)
+        return sure and (self.message is None or self.effect == "permit" or self.message.of_model)
 
     @property
     def blocks(self) -> bool:

@@ -1,16 +1,29 @@
 """Which models a call may go to, in which order, and why not the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress
+from typing import Final
 
 import msgspec
 
-from policies.engine.bundle import Bundle, Key, ModelView, RouteView
+from policies.engine.bundle import (
+    Bundle,
+    Key,
+    ModelView,
+    Prepared,
+    Rated,
+    RouteView,
+    Standing,
+)
 from policies.engine.claims import for_model
-from policies.engine.decision import NO_PERMIT, Candidate, Dropped
-from policies.engine.deliberation import NOTHING_OWED, CallView, Considered, Deliberation, merged
+from policies.engine.decision import NO_PERMIT, Candidate, Dropped, rest_of
+from policies.engine.deliberation import CallView, Considered, Deliberation, built_in, merged
 from policies.engine.lifting import lifts, of_rule
-from policies.engine.pricing import MIN_OUTPUT_TOKENS, Rated, bound, price_on
+from policies.engine.pricing import MIN_OUTPUT_TOKENS, price_on
+from policies.engine.rules import Outcome
+
+_MOST_PREPARED: Final = 1_000
+_MOST_STANDINGS: Final = 1_000
 
 
 def consider(to: Deliberation, view: CallView, *, plan: bool = True) -> None:
@@ -22,22 +35,64 @@ def consider(to: Deliberation, view: CallView, *, plan: bool = True) -> None:
     4. Forbids and permits on models.
     5. The candidate, with what it may cost; not without `plan`, where the call is denied whatever its models are.
     """
-    seen: dict[Key, Considered] = {}
-    for key in ordered(view.route, int(view.facts.draw)):
-        model, reason = in_force(view.bundle, key, view.today)
-        if model.key in seen:
-            seen[model.key].named.append(key)
-            continue
-        found = seen[model.key] = Considered(model, [key])
-        if reason:
-            found.against("lifecycle", reason)
-        if not _plainly_fit(view, model):
-            for name, message in _built_in_reasons(view, model):
-                found.against(name, message)
-        _hold_against_rules(found, to, view)
+    facts, scope, call = view.facts, view.scope, view.environment
+    classes, needs = view.data_classes, facts.request.needs
+    calm = not (facts.stops or facts.exclude or facts.breakers_open)
+    plain = scope.model_rules_are_plain and not view.exceptions
+    rules, on_model, append = scope.model_rules, scope.on_model, to.considered.append
+    limits = [n for n in (to.obligations.max_output_tokens, facts.clamp) if n]
+    for one in _models(view):
+        model = one.model
+        outcomes = on_model(call, model.environment)
+        known = one.standings.get(outcomes) if plain else None
+        if known is None:
+            known = _standing(one, to, view, outcomes)
+            if plain and len(one.standings) < _MOST_STANDINGS:
+                one.standings[outcomes] = known
+        held, reasons, owed, permits = known
+        # whether nothing built in stands against it: what most calls find, at a glance
+        if not (
+            calm and model.clearance.issuperset(classes) and model.capabilities.issuperset(needs)
+        ):
+            reasons = (*_built_in_reasons(view, model), *reasons)
+        if one.why:
+            reasons = (_against(model, "lifecycle", one.why), *reasons)
+        found = Considered(one, reasons, rules, held, owed, permits)
         if plan:
-            _make_candidate(found, to, view)
-        to.considered.append(found)
+            _make_candidate(found, to, view, limits)
+        append(found)
+
+
+def _against(model: ModelView, name: str, message: str) -> Dropped:
+    """A built-in reason."""
+    return Dropped(model=model.label, rule=built_in(name), message=message)
+
+
+def _models(view: CallView) -> tuple[Prepared, ...]:
+    """The models of a route in the order of this call, with what is the same for every call of a day; made once."""
+    route = view.route
+    keys = ordered(route, int(view.facts.draw)) if route.strategy == "weighted" else ()
+    which = (view.facts.tenant, route.key, view.today, keys[0] if keys else None)
+    known = view.bundle.prepared
+    made = known.get(which)
+    if made is None:
+        if len(known) >= _MOST_PREPARED:
+            known.clear()
+        made = known[which] = _prepare(view, keys or [key for key, _ in route.models])
+    return made
+
+
+def _prepare(view: CallView, keys: Sequence[Key]) -> tuple[Prepared, ...]:
+    seen: dict[Key, Prepared] = {}
+    for key in keys:
+        model, why = in_force(view.bundle, key, view.today)
+        if model.key in seen:
+            one = seen[model.key]
+            seen[model.key] = one._replace(named=(*one.named, key))
+        else:
+            price = price_on(view.bundle, model, view.today)
+            seen[model.key] = Prepared(model, (key,), why, price, {}, [])
+    return tuple(seen.values())
 
 
 def ordered(route: RouteView, draw: int) -> list[Key]:
@@ -69,90 +124,89 @@ def in_force(bundle: Bundle, key: Key, today: str) -> tuple[ModelView, str]:
     return model, ""
 
 
-def _plainly_fit(view: CallView, model: ModelView) -> bool:
-    """Whether nothing built in stands against a model: what most calls find, at a glance."""
-    facts = view.facts
-    return (
-        not (facts.stops or facts.exclude or facts.breakers_open)
-        and model.clearance.issuperset(view.data_classes)
-        and model.capabilities.issuperset(facts.request.needs)
-    )
-
-
-def _built_in_reasons(view: CallView, model: ModelView) -> Iterator[tuple[str, str]]:
+def _built_in_reasons(view: CallView, model: ModelView) -> Iterator[Dropped]:
     facts, name = view.facts, model.label
     for stop in facts.stops:
         if (stop.kind, stop.tenant, stop.name) in (
             ("model", *model.key),
             ("provider", *model.provider),
         ):
-            yield "stop", f"{name} is stopped: the {stop.kind} {stop.name}"
+            yield _against(model, "stop", f"{name} is stopped: the {stop.kind} {stop.name}")
     if name in facts.exclude:
-        yield "excluded", f"{name} is left out of this decision"
+        yield _against(model, "excluded", f"{name} is left out of this decision")
     if name in facts.breakers_open:
-        yield "breaker", f"{name} fails too often at the moment"
+        yield _against(model, "breaker", f"{name} fails too often at the moment")
     for missing in (c for c in view.data_classes if c not in model.clearance):
-        yield "clearance", f"{name} has no clearance for {missing} data"
+        yield _against(model, "clearance", f"{name} has no clearance for {missing} data")
     for missing in (n for n in facts.request.needs if n not in model.capabilities):
-        yield "capability", f"{name} cannot do {missing}"
+        yield _against(model, "capability", f"{name} cannot do {missing}")
 
 
-def _hold_against_rules(found: Considered, to: Deliberation, view: CallView) -> None:
-    call, item = view.environment, found.model.environment
-    found.rules = view.scope.model_rules
-    outcomes = view.scope.on_model(call, item)
-    found.held += compress(zip(found.rules, outcomes, strict=True), outcomes)
-    permitted = set()
-    for rule, outcome in found.held:
-        if rule.effect == "permit":
-            permitted |= {rule.tenant} if outcome is True else set()
-        elif rule.blocks:
-            lifted = lifts(view.exceptions, rule, outcome, found.model)
-            if lifted is not None:
-                to.lifted.append(of_rule(lifted, rule, (call, item), found.model.label))
-                continue
-            message = rule.says(outcome, call, item)
-            found.reasons.append(
-                Dropped(
-                    model=found.model.label, rule=rule.ref(outcome, call, item), message=message
-                )
-            )
-    for level in view.scope.model_permit_levels:
+def _standing(
+    one: Prepared, to: Deliberation, view: CallView, outcomes: tuple[Outcome, ...]
+) -> Standing:
+    """What the outcomes of the rules on models come to for one of them."""
+    model, scope = one.model, view.scope
+    call, item = view.environment, model.environment
+    held = tuple(compress(zip(scope.model_rules, outcomes, strict=True), outcomes))
+    permits = [r for r, o in held if r.effect == "permit" and o is True]
+    reasons: list[Dropped] = []
+    for rule, outcome in held:
+        if not rule.blocks:
+            continue
+        lifted = lifts(view.exceptions, rule, outcome, model)
+        if lifted is not None:
+            to.lifted.append(of_rule(lifted, rule, (call, item), model.label))
+            continue
+        message, ref = rule.says(outcome, call, item), rule.ref(outcome, call, item)
+        reasons.append(Dropped(model=model.label, rule=ref, message=message))
+    permitted = {rule.tenant for rule in permits}
+    for level in scope.model_permit_levels:
         if level not in permitted:
             whose = f'tenant "{level}"' if level else "the organisation"
-            found.against(NO_PERMIT, f"no permission of {whose} permits {found.model.label}")
+            said = f"no permission of {whose} permits {model.label}"
+            reasons.append(_against(model, NO_PERMIT, said))
+    owed = [r.obligations for r in permits if r.obligations is not None]
+    refs = tuple(r.ref(True, call, item) for r in permits)  # noqa: FBT003  # an outcome
+    return Standing(held, tuple(reasons), merged(owed) if owed else None, refs)
 
 
-def _make_candidate(found: Considered, to: Deliberation, view: CallView) -> None:
-    model = found.model
-    price = price_on(view.bundle, model, view.today)
+def _make_candidate(
+    found: Considered, to: Deliberation, view: CallView, limits: Sequence[int]
+) -> None:
+    one, own = found.prepared, found.owed
+    model, price = one.model, one.price
     if price is None:
-        found.against("price", f"no price of {model.label} is known for {view.today}")
-    owed = [r.obligations for r, o in found.held if r.obligations is not None and o is True]
-    own = merged(owed) if owed else NOTHING_OWED
-    limits = [
-        n for n in (to.obligations.max_output_tokens, own.max_output_tokens, view.facts.clamp) if n
-    ]
+        said = f"no price of {model.label} is known for {view.today}"
+        found.reasons += (_against(model, "price", said),)
+    if own is not None and own.max_output_tokens:
+        limits = [*limits, own.max_output_tokens]
     tokens, reason = output_tokens(view, model, limits)
     if reason:
-        found.against("context", reason)
+        found.reasons += (_against(model, "context", reason),)
     if found.reasons or price is None:
         return
-    if own is not NOTHING_OWED:
+    if own is not None:
         # the token limit of a permit on a model binds that model alone; the rest binds the whole plan
         rest = msgspec.structs.replace(own, max_output_tokens=0)
         to.obligations = merged([to.obligations, rest])
     found.candidate = _candidate(view, model, price, tokens)
+    if not one.rest:
+        one.rest.append(rest_of(found.candidate))
 
 
-def output_tokens(view: CallView, model: ModelView, limits: list[int]) -> tuple[int, str]:
+def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tuple[int, str]:
     """How many output tokens the model is asked for, and the reason against it where that does not fit.
 
     What the caller asked for is never cut in silence: only obligations and budgets do that. Without a wish it is what fits.
     """
     asked = view.facts.request.output_tokens_asked
     room = model.context_window - view.facts.request.input_tokens_estimate
-    wanted = min([asked, *limits]) if asked else min([model.max_output_tokens, room, *limits])
+    wanted = asked or min(model.max_output_tokens, room)
+    if limits:
+        wanted = min(wanted, *limits)
+    if 1 <= wanted <= room and wanted <= model.max_output_tokens:
+        return wanted, ""
     if room < 1:
         return (
             0,
@@ -173,8 +227,13 @@ def output_tokens(view: CallView, model: ModelView, limits: list[int]) -> tuple[
 
 def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> Candidate:
     request = view.facts.request
+    # tokens at a price, rounded up to the next nano unit: `pricing.bound`, written out where it is asked most
+    up, down = price.input_ratio
     # a bill has three input lines, each rounded up: two units more than one line can have
-    fixed = bound(request.input_tokens_max, price.input_ratio) + 2
+    fixed = 2 - (-request.input_tokens_max * up // down)
+    up, down = price.output_ratio
+    most = tokens * request.n
+    least = most if tokens <= MIN_OUTPUT_TOKENS else MIN_OUTPUT_TOKENS * request.n
     return Candidate(
         model=model.key[1],
         model_tenant=model.key[0],
@@ -186,9 +245,8 @@ def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> C
         input_tokens_max=request.input_tokens_max,
         fixed_nano=fixed,
         output_nano_per_million=price.output_nano_per_million,
-        amount_nano=fixed + bound(tokens * request.n, price.output_ratio),
-        min_amount_nano=fixed
-        + bound(min(tokens, MIN_OUTPUT_TOKENS) * request.n, price.output_ratio),
+        amount_nano=fixed - (-most * up // down),
+        min_amount_nano=fixed - (-least * up // down),
         price=price.ref,
-        budgets=for_model(view.budgets, model),
+        budgets=for_model(view.budgets, model) if view.budgets else (),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 Value = Any
@@ -199,15 +200,19 @@ def moment(text: str) -> Moment:
     match = _MOMENT.fullmatch(text)
     if match is None:
         raise CelError(f'"{text[:40]}" is not a timestamp')
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
     try:
-        local = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        seconds = _seconds(text[:19])
     except ValueError:
         raise CelError(f'"{text[:40]}" is not a timestamp') from None
     sign = -1 if match[9] == "-" else 1
     offset = sign * (int(match[10]) * 60 + int(match[11])) * 60 if match[9] else 0
-    seconds = (local - _EPOCH) // timedelta(seconds=1) - offset
-    return Moment(seconds * _SECOND + int((match[7] or "0").ljust(9, "0")))
+    return Moment((seconds - offset) * _SECOND + int((match[7] or "0").ljust(9, "0")))
+
+
+@lru_cache(maxsize=4096)
+def _seconds(text: str) -> int:
+    """Whole seconds since 1970 of `2026-11-28T12:00:00` in UTC: what calls of one second have in common. Raises ValueError."""
+    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 
 
 def moment_text(value: Moment) -> str:

@@ -217,8 +217,9 @@ def model_of(step: Candidate) -> str:
     return label((step.model_tenant, step.model))
 
 
-def _models(decision: Decision) -> tuple[str, ...]:
-    return tuple(map(model_of, decision.plan.steps)) if decision.plan else ()
+def _models(decision: Decision) -> list[tuple[str, str]]:
+    """(tenant, name) of each, in order."""
+    return [(s.model_tenant, s.model) for s in decision.plan.steps] if decision.plan else []
 
 
 def _terms(decision: Decision) -> object:
@@ -365,7 +366,7 @@ def _words(decision: Decision | None, other: Decision | None) -> str:
         return f"held, {decision.hold.queue}"
     if other is None or first(other) != first(decision):
         return first(decision)
-    return ", ".join(_models(decision))
+    return ", ".join(map(label, _models(decision)))
 
 
 def _rule(found: Found) -> str:

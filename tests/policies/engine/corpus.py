@@ -43,7 +43,12 @@ def bundles() -> dict[str, tuple[Bundle, list[Case]]]:
 def stored_bundle(path: Path) -> Bundle:
     """The bundle of a file: its text and its checked forms."""
     stored = json.loads(path.read_text(encoding="utf-8"))
-    return load_bundle(1, stored["text"].encode(), base64.b64decode(stored["checked"]))
+    return load_bundle(1, stored["text"].encode(), stored_checked(path))
+
+
+def stored_checked(path: Path) -> bytes:
+    """The checked forms in a file."""
+    return base64.b64decode(json.loads(path.read_text(encoding="utf-8"))["checked"])
 
 
 def _cases(path: Path) -> list[Case]:
