@@ -116,6 +116,12 @@ app.conf.update(
             "task": "audit.verify_whole",
             "schedule": crontab(minute="41", hour="2"),
         },
+        "keep": {"task": "routing.keep", "schedule": crontab(minute="11", hour="3")},
+        "repeat-erasures": {
+            "task": "routing.repeat_erasures",
+            "schedule": crontab(minute="*/5"),
+            "options": {"expires": 240},
+        },
         "months-ahead": {
             "task": "controlplane.months_ahead",
             "schedule": crontab(minute="17", hour="*/6"),

@@ -8,10 +8,13 @@ import time
 
 import structlog
 from django.conf import settings
+from django.db import connection
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
+from audit.retention.repeating import repeat_if_behind
 from audit.vault.opening import open_store
+from audit.vault.store import KeyStore
 from controlplane import bell, garbage, tracing
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
@@ -39,6 +42,7 @@ async def build() -> Worker:
     """Open everything; leaves the process when PostgreSQL stays away, so that its supervisor tries again."""
     db = await open_pool(settings.DATABASE_URL, POOL_SIZE)
     await _wait_for_postgres(db)
+    store = await asyncio.to_thread(_restored)
     client = bell.client()
     ids = IdSource()
     tracing.begin("calls")
@@ -47,7 +51,7 @@ async def build() -> Worker:
         db=db,
         redis=client,
         snapshots=Snapshots(db),
-        key_store=open_store(),
+        key_store=store,
         windows=Windows(db),
         providers=Providers(Secrets(settings.MANDATE_SECRETS_DIR)),
         breakers=Breakers(client),
@@ -57,6 +61,16 @@ async def build() -> Worker:
         clock=system_clock,
         lease=Lease(worker=ids.new(), host=socket.gethostname(), pid=os.getpid()),
     )
+
+
+def _restored() -> KeyStore:
+    """The key store, with what was erased gone again: the folder may have come out of a backup."""
+    store = open_store()
+    try:
+        repeat_if_behind(store, "job:calls")
+    finally:
+        connection.close()
+    return store
 
 
 async def _wait_for_postgres(db: Database) -> None:

@@ -7,9 +7,14 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 
+from audit.retention.commands import JOB
+from audit.retention.repeating import repeat_if_behind
+from audit.vault.opening import open_store
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
+from policies.bundles.published import published
 from policies.changes.shadows import run_all
+from policies.order.lock import mandate_now
 from policies.replay.job import run_next
 from routing import carrier
 from routing.calls.pool import Database, open_pool
@@ -18,6 +23,7 @@ from routing.notifications.deriving import derive
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
 from routing.reports.past import Past
+from routing.retention.keeping import keep
 from routing.reviews import clock
 from routing.sweep import Sweeper
 
@@ -77,6 +83,19 @@ def watch_marks() -> None:
 def shadow() -> int:
     """Look at what came in under every draft that decides beside the bundle in force; how many there are."""
     return run_all(Past())
+
+
+@shared_task(name="routing.keep", ignore_result=True)
+def keep_and_forget() -> int:
+    """Erase and take away what the documents in force no longer keep; how many months and entries went."""
+    done = keep(open_store(), published(), mandate_now())
+    return len(done.erased) + len(done.dropped) + done.pruned
+
+
+@shared_task(name="routing.repeat_erasures", ignore_result=True)
+def repeat_erasures() -> int:
+    """Destroy again what a key store that was restored while we ran has brought back; how many keys."""
+    return repeat_if_behind(open_store(), JOB)
 
 
 async def _with_pool(work: Callable[[Database], Awaitable[int]]) -> int:

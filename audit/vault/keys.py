@@ -123,5 +123,11 @@ def find_run(store: KeyStore, tenant: str, run: str) -> str:
     return _committed(key, b"run", run) if key else ""
 
 
+def find_user(store: KeyStore, tenant: str, user: str) -> str:
+    """The name of a user's key, for whoever looks; empty where the tenant never committed anybody."""
+    key = store.get(f"subjects/{tenant}")
+    return subject_of_user(tenant, _committed(key, b"user", user)) if key else ""
+
+
 def _committed(key: bytes, domain: bytes, text: str) -> str:
     return hmac.digest(key, domain + b"\0" + text.encode("utf-8", "surrogatepass"), "sha256").hex()

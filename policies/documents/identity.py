@@ -16,6 +16,9 @@ CURRENCY: Final = "[A-Z]{3}"
 _ZONES: Final = frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
 """Those of the pinned package alone: a machine may know others, and the engine reads none of its files."""
 UNKNOWN_HOURS: Final = 72
+CONTENT_DAYS: Final = (7, 3650)
+ENTRIES_MONTHS: Final = (6, 240)
+"""The least that articles 19 and 26 of the EU AI Act ask for, and PostgreSQL's own floor (`drop_month`)."""
 DATA_CLASSES: Final = ("public", "internal", "personal", "health", "secret")
 
 
@@ -90,6 +93,12 @@ class Organisation(Kind):
         "replay": Group({"days": Whole(0, 366, default=7), "required": Flag(default=True)}),
         "breakGlass": Group({"roles": ListOf(Choice(*ROLES), default=["admin"])}),
         "unknownHours": Whole(1, 720, default=UNKNOWN_HOURS),
+        "retention": Group(
+            {
+                "contentDays": Whole(*CONTENT_DAYS, default=365),
+                "entriesMonths": Whole(*ENTRIES_MONTHS, default=24),
+            }
+        ),
     }
 
     @classmethod
@@ -126,6 +135,10 @@ class Tenant(Kind):
         "timeZone": Zone(),
         "fiscalYearStartsOn": MonthDay(),
         "teams": ListOf(name(), unique=True),
+        "retention": Group(
+            {"contentDays": Whole(*CONTENT_DAYS), "entriesMonths": Whole(*ENTRIES_MONTHS)},
+            absent=True,
+        ),
     }
 
 

@@ -10,7 +10,8 @@ from django.db import connection, transaction
 
 from audit.log import append
 from audit.log.entry import build
-from audit.vault.keys import Erased
+from audit.retention.read import erased_on
+from audit.vault.keys import Erased, month_of
 from audit.vault.opening import open_store
 from audit.vault.read import open_content, open_part
 from audit.vault.seal import Tampered
@@ -64,6 +65,11 @@ def open_call(principal: Principal, call: Call, reason: str) -> list[Opened]:
                 data={"fields": [field for field, _ in FIELDS], "reason": reason.strip()},
             )
         )
+    return opened(call)
+
+
+def opened(call: Call) -> list[Opened]:
+    """Both fields, for whoever asked `require_open` and appended an entry about it."""
     return [_open(call, field, name) for field, name in FIELDS]
 
 
@@ -112,12 +118,7 @@ def _open(call: Call, field: str, name: str) -> Opened:
         with connection.cursor() as cursor:
             found = open_content(store(), cursor, call.id, field)
     except Erased:
-        return Opened(
-            name,
-            "erased",
-            "",
-            "Its keys were destroyed: nobody can read it again. The proofs still hold.",
-        )
+        return _erased(call, name)
     except Tampered:
         return Opened(name, "unreadable", "", "What is stored does not decrypt: it was changed.")
     if found is None:
@@ -129,6 +130,14 @@ def _open(call: Call, field: str, name: str) -> Opened:
         )
     text = _readable(field, found)
     return Opened(name, f"{len(found):,} bytes, decrypted just now", text)
+
+
+def _erased(call: Call, name: str) -> Opened:
+    """Which of its two keys went, and when, stands in a row of its own; an entry says by whom and on what basis."""
+    at = erased_on((f"tenant/{call.tenant}/{month_of(call.id)}", call.user_ref))
+    when = f"erased on {at:%-d %B %Y}" if at else "erased"
+    gone = "Its keys were destroyed: nobody can read it again. The proofs still hold."
+    return Opened(name, when, "", gone)
 
 
 def _body(field: str, found: bytes) -> bytes:

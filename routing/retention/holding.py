@@ -1,0 +1,47 @@
+"""Set a legal hold on what people name: a user's id, a use case, a call. Whether it is there is asked here, in every app."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from audit.retention import access, commands
+from audit.retention.commands import NewHold
+from audit.retention.models import Hold
+from audit.vault.keys import find_user
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import published
+from routing.calls.models import Call
+from routing.reports.content import store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTarget:
+    """What to hold, as a person says it: `name` is a use case's, or a user's id as callers send it, which is not kept."""
+
+    kind: str
+    tenant: str = ""
+    name: str = ""
+    call: UUID | None = None
+    reason: str
+
+
+def held(principal: Principal, target: NewTarget) -> Hold:
+    """Set it. Raises Forbidden, NotFound where there is no such thing, InvalidRequest."""
+    access.require_hold(principal, target.tenant)
+    found, name = published(), target.name
+    match target.kind:
+        case "tenant":
+            exists = found.exists("Tenant", "", target.tenant)
+        case "use-case":
+            exists = found.exists("UseCase", target.tenant, name)
+        case "call":
+            calls = Call.objects.filter(tenant=target.tenant)
+            exists = target.call is not None and calls.filter(pk=target.call).exists()
+        case "subject":
+            key = find_user(store(), target.tenant, name) if name else ""
+            exists, name = bool(key), key or "unknown"
+        case _:
+            exists = True
+    wanted = NewHold(
+        kind=target.kind, tenant=target.tenant, name=name, call=target.call, reason=target.reason
+    )
+    return commands.set_hold(principal, wanted, exists=exists)
