@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from routing.bench import calls, decide, inflight, replay
+from routing.bench import append, calls, decide, inflight, replay
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", choices=["calls", "decide", "inflight", "replay"])
+        parser.add_argument("name", choices=["append", "calls", "decide", "inflight", "replay"])
         parser.add_argument("--json", action="store_true", help="one JSON object on one line")
         parser.add_argument("--quick", action="store_true", help="a tenth of the calls, to try it")
 
@@ -34,6 +34,10 @@ class Command(BaseCommand):
         if name == "inflight":
             held = inflight.Sizes(120, 100) if quick else inflight.Sizes()
             return inflight.run(held, self.stderr.write)
+        if name == "append":
+            return append.run(
+                append.Sizes(seconds=3.0) if quick else append.Sizes(), self.stderr.write
+            )
         if name == "replay":
             return replay.run(replay.Sizes(5_000) if quick else replay.Sizes(), self.stderr.write)
         if name == "decide":
