@@ -3,7 +3,8 @@
 1. Nobody else is checking the same. 2. Remember the newest checkpoint. 3. Verify up to it: signatures, seals, tree,
 completeness. 4. Fold the order of effect below its horizon. 5. Write the outcome to its one row, and append
 `log.verified`: nightly, and whenever the verdict changes. A check that fails moves nothing: the next one begins at the
-same place, so that what is wrong stays said until it is right.
+same place, so that what is wrong stays said until it is right, or until a person has acknowledged all of it. What was
+acknowledged stays so until a check of all no longer finds it.
 """
 
 from dataclasses import asdict, dataclass
@@ -42,6 +43,8 @@ ON CONFLICT (log, scope) DO UPDATE SET checked_at = excluded.checked_at, held_at
   size = excluded.size, horizon = excluded.horizon, revision = excluded.revision, epoch = excluded.epoch,
   seconds = excluded.seconds, findings = excluded.findings
 """
+_KNOWN = "SELECT finding FROM audit_acknowledged WHERE log = %s"
+_FORGET = "DELETE FROM audit_acknowledged WHERE log = %s AND NOT finding = ANY (%s)"
 _PUT_AND_APPEND = f"WITH kept AS ({_PUT}) SELECT audit_append(%(id)s, %(kind)s, NULL, '', %(body)s)"
 """One statement, hence one transaction."""
 
@@ -148,9 +151,10 @@ def _newest(source: Source) -> Place:
 
 
 def _keep(source: Source, outcome: Outcome, kept: Kept) -> None:
-    """One row per scope. INVARIANT: a check that failed leaves the place of the last one that held."""
+    """One row per scope. INVARIANT: what nobody has acknowledged leaves the place of the last check that held."""
+    settled = outcome.ok or _acknowledged(source, outcome)
     row: dict[str, object] = {
-        **asdict(outcome.reached if outcome.ok else kept.place),
+        **asdict(outcome.reached if settled else kept.place),
         "log": source.log,
         "scope": outcome.scope.value,
         "ok": outcome.ok,
@@ -164,13 +168,22 @@ def _keep(source: Source, outcome: Outcome, kept: Kept) -> None:
         source.cursor.execute(_PUT_AND_APPEND, row)
     else:
         source.cursor.execute(_PUT, row)
-    if not outcome.ok:
+    if outcome.scope is Scope.WHOLE:
+        source.cursor.execute(_FORGET, [source.log, outcome.in_words()])
+    if not settled:
         log.critical(
             "audit.log_does_not_hold",
             scope=outcome.scope.value,
             wrong=len(outcome.findings),
             findings=outcome.in_words()[:_FINDINGS_LOGGED],
         )
+
+
+def _acknowledged(source: Source, outcome: Outcome) -> bool:
+    """Whether a person has acknowledged all that is wrong; of more than is listed nobody has."""
+    source.cursor.execute(_KNOWN, [source.log])
+    known = {finding for (finding,) in source.cursor.fetchall()}
+    return len(outcome.findings) < MOST_FINDINGS and known.issuperset(outcome.in_words())
 
 
 def _entry(outcome: Outcome) -> Entry:

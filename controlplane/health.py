@@ -157,7 +157,8 @@ def _verified() -> Check:
         """
         SELECT extract(epoch FROM clock_timestamp() - max(checked_at) FILTER (WHERE scope = 'recent')),
                extract(epoch FROM clock_timestamp() - max(held_at) FILTER (WHERE scope = 'whole')),
-               coalesce(max(findings[1]), ''),
+               (SELECT coalesce(max(f), '') FROM audit_verified v, unnest(v.findings) f
+                 WHERE NOT EXISTS (SELECT FROM audit_acknowledged a WHERE a.log = v.log AND a.finding = f)),
                (SELECT extract(epoch FROM clock_timestamp() - min(signed_at)) FROM audit_checkpoint
                  WHERE seq > (SELECT coalesce(max(seq), -1) FROM audit_verified WHERE scope = 'recent'))
         FROM audit_verified

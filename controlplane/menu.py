@@ -59,6 +59,8 @@ class Shell:
     query: str = ""
     waiting: tuple[ChangeRequest, ...] = ()
     """The change requests that wait for this member."""
+    tampering: str = ""
+    """What a demo's pages of the log offer to do to it (`controlplane.tampering`)."""
     stops: tuple[Stop, ...] = ()
     """The stops that are on and that this member may know of."""
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from audit.ui.standing import standing
+from controlplane import tampering
 from controlplane.failed_sign_ins import note_failed_sign_in
 from controlplane.health import healthz, readyz
 from controlplane.kernel.errors import (
@@ -266,6 +267,7 @@ def _shell(request: HttpRequest, found: Published, principal: Principal | None) 
         query=request.GET.get("q", ""),
         waiting=changes,
         stops=stops,
+        tampering=tampering.standing(principal, request.path),
     )
 
 

@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularRedocView.as_view(url_name="schema"), name="docs"),
     *_of_rooms("api", "api/v1/"),
+    path("log/", include("controlplane.tampering")),
     path("account/2fa/", include("controlplane.second_factor")),
     path("account/", include("allauth.account.urls")),
     *_of_rooms("ui", ""),

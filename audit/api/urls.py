@@ -13,4 +13,5 @@ urlpatterns = [
     path("audit/checkpoint", tiles.CheckpointWithoutSlash.as_view(), name="api-checkpoint-c2sp"),
     path("audit/tile/<path:tile>/", tiles.Tile.as_view(), name="api-tile"),
     path("audit/tile/<path:tile>", tiles.TileWithoutSlash.as_view(), name="api-tile-c2sp"),
+    path("audit/standing/", views.Standing.as_view(), name="api-standing"),
 ]

@@ -89,6 +89,48 @@ class Receipt(ApiView):
         return receipts.as_file(proven)
 
 
+class StandingSerializer(serializers.Serializer[Any]):
+    """How the log stands. `ok` says that no check found what nobody has acknowledged."""
+
+    size = serializers.IntegerField()
+    checkpoints = serializers.IntegerField()
+    signedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
+    waiting = serializers.IntegerField()
+    lagSeconds = serializers.FloatField()  # noqa: N815 - the API's spelling
+    outside = serializers.IntegerField()
+    ok = serializers.BooleanField(allow_null=True)
+    checkedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
+    wholeHeldAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
+    findings = serializers.ListField(child=serializers.CharField())
+    acknowledged = serializers.ListField(child=serializers.CharField())
+
+
+class Standing(ApiView):
+    """How the log stands."""
+
+    @extend_schema(operation_id="audit_standing_read", responses=StandingSerializer)
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        """Size, last checkpoint, what waits, and what the log's own checks found."""
+        access.require_everything(self.principal)
+        log, (found, _) = read.state(), read.checked()
+        held = found.whole_held_at if found else None
+        return Response(
+            {
+                "size": log.size,
+                "checkpoints": log.checkpoints,
+                "signedAt": to_text(log.signed_at) if log.signed_at else None,
+                "waiting": log.waiting,
+                "lagSeconds": round(log.lag_seconds, 3),
+                "outside": log.outside,
+                "ok": found.ok if found else None,
+                "checkedAt": to_text(found.checked_at) if found else None,
+                "wholeHeldAt": to_text(held) if held else None,
+                "findings": list(found.findings) if found else [],
+                "acknowledged": list(found.acknowledged) if found else [],
+            }
+        )
+
+
 def _line(line: read.Line) -> dict[str, object]:
     return {
         "id": line.id.hex,

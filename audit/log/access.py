@@ -76,3 +76,27 @@ def require_everything(principal: Principal) -> None:
         raise Forbidden(
             f"this is for those who may read the whole log; {principal.name} may read no more than a part"
         )
+
+
+def may_acknowledge(principal: Principal) -> bool:
+    """Whether findings of the log's checks may be acknowledged: by an admin or an approver of the organisation."""
+    return principal.holds("admin") or principal.holds("approver")
+
+
+def require_acknowledge(principal: Principal) -> None:
+    """Raises Forbidden unless findings may be acknowledged."""
+    if not may_acknowledge(principal):
+        raise Forbidden(
+            f"findings are acknowledged by an admin or approver of the organisation; {principal.name} is neither"
+        )
+
+
+def may_tamper(principal: Principal) -> bool:
+    """Whether a demo's log may be damaged to see it found: by an admin of the organisation."""
+    return principal.holds("admin")
+
+
+def require_tamper(principal: Principal) -> None:
+    """Raises Forbidden unless a demo's log may be damaged."""
+    if not may_tamper(principal):
+        raise Forbidden(f"this is for an admin of the organisation; {principal.name} is none")

@@ -144,6 +144,25 @@ class Verified(models.Model):
         return f"{self.log} {self.scope} up to {self.seq}"
 
 
+class Acknowledged(models.Model):
+    """A finding that somebody has looked at. No evidence: the entry is."""
+
+    pk = models.CompositePrimaryKey("log", "finding")
+    at = models.DateTimeField()
+    log = models.SmallIntegerField()
+    finding = models.TextField()
+    actor = models.TextField()
+    reason = models.TextField()
+
+    class Meta:
+        """Its table."""
+
+        db_table = "audit_acknowledged"
+
+    def __str__(self) -> str:
+        return self.finding
+
+
 class SequencerSeen(models.Model):
     """The sequencer's sign of life, with what it refuses to sign, if it does."""
 

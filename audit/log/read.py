@@ -99,6 +99,8 @@ class SelfCheck:
     held_at: datetime | None
     whole_held_at: datetime | None
     findings: tuple[str, ...]
+    acknowledged: tuple[str, ...] = ()
+    """What they still find, and somebody has acknowledged: named, no alarm."""
 
     @property
     def ok(self) -> bool:
@@ -133,7 +135,8 @@ SELECT c.size, c.seq, c.note, c.signed_at, w.waiting, w.lag, o.outside
 """
 _CHECKED = """
 SELECT (SELECT signed_at FROM audit_checkpoint WHERE log = %(log)s ORDER BY seq DESC LIMIT 1),
-       r.checked_at, r.held_at, r.findings, w.held_at, w.findings
+       r.checked_at, r.held_at, r.findings, w.held_at, w.findings,
+       ARRAY(SELECT finding FROM audit_acknowledged WHERE log = %(log)s ORDER BY at)
   FROM (SELECT) one
   LEFT JOIN audit_verified r ON r.log = %(log)s AND r.scope = 'recent'
   LEFT JOIN audit_verified w ON w.log = %(log)s AND w.scope = 'whole'
@@ -201,11 +204,12 @@ def checked() -> tuple[SelfCheck | None, datetime | None]:
     """Return what the log's own checks found last (None before the first), and when the newest checkpoint was signed."""
     with connection.cursor() as cursor:
         cursor.execute(_CHECKED, {"log": LOG})
-        signed_at, checked_at, held_at, recent, whole_held_at, whole = cursor.fetchone()
+        signed_at, checked_at, held_at, recent, whole_held_at, whole, known = cursor.fetchone()
     if checked_at is None:
         return None, signed_at
-    findings = tuple(dict.fromkeys([*recent, *(whole or ())]))
-    return SelfCheck(checked_at, held_at, whole_held_at, findings), signed_at
+    every = dict.fromkeys([*recent, *(whole or ())])
+    findings = tuple(one for one in every if one not in known)
+    return SelfCheck(checked_at, held_at, whole_held_at, findings, tuple(known)), signed_at
 
 
 def matching(wanted: Filter) -> "QuerySet[Entry]":

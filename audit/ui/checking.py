@@ -1,12 +1,13 @@
 """Verify the whole log in front of the user, and write that it was done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
 
 from audit import verify
-from audit.log import access, append
+from audit.log import access, append, read
 from audit.log.entry import build
 from audit.log.signing import NoLogKey
 from audit.ui.words import count, lasting
@@ -54,10 +55,11 @@ def run_verification(principal: Principal) -> Verified:
                 },
             )
         )
-    return _in_words(found)
+    checked, _ = read.checked()
+    return _in_words(found, checked.acknowledged if checked else ())
 
 
-def _in_words(found: verify.Verification) -> Verified:
+def _in_words(found: verify.Verification, known: Sequence[str]) -> Verified:
     took = lasting(timedelta(seconds=found.seconds))
     work = (
         f"{count(found.size)} entries hashed again, {count(found.checkpoints)} signed checkpoints checked, "
@@ -74,8 +76,12 @@ def _in_words(found: verify.Verification) -> Verified:
         holds=False,
         headline=f"{things} thing{'s are' if things > 1 else ' is'} wrong with the log",
         detail=f"{work}, in {took}. Keep this installation as it is, and compare it with an older checkpoint.",
-        findings=tuple(
-            f"{finding.what}{'' if finding.index is None else f' {finding.index}'}: {finding.message}"
-            for finding in found.findings[:_FINDINGS_SHOWN]
-        ),
+        findings=tuple(_finding(one, known) for one in found.findings[:_FINDINGS_SHOWN]),
     )
+
+
+def _finding(finding: verify.Finding, known: Sequence[str]) -> str:
+    """`entry 812: …`, with a word where somebody has acknowledged it."""
+    place = "" if finding.index is None else f" {finding.index}"
+    words = f"{finding.what}{place}: {finding.message}"
+    return f"{words} (acknowledged)" if words in known else words

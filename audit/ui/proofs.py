@@ -2,6 +2,7 @@
 
 import base64
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -40,6 +41,16 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One hash of the path: on which side it stands, and what comes of it."""
+
+    number: int
+    side: str
+    beside: str
+    above: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProofView:
     """What the proof came to."""
 
@@ -54,6 +65,8 @@ class ProofView:
     drawn: tuple[Node, ...]
     checks: tuple[Check, ...]
     receipt_url: str
+    steps: tuple[Step, ...]
+    text: str
 
 
 def view_of(proven: Proven, receipt_url: str = "") -> ProofView | None:
@@ -79,6 +92,8 @@ def view_of(proven: Proven, receipt_url: str = "") -> ProofView | None:
         drawn=_drawn(proven, proven.proof, head.size),
         checks=checks,
         receipt_url=receipt_url,
+        steps=tuple(_steps(proven, proven.proof, head.size)),
+        text=str(proven.proof),
     )
 
 
@@ -144,12 +159,19 @@ def _sides(proof: ProofFile, size: int) -> str:
     return f"{left} on the left, {len(proof.path) - left} on the right"
 
 
-def _drawn(proven: Proven, proof: ProofFile, size: int) -> tuple[Node, ...]:
-    value, nodes = leaf_hash(proven.body), []
-    for number, (sibling, left) in enumerate(zip(proof.path, _lefts(proof, size), strict=True)):
+def _steps(proven: Proven, proof: ProofFile, size: int) -> Iterator[Step]:
+    """From the leaf up: each hash beside the path, and the hash of both."""
+    value = leaf_hash(proven.body)
+    for number, (sibling, left) in enumerate(zip(proof.path, _lefts(proof, size), strict=True), 1):
         value = node_hash(sibling, value) if left else node_hash(value, sibling)
-        x = _FIRST_X + _STEP_X * min(number, _DRAWN - 1)
-        nodes.append(Node(x, x + 27, value.hex()[:4], sibling.hex()[:4]))
+        yield Step(number, "left" if left else "right", sibling.hex(), value.hex())
+
+
+def _drawn(proven: Proven, proof: ProofFile, size: int) -> tuple[Node, ...]:
+    nodes = []
+    for step in _steps(proven, proof, size):
+        x = _FIRST_X + _STEP_X * min(step.number - 1, _DRAWN - 1)
+        nodes.append(Node(x, x + 27, step.above[:4], step.beside[:4]))
     if len(nodes) <= _DRAWN:
         return tuple(nodes)
     x = nodes[_DRAWN - 1].x

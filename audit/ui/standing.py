@@ -15,6 +15,7 @@ class Standing:
     at: datetime | None
     whole_at: datetime | None = None
     wrong: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
 
     @property
     def banner(self) -> str:
@@ -34,8 +35,16 @@ def standing(now: datetime) -> Standing | None:
         return Standing("signed", "ok", signed_at) if signed_at else None
     if not found.ok:
         return Standing(
-            "does not hold", "bad", found.checked_at, found.whole_held_at, found.findings
+            *("does not hold", "bad", found.checked_at, found.whole_held_at),
+            wrong=found.findings,
+            acknowledged=found.acknowledged,
         )
     if found.stale(now):
         return Standing("last verified", "warn", found.checked_at, found.whole_held_at)
+    if found.acknowledged:
+        word = f"verified, but for {len(found.acknowledged)} acknowledged,"
+        return Standing(
+            *(word, "warn", found.checked_at, found.whole_held_at),
+            acknowledged=found.acknowledged,
+        )
     return Standing("verified", "ok", found.checked_at, found.whole_held_at)

@@ -28,17 +28,13 @@ def log(request: HttpRequest) -> HttpResponse:
     return explorer(request, principal_of(request))
 
 
-@require_safe
-def entry(request: HttpRequest, identity: str) -> HttpResponse:
-    """`/log/<id>/`: the same list with one entry open beside it."""
-    principal = principal_of(request)
-    proven = access.proven(principal, identity)
-    context = {
+def opened(proven: read.Proven) -> dict[str, object]:
+    """What the page shows of one entry beside the list."""
+    return {
         "chosen": row_of(proven.line),
         "size": len(proven.body),
         "proof": view_of(proven, reverse("log-receipt", args=[proven.line.id.hex])),
     }
-    return explorer(request, principal, **context)
 
 
 @require_safe

@@ -1,6 +1,6 @@
 """Addresses of the pages of calls and money."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from routing.ui import (
     budgets,
@@ -8,6 +8,7 @@ from routing.ui import (
     calls,
     dossier,
     duties,
+    entry,
     models,
     notifications,
     overview,
@@ -18,6 +19,7 @@ from routing.ui import (
     supposing,
 )
 
+register_converter(entry.EntryId, "entry")
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("calls/", calls.calls, name="calls"),
@@ -36,6 +38,7 @@ urlpatterns = [
     path("budgets/", budgets.budgets, name="budgets"),
     path("reports/spend/", report.spend, name="report-spend"),
     path("reports/ai-act/", duties.duties, name="ai-act"),
+    path("log/<entry:identity>/", entry.entry, name="log-entry"),
     path("use-cases/", dossier.use_cases, name="use-cases"),
     path("use-cases/<str:tenant>/<str:name>/dossier/", dossier.dossier, name="dossier"),
     path("search/", search.search, name="search"),

@@ -31,6 +31,7 @@ SQL_FILES = (
     "log/sql/functions.sql",
     "log/sql/watch.sql",
     "publication/sql/tables.sql",
+    "log/sql/acknowledged.sql",
     "vault/sql/tables.sql",
     "vault/sql/functions.sql",
     "saved/sql/tables.sql",

@@ -98,6 +98,55 @@ def test_what_is_wrong_is_said_until_it_is_right(log_db: LogDatabase) -> None:
     assert verdicts(log_db) == [(ACTOR, "recent", False), (ACTOR, "recent", True)]
 
 
+def acknowledged(log: LogDatabase) -> list[str]:
+    with log.app() as db:
+        return [f for (f,) in db.execute("SELECT finding FROM audit_acknowledged ORDER BY at")]
+
+
+def test_what_a_person_has_acknowledged_stays_named_and_the_checks_go_on(
+    log_db: LogDatabase,
+) -> None:
+    log_db.append(20)
+    log_db.sequence()
+    check(log_db)
+    (entry, *_) = log_db.append(5)
+    log_db.sequence()
+    tamper = f"UPDATE audit_entry SET tenant = 'x' WHERE id = '{entry.id}'"
+    restore = f"UPDATE audit_entry SET tenant = '' WHERE id = '{entry.id}'"
+    with broken(log_db, "audit_entry", tamper, restore):
+        (finding,) = check(log_db).in_words()
+        with log_db.app() as db:
+            db.execute(
+                "INSERT INTO audit_acknowledged VALUES (clock_timestamp(), 1, %s, 'member:ada@acme.example', 'known')",
+                [finding],
+            )
+        with capture_logs() as heard:
+            assert check(log_db).in_words() == [finding]  # named once more, and then behind us
+            assert row(log_db)[1] == 25
+            assert check(log_db).ok
+            night = check(log_db, Scope.WHOLE)
+        assert night.in_words() == [finding]
+        assert [one for one in heard if one["event"] == "audit.log_does_not_hold"] == []
+        assert acknowledged(log_db) == [finding]
+        # another finding is an alarm again
+        (other, *_) = log_db.append(1)
+        log_db.sequence()
+        with broken(
+            log_db,
+            "audit_entry",
+            tamper.replace(str(entry.id), str(other.id)),
+            restore.replace(str(entry.id), str(other.id)),
+        ):
+            place = row(log_db)[:2]
+            with capture_logs() as heard:
+                assert len(check(log_db).findings) == 1
+            assert [one["wrong"] for one in heard] == [1]
+            assert row(log_db)[:2] == place
+    # put right: a check of all forgets, so that the same again would be an alarm again
+    assert check(log_db, Scope.WHOLE).ok
+    assert acknowledged(log_db) == []
+
+
 def test_a_byte_from_long_ago_is_found_by_night(log_db: LogDatabase) -> None:
     (entry, *_) = log_db.append(20)
     log_db.sequence()

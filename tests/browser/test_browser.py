@@ -52,6 +52,8 @@ PAGES = (
     ("cleo", "/log/"),
     ("cleo", "{entry}"),
     ("cleo", "/log/?what=policy&who=member"),
+    ("cleo", "/log/state/"),
+    ("cleo", "{published}"),
     ("cleo", "/use-cases/"),
     ("cleo", "/use-cases/insurance/claims-triage/dossier/"),
     ("cleo", "/reports/ai-act/"),
@@ -118,7 +120,11 @@ def path_of(console: Console, path: str) -> str:
     (entry,) = console.rows(
         "SELECT id FROM audit_entry WHERE kind = 'call.completed' ORDER BY id LIMIT 1"
     )[0]
-    return path.format(entry=f"/log/{entry.hex}/", **console.calls)
+    (published,) = console.rows(
+        "SELECT id FROM audit_entry WHERE kind = 'bundle.activated' ORDER BY id DESC LIMIT 1"
+    )[0]
+    named = {"entry": f"/log/{entry.hex}/", "published": f"/log/{published.hex}/"}
+    return path.format(**named, **console.calls)
 
 
 def violations(page: Page) -> list[str]:

@@ -46,6 +46,31 @@ def test_what_day_or_night_found_is_on_every_page(scope: str) -> None:
     assert found.banner == "The audit log does not hold: 1 thing is wrong"
 
 
+def test_what_somebody_acknowledged_is_said_without_an_alarm() -> None:
+    checked("recent", timedelta(seconds=40), "leaf 3: gone", "leaf 4: gone")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_acknowledged VALUES (now(), 1, 'leaf 3: gone', 'member:ada@acme.example', 'known')"
+        )
+    found = standing(NOW)
+    assert found is not None
+    assert (found.word, found.wrong, found.acknowledged) == (
+        "does not hold",
+        ("leaf 4: gone",),
+        ("leaf 3: gone",),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_verified SET findings = '{}'")
+    found = standing(NOW)
+    assert found is not None
+    assert (found.word, found.tone, found.wrong, found.banner) == (
+        "verified, but for 1 acknowledged,",
+        "warn",
+        (),
+        "",
+    )
+
+
 def test_before_the_first_check_a_signature_is_all_there_is() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
