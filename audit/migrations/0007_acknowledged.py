@@ -15,7 +15,7 @@ def sql(path):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0005_here")]
+    dependencies = [("audit", "0006_retention")]
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[sql("log/sql/acknowledged.sql")],
