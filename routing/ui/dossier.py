@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.ui.request import principal_of
 from audit.ui.words import count, lasting, money, share
+from controlplane.kernel.clock import from_text
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import uuid7_floor
 from policies.bundles.published import Governed, Published, moment, published
@@ -104,7 +105,8 @@ def _view(made: Dossier, now: datetime) -> dict[str, Any]:
         "validation": _validation(made.head.validation),
         "changes": [_change(one, known) for one in made.changes],
         "overrides": [
-            (one, person(one.by, known) if ":" in one.by else one.by) for one in made.overrides
+            (one, person(one.by, known) if ":" in one.by else one.by, _moment(one.at))
+            for one in made.overrides
         ],
         "reviews": [_reviewed(one) for one in made.reviews],
         "reviewers": [(person(one.by, known), one) for one in made.reviewers],
@@ -126,6 +128,11 @@ def _view(made: Dossier, now: datetime) -> dict[str, Any]:
         ],
         "passed": sum(one.passed for one in made.tests.results),
     }
+
+
+def _moment(text: str) -> datetime | None:
+    """When it was, if it was at one moment."""
+    return from_text(text) if text.endswith("Z") else None
 
 
 def _validation(said: Mapping[str, Any]) -> str:

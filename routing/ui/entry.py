@@ -15,7 +15,6 @@ from audit.log import access
 from audit.log.read import Line
 from audit.ui.request import principal_of
 from audit.ui.views import explorer, opened
-from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles import access as documents
 from policies.bundles.past import sources_at
@@ -129,8 +128,6 @@ def _text(identity: Identity, old: str | None, new: str | None) -> Text:
 
 def _links(line: Line) -> Iterator[Link]:
     """From the subject and the data to the pages that show more."""
-    if line.call is not None:
-        yield Link("The call", reverse("call", args=[call_name(line.call)]))
     kind, _, rest = line.subject.partition(":")
     found = _page_of(kind, rest)
     if found is not None:

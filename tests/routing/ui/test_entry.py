@@ -93,7 +93,16 @@ def test_the_subject_leads_to_its_page(made: World, subject: str, url: str | Non
     told = about(
         made.cleo,
         read.Line(
-            line.id, line.at, line.recorded_at, KINDS["log.pruned"], "cli:x", "", None, subject, {"was": 1}, 3
+            line.id,
+            line.at,
+            line.recorded_at,
+            KINDS["log.pruned"],
+            "cli:x",
+            "",
+            None,
+            subject,
+            {"was": 1},
+            3,
         ),
     )
     assert [link.url for link in told.links] == ([url] if url else [])
