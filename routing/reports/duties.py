@@ -135,7 +135,7 @@ def duties(made: Shown) -> Iterator[Duty]:
         "for at least six months, as far as they are under its control.",
         applies=ANNEX_III,
         note="",
-        evidence=(Evidence("entries since the log began", made.entries, made.begins, "log"),),
+        evidence=(Evidence(_kept(made), made.entries, made.signed_at, "log"),),
         yourself=(
             "Decide whether you are the provider, and how long other law makes you keep them.",
             "Keep backups of the database and of the key store for as long.",
@@ -143,6 +143,10 @@ def duties(made: Shown) -> Iterator[Duty]:
     )
     yield _deployers(made)
     yield _explanation(made)
+
+
+def _kept(made: Shown) -> str:
+    return f"entries kept since {made.begins:%d %B %Y}" if made.begins else "entries kept"
 
 
 def _oversight(made: Shown) -> Duty:
