@@ -15,7 +15,7 @@ def sql(path):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0006_retention")]
+    dependencies = [("audit", "0007_publication")]
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[sql("log/sql/acknowledged.sql")],
