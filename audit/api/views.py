@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from audit.api.base import CURSOR, ApiView, cursor_of, limit_of
 from audit.api.filters import FILTERS, wanted_of
 from audit.log import access, read, receipts
+from audit.publication import read as publication
 from controlplane.kernel.clock import to_text
 
 
@@ -103,6 +104,10 @@ class StandingSerializer(serializers.Serializer[Any]):
     wholeHeldAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
     findings = serializers.ListField(child=serializers.CharField())
     acknowledged = serializers.ListField(child=serializers.CharField())
+    publishedSize = serializers.IntegerField(allow_null=True)  # noqa: N815 - the API's spelling
+    registerSize = serializers.IntegerField(allow_null=True)  # noqa: N815 - the API's spelling
+    cosignedSize = serializers.IntegerField(allow_null=True)  # noqa: N815 - the API's spelling
+    publishingFailure = serializers.CharField(allow_blank=True)  # noqa: N815 - the API's spelling
 
 
 class Standing(ApiView):
@@ -114,6 +119,7 @@ class Standing(ApiView):
         access.require_everything(self.principal)
         log, (found, _) = read.state(), read.checked()
         held = found.whole_held_at if found else None
+        public = publication.standing()
         return Response(
             {
                 "size": log.size,
@@ -127,6 +133,10 @@ class Standing(ApiView):
                 "wholeHeldAt": to_text(held) if held else None,
                 "findings": list(found.findings) if found else [],
                 "acknowledged": list(found.acknowledged) if found else [],
+                "publishedSize": public.size if public else None,
+                "registerSize": public.register_size if public else None,
+                "cosignedSize": public.cosigned_size if public else None,
+                "publishingFailure": public.failure if public else "",
             }
         )
 

@@ -14,6 +14,9 @@ from audit.log.models import Acknowledged, SequencerSeen, Verified
 from audit.log.signing import NoLogKey, trusted_key
 from audit.merkle.checkpoint import Checkpoint
 from audit.merkle.note import BadKey
+from audit.publication import read as publication
+from audit.retention import read as retention
+from audit.retention.models import Erasure
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict, InvalidRequest
 
@@ -57,6 +60,9 @@ def _facts() -> dict[str, Any]:
         "sequencer": SequencerSeen.objects.filter(log=read.LOG).first(),
         "acknowledged": list(Acknowledged.objects.filter(log=read.LOG).order_by("at")),
         "key": _key(),
+        "published": publication.standing(),
+        "holds": list(retention.standing()),
+        "erasures": Erasure.objects.exclude(erased_at=None).count(),
     }
 
 
