@@ -73,6 +73,11 @@ app.conf.update(
             "schedule": 2.0,
             "options": {"expires": 2},
         },
+        "evidence": {
+            "task": "routing.evidence",
+            "schedule": 3.0,
+            "options": {"expires": 3},
+        },
         "shadow": {
             "task": "routing.shadow",
             "schedule": 15.0,

@@ -30,7 +30,10 @@ def problem(status: int, code: str, detail: str, **more: object) -> dict[str, ob
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. None lets an unknown error become a 500 that says nothing."""
     if isinstance(error, MandateError):
-        return _answer(problem(error.status, error.code, error.message, **_details(error)))
+        answer = _answer(problem(error.status, error.code, error.message, **_details(error)))
+        if "retry_after_seconds" in error.details:
+            answer["Retry-After"] = str(error.details["retry_after_seconds"])
+        return answer
     if isinstance(error, Http404):
         return _answer(problem(404, NotFound.code, "there is no such thing"))
     if isinstance(error, PermissionDenied):

@@ -50,9 +50,9 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "simple_history",
     "django_htmx",
+    "routing",  # before audit, whose command it adds to
     "audit",
     "policies",
-    "routing",
     "controlplane",
 ]
 MIDDLEWARE = [

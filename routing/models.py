@@ -1,6 +1,7 @@
 """Django's index of the app's tables; each room owns its own."""
 
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
+from routing.evidence.models import Evidence, EvidencePart
 from routing.ledger.models import LedgerWindow, Posting
 from routing.notifications.models import BudgetMark, Delivery, Notified
 from routing.reviews.models import ReviewCase, ReviewDecision
@@ -10,6 +11,8 @@ __all__ = [
     "BudgetMark",
     "Call",
     "Delivery",
+    "Evidence",
+    "EvidencePart",
     "Idempotency",
     "LedgerWindow",
     "Notified",

@@ -19,6 +19,7 @@ from policies.replay.job import run_next
 from routing import carrier
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
+from routing.evidence.making import make_next
 from routing.notifications.deriving import derive
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
@@ -62,6 +63,13 @@ def sample_reviews() -> int:
 def replay() -> str:
     """Work at the next replay, if any waits or was left by a worker that died."""
     done = run_next(Past())
+    return done.hex if done else ""
+
+
+@shared_task(name="routing.evidence", ignore_result=True)
+def evidence() -> str:
+    """Make the next evidence bundle, if any waits; destroy those that have expired."""
+    done = make_next()
     return done.hex if done else ""
 
 

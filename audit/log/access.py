@@ -56,6 +56,20 @@ def require_tile(principal: Principal, *, entries: bool) -> None:
         require_any(principal)
 
 
+def receipt(principal: Principal, identity: UUID) -> read.Proven:
+    """An entry whose proof this principal may have: one that it may read; an API key, what admitted a call of its team.
+
+    Raises NotFound, Forbidden.
+    """
+    if principal.kind != "key":
+        return proven(principal, str(identity))
+    found = read.entry(identity, frozenset(tenant for tenant, _ in principal.teams))
+    # INVARIANT: another team's call is no call to a key, though it be of the same tenant
+    if found is None or (found.line.tenant, found.line.data.get("team")) not in principal.teams:
+        raise NotFound(f'there is no entry "{identity}"')
+    return found
+
+
 def readable_tenants(principal: Principal) -> frozenset[str] | None:
     """The tenants whose entries are open; None for the whole log."""
     return principal.tenants_with(*READERS)

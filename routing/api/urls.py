@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from routing.api import dossiers, notifications, reports, reviews, supposing, views
+from routing.api import dossiers, evidence, notifications, reports, reviews, supposing, views
 
 urlpatterns = [
     path("calls/", views.Calls.as_view(), name="api-calls"),
@@ -15,6 +15,13 @@ urlpatterns = [
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),
     path("reports/dossiers/", dossiers.Dossiers.as_view(), name="api-dossiers"),
+    path("audit/evidence/", evidence.Bundles.as_view(), name="api-evidence"),
+    path("audit/evidence/<uuid:evidence>/", evidence.OneBundle.as_view(), name="api-evidence-one"),
+    path(
+        "audit/evidence/<uuid:evidence>/download/",
+        evidence.Download.as_view(),
+        name="api-evidence-download",
+    ),
     path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),
     path("reviews/", reviews.Reviews.as_view(), name="api-reviews"),
     path("reviews/<uuid:review>/", reviews.OneReview.as_view(), name="api-review"),

@@ -27,6 +27,8 @@ from policies.replay.results import result_of
 from policies.replay.values import Tally
 from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
+from routing.evidence import commands as evidence
+from routing.evidence.asks import Ask
 from tests.access import guests
 from tests.access.table import ASKERS, PLACES
 from tests.browser.calls import Wanted, make_calls
@@ -149,6 +151,8 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects |= _changes(tess)
     made.objects |= _constants({"view": str(save(tess, "tried", "what=stops").pk)})
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
+    asked = evidence.begin(tess, Ask(scope="tenant", tenant=HERE))
+    made.objects |= _constants({"evidence": str(asked.id)})
     made.objects["session"] = lambda: _session(made.users["member"])
 
 

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True)
+        self.actions = actions = parser.add_subparsers(dest="action", required=True)
         check = actions.add_parser("verify", help="every entry, leaf, tile and checkpoint")
         check.add_argument(
             "--json", dest="as_json", action="store_true", help="one JSON object on one line"

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from routing.bench import append, calls, decide, inflight, replay
+from routing.bench import append, calls, decide, inflight, replay, verify
 
 
 class Command(BaseCommand):
@@ -18,7 +18,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", choices=["append", "calls", "decide", "inflight", "replay"])
+        parser.add_argument(
+            "name", choices=["append", "calls", "decide", "inflight", "replay", "verify"]
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on one line")
         parser.add_argument("--quick", action="store_true", help="a tenth of the calls, to try it")
 
@@ -40,6 +42,8 @@ class Command(BaseCommand):
             )
         if name == "replay":
             return replay.run(replay.Sizes(5_000) if quick else replay.Sizes(), self.stderr.write)
+        if name == "verify":
+            return verify.run(verify.ENTRIES // 10 if quick else verify.ENTRIES, self.stderr.write)
         if name == "decide":
             return decide.run(5 if quick else 50, self.stderr.write)
         return calls.run(calls.Sizes(400, 100, 32) if quick else calls.Sizes(), self.stderr.write)

@@ -1,0 +1,157 @@
+"""`/api/v1/audit/evidence/`: evidence bundles. A job makes them; they are there for a day, for the one who asked."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api.base import CURSOR, ApiView, Rarely, page
+from controlplane.kernel.clock import to_text
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
+from routing.evidence import access, commands, making
+from routing.evidence.asks import SCOPES, Ask
+from routing.evidence.models import EXPIRED, READY, STATES, Evidence
+
+# ruff: noqa: N815 - the API spells its names in camelCase, as documents do
+
+
+class AskSerializer(serializers.Serializer[Any]):
+    """What the bundle is about. `keptSize`: the size of a checkpoint the auditor has; `opens`: why content is laid in."""
+
+    scope = serializers.ChoiceField(choices=SCOPES, default="log")
+    tenant = serializers.CharField(default="", allow_blank=True, max_length=200)
+    call = serializers.CharField(default="", allow_blank=True, max_length=40)
+    document = serializers.CharField(default="", allow_blank=True, max_length=60)
+    name = serializers.CharField(default="", allow_blank=True, max_length=200)
+    since = serializers.DateTimeField(default=None, allow_null=True)
+    until = serializers.DateTimeField(default=None, allow_null=True)
+    keptSize = serializers.IntegerField(default=0, min_value=0, max_value=2**53 - 1)
+    opens = serializers.CharField(default="", allow_blank=True, max_length=1_000)
+
+
+class EvidenceSerializer(serializers.Serializer[Any]):
+    """One bundle: `done` of `entries` are in. `told` says why it failed."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=STATES)
+    about = serializers.DictField()
+    entries = serializers.IntegerField()
+    done = serializers.IntegerField()
+    sizeBytes = serializers.IntegerField()
+    sha256 = serializers.CharField(allow_blank=True)
+    told = serializers.CharField(allow_blank=True)
+    createdAt = serializers.DateTimeField()
+    expiresAt = serializers.DateTimeField(allow_null=True)
+
+
+class EvidenceList(serializers.Serializer[Any]):
+    """One's own bundles, newest first."""
+
+    items = EvidenceSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class Bundles(ApiView):
+    """One's own evidence bundles."""
+
+    @extend_schema(operation_id="audit_evidence_list", responses=EvidenceList, parameters=[*CURSOR])
+    def get(self, request: Request) -> Response:
+        """List the bundles that one had made oneself."""
+        rows = access.own(self.principal)
+        return Response(page(request, rows, lambda found: [_shown(row) for row in found]))
+
+    @extend_schema(
+        operation_id="audit_evidence_make",
+        request=AskSerializer,
+        responses={202: EvidenceSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Have a bundle made; ask for it again until it is `ready`. It is an entry of the log."""
+        given = AskSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return Response(
+            _shown(commands.begin(self.principal, _ask(given.validated_data))), status=202
+        )
+
+    def get_throttles(self) -> list[Any]:
+        """Making one computes much; looking at the list does not."""
+        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
+
+
+class OneBundle(ApiView):
+    """One of one's own bundles."""
+
+    @extend_schema(operation_id="audit_evidence_read", responses=EvidenceSerializer)
+    def get(self, request: Request, evidence: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """How far it is."""
+        return Response(_shown(access.one(self.principal, evidence)))
+
+
+class Download(ApiView):
+    """The bytes of a bundle."""
+
+    @extend_schema(
+        operation_id="audit_evidence_download",
+        responses={(200, "application/x-tar"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, evidence: UUID) -> StreamingHttpResponse:  # noqa: ARG002 - DRF's signature
+        """A tar, for `auditverify.py`. 409 until it is ready, 404 once it has expired."""
+        row = access.one(self.principal, evidence)
+        if row.state == EXPIRED:
+            raise NotFound("this bundle has expired; have it made again")
+        if row.state != READY:
+            raise Conflict(f"this bundle is {row.state}")
+        return as_file(row)
+
+
+def as_file(row: Evidence) -> StreamingHttpResponse:
+    """A bundle that is ready, to download."""
+    response = StreamingHttpResponse(_pieces(row), content_type="application/x-tar")
+    response["content-disposition"] = f'attachment; filename="evidence-{row.id.hex}.tar"'
+    response["content-length"] = str(row.size_bytes)
+    return response
+
+
+def _pieces(row: Evidence) -> Iterator[bytes]:
+    yield from making.read(row)
+
+
+def _ask(given: dict[str, Any]) -> Ask:
+    call = None
+    if given["call"]:
+        try:
+            call = UUID(given["call"].removeprefix("call_"))
+        except ValueError:
+            raise InvalidRequest(f'"{given["call"]}" is no call') from None
+    return Ask(
+        scope=given["scope"],
+        tenant=given["tenant"],
+        call=call,
+        document=given["document"],
+        name=given["name"],
+        since=given["since"],
+        until=given["until"],
+        kept_size=given["keptSize"],
+        opens=given["opens"],
+    )
+
+
+def _shown(row: Evidence) -> dict[str, object]:
+    return {
+        "id": str(row.id),
+        "state": row.state,
+        "about": Ask.of(row.ask).told(),
+        "entries": row.entries,
+        "done": row.done,
+        "sizeBytes": row.size_bytes,
+        "sha256": row.sha256,
+        "told": row.told,
+        "createdAt": to_text(row.created_at),
+        "expiresAt": to_text(row.expires_at) if row.expires_at else None,
+    }

@@ -1,0 +1,1 @@
+"""Evidence bundles: who may ask for which, what belongs beside the log's entries, and the job that makes them for the API."""
