@@ -4,12 +4,14 @@ In the same run a reader that remembers the greatest id so far, which everybody 
 load would prove nothing.
 """
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -20,8 +22,25 @@ from django.conf import settings
 from audit.log.signing import signer
 from tests.audit.conftest import APPEND, LogDatabase, an_entry, row_of
 
-SECONDS, MOST_SECONDS = 10.0, 25.0
-LEAST_KILLS = 8
+SECONDS, MOST_SECONDS = 10.0, 60.0
+LEAST_DEATHS = 70
+FIRST_STEPS = ("1", "35")
+SENT = (
+    "BEGIN",
+    "SELECT pg_try_advisory_xact_lock",
+    "SELECT pg_snapshot_xmin",
+    "SELECT size, seq, horizon",
+    "SELECT id, xid::text::bigint",
+    "COPY audit_leaf",
+    "INSERT INTO audit_tile",
+    "INSERT INTO audit_checkpoint",
+    "UPDATE audit_tree_state",
+    "COMMIT",
+)
+EACH = (
+    "amid COPY audit_leaf",
+    *(f"{when} {what}" for what in SENT for when in ("before", "after")),
+)
 LEAST_CHECKPOINTS = 4
 LEAST_ENTRIES = 500
 
@@ -72,39 +91,39 @@ def load(log_db: LogDatabase) -> Iterator[Load]:
         thread.join()
 
 
-def race(log: LogDatabase, folder: Path) -> int:
-    """Keep two sequencers running for a while; each dies at a statement of its own. Returns how many did."""
-    chance = random.Random(7)  # noqa: S311 - a schedule, not a secret
+def race(log: LogDatabase, folder: Path) -> list[str]:
+    """Two rows of sequencers side by side, each of which dies a step later than the one before. What they died at."""
+    report = folder / "deaths"
+    report.touch()
+    command = [sys.executable, "-m", "tests.audit.log.dying_sequencer", log.app_dsn, str(folder)]
+    racing = [
+        subprocess.Popen([*command, first, str(report)], cwd=settings.BASE_DIR, process_group=0)
+        for first in FIRST_STEPS
+    ]
+    began, deaths = time.monotonic(), list[str]()
+    try:
+        while (lasted := time.monotonic() - began) < SECONDS or (
+            lasted < MOST_SECONDS and not all(_died_at(deaths, step) for step in EACH)
+        ):
+            assert [process.poll() for process in racing] == [None, None]
+            time.sleep(0.1)
+            deaths = report.read_text(encoding="utf-8").splitlines()
+    finally:
+        for process in racing:
+            os.killpg(process.pid, signal.SIGKILL)  # the one that lives as well
+            process.wait()
+    return deaths
 
-    def start() -> subprocess.Popen[bytes]:
-        statement = str(chance.randint(1, 60))
-        command = [sys.executable, "-m", "tests.audit.log.dying_sequencer"]
-        return subprocess.Popen(
-            [*command, log.app_dsn, str(folder), statement], cwd=settings.BASE_DIR
-        )
 
-    running, kills = [start(), start()], 0
-    began = time.monotonic()
-    while (lasted := time.monotonic() - began) < SECONDS or (
-        kills < LEAST_KILLS and lasted < MOST_SECONDS
-    ):
-        for number, process in enumerate(running):
-            if process.poll() is not None:
-                assert process.returncode == -9
-                kills += 1
-                running[number] = start()
-        time.sleep(0.02)
-    for process in running:
-        process.kill()
-        process.wait()
-    return kills
+def _died_at(deaths: Sequence[str], step: str) -> bool:
+    return any(line.startswith(step) for line in deaths)
 
 
 @pytest.mark.faults
 def test_killed_at_any_statement_nothing_is_lost(load: Load, tmp_path: Path) -> None:
     log = load.log
     log.key = signer(tmp_path)
-    kills = race(log, tmp_path)
+    deaths = race(log, tmp_path)
     load.stop.set()
     time.sleep(0.5)
     log.sequence()
@@ -115,7 +134,8 @@ def test_killed_at_any_statement_nothing_is_lost(load: Load, tmp_path: Path) -> 
     assert found.findings == ()
     assert found.late == 0
     assert (len(placed), set(placed)) == (len(committed), committed)
-    assert kills >= LEAST_KILLS
+    assert len(deaths) >= LEAST_DEATHS
+    assert [step for step in EACH if not _died_at(deaths, step)] == []
     assert len(committed) >= LEAST_ENTRIES
     assert found.checkpoints >= LEAST_CHECKPOINTS
     assert committed - load.naive, "the naive reader lost nothing: this load proves nothing"
