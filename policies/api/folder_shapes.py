@@ -107,6 +107,12 @@ class Plan(serializers.Serializer[Any]):
     examples = PlanExample(many=True)
 
 
+class Kept(Identity):
+    """A document and who keeps it."""
+
+    origin = serializers.ChoiceField(choices=ORIGINS)
+
+
 class PlanReplay(serializers.Serializer[Any]):
     """The replay of a plan: how far it is, and once it is done what it came to, in figures and in words."""
 

@@ -10,8 +10,11 @@ from rest_framework.response import Response
 
 from audit.api.base import ApiView, Rarely
 from policies.api import folder_shapes as shapes
-from policies.api.changes import named_so
+from policies.api.changes import TENANT, named_so
 from policies.api.once import KEY, answered
+from policies.bundles import owning
+from policies.bundles.access import document
+from policies.bundles.published import published
 from policies.changes.commands import MAX_TEXT
 from policies.folders import applying, planning, replaying
 from policies.folders.applying import Said
@@ -145,6 +148,28 @@ class PlanReplay(ApiView):
     def get(self, request: Request, replay: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """Read how far it is, and what it came to. It is for who began it."""
         return Response(replaying.facts(self.principal, replay))
+
+
+class TakeOver(ApiView):
+    """Who keeps a document."""
+
+    @extend_schema(
+        operation_id="documents_take_over",
+        request=None,
+        responses=shapes.Kept,
+        parameters=[TENANT, KEY],
+    )
+    def post(self, request: Request, kind: str, name: str) -> Response:
+        """Let the console keep from now on what Git kept: an entry in the log, and the next apply of it is refused."""
+        tenant = request.query_params.get("tenant", "")
+        identity = kind, named_so(tenant, "tenant") if tenant else "", named_so(name, "document")
+
+        def work() -> tuple[int, Any]:
+            document(self.principal, published(), *identity)
+            row = owning.take_over(self.principal, identity)
+            return 200, {"kind": kind, "tenant": row.tenant, "name": name, "origin": row.origin}
+
+        return answered(request, self.principal, work)
 
 
 def _folder(found: dict[str, Any]) -> Folder:

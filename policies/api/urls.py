@@ -20,6 +20,11 @@ _ONE = "change-requests/<uuid:change>"
 urlpatterns = [
     path("documents/", views.Documents.as_view(), name="api-documents"),
     path("documents/<str:kind>/<str:name>/", views.OneDocument.as_view(), name="api-document"),
+    path(
+        "documents/<str:kind>/<str:name>/take-over/",
+        folders.TakeOver.as_view(),
+        name="api-take-over",
+    ),
     path("documents/<str:kind>/<str:name>/history/", history.History.as_view(), name="api-history"),
     path("documents/<str:kind>/<str:name>/uses/", history.Uses.as_view(), name="api-uses"),
     path("schemas/<str:kind>/", history.Schema.as_view(), name="api-kind"),

@@ -9,19 +9,15 @@ approve.
 from argparse import _SubParsersAction
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, Final
 
 from django.core.management.base import CommandParser
 
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
-from policies.bundles.principals import principal_for
-from policies.bundles.published import published
 from policies.bundles.read import published_documents
 from policies.changes import access, publishing
-from policies.changes.bound import Seen, replay_digest
 from policies.changes.models import OPEN, ChangeRequest
 from policies.changes.read import edits_of, missing_words, standing
 from policies.documents.problems import InvalidDocuments
@@ -29,13 +25,11 @@ from policies.folders.applying import Said, hand_in
 from policies.folders.folder import read_folder
 from policies.folders.planning import Wanted, lay
 from policies.folders.repository import repository_of
-from policies.identity.authentication import member_of_token
 from policies.identity.models import User
-from policies.management.targets import TOKEN, token_of
 
 
 def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
-    """`propose`, `requests`, `approve` and `rollback`."""
+    """`propose`, `requests` and `rollback`."""
     propose = actions.add_parser("propose", help="hand the documents in DIR in as a change request")
     propose.add_argument("dir", type=Path)
     propose.add_argument("--title", required=True, help="what the change is, in one line")
@@ -44,12 +38,6 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
     propose.add_argument("--prune", action="store_true", help="as `apply --prune`")
     listing = actions.add_parser("requests", help="list change requests, newest first")
     listing.add_argument("--state", choices=("open", "all"), default="open")
-    approve = actions.add_parser(
-        "approve", help=f"approve one, as the member whose token {TOKEN} has"
-    )
-    approve.add_argument("id", type=UUID)
-    approve.add_argument("--reason", default="")
-    approve.add_argument("--token-file", type=Path, help=f"instead of {TOKEN}")
     rollback = actions.add_parser("rollback", help="hand in the documents of an old revision")
     rollback.add_argument("revision", type=int)
     rollback.add_argument("--reason", default="")
@@ -60,7 +48,7 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
             metavar="EMAIL",
             help="the member who wrote it, and so may not approve it",
         )
-    for parser in (propose, listing, approve, rollback):
+    for parser in (propose, listing, rollback):
         parser.add_argument("--json", action="store_true", help="one object on one line")
 
 
@@ -86,18 +74,6 @@ def requests(operator: Principal, state: str) -> Iterator[ChangeRequest]:
     yield from (rows.filter(state__in=OPEN) if state == "open" else rows)[:200]
 
 
-def approve(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:
-    """Approve as the member whose token is shown; without one as the operator, which four-eyes refuses."""
-    row = access.get(operator, options["id"])
-    shown = token_of(options["token_file"])
-    if not shown:
-        return publishing.approve(operator, row.id, reason=options["reason"])
-    member = principal_for(member_of_token(shown), published())
-    access.require_named_author(row, standing(published_documents(), row, edits_of(row)))
-    seen = Seen(row.base, row.digest, replay_digest(row))
-    return publishing.approve(member, row.id, reason=options["reason"], seen=seen)
-
-
 def rollback(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:
     """The documents of an old revision, handed in."""
     return publishing.rollback(
@@ -105,19 +81,27 @@ def rollback(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:
     )
 
 
+SAID: Final = (
+    "id",
+    "title",
+    "tenant",
+    "state",
+    "author",
+    "base",
+    "revision",
+    "flagged",
+    "createdAt",
+)
+"""What a program is told of one, here and at a server."""
+
+
 def facts(row: ChangeRequest) -> dict[str, object]:
     """One change request for a program."""
-    return {
-        "id": str(row.id),
-        "title": row.title,
-        "tenant": row.tenant,
-        "state": row.state,
-        "author": row.author,
-        "base": row.base,
-        "revision": row.published_revision,
-        "flagged": row.flagged,
-        "createdAt": to_text(row.created_at),
-    }
+    said = (
+        *(str(row.id), row.title, row.tenant, row.state, row.author, row.base),
+        *(row.published_revision, row.flagged, to_text(row.created_at)),
+    )
+    return dict(zip(SAID, said, strict=True))
 
 
 def line(row: ChangeRequest) -> str:

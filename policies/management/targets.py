@@ -112,31 +112,31 @@ class Server:
 
     def plan(self, folder: Folder, wanted: Wanted) -> Json:
         """By POST folders/plan/."""
-        return self._ask("POST", "folders/plan/", _body(folder, wanted))
+        return self.ask("POST", "folders/plan/", _body(folder, wanted))
 
     def apply(self, folder: Folder, wanted: Wanted, said: Said) -> Json:
         """By POST folders/."""
         body = {**_body(folder, wanted), "title": said.title, "reason": said.reason}
         body["attestation"] = said.attestation
-        return self._ask("POST", "folders/", body)
+        return self.ask("POST", "folders/", body)
 
     def published(self, tenant: str) -> Json:
         """By GET folders/."""
-        return self._ask("GET", f"folders/?{urlencode({'tenant': tenant})}")
+        return self.ask("GET", f"folders/?{urlencode({'tenant': tenant})}")
 
     def replay(self, folder: Folder, wanted: Wanted) -> Json:
         """By POST folders/replays/."""
-        return self._ask("POST", "folders/replays/", _body(folder, wanted))
+        return self.ask("POST", "folders/replays/", _body(folder, wanted))
 
     def replayed(self, replay: str) -> Json:
         """By GET folders/replays/{id}/."""
-        return self._ask("GET", f"folders/replays/{replay}/")
+        return self.ask("GET", f"folders/replays/{replay}/")
 
     def change(self, change: str) -> Json:
         """By GET change-requests/{id}/, and the bundle that it became."""
-        found = self._ask("GET", f"change-requests/{change}/")
+        found = self.ask("GET", f"change-requests/{change}/")
         revision = found["revision"]
-        bundle = self._ask("GET", f"bundles/{revision}/") if revision else {"digest": ""}
+        bundle = self.ask("GET", f"bundles/{revision}/") if revision else {"digest": ""}
         missing = [
             f"{need['count']} more with the role {' or '.join(need['roles'])} for {need['kind']}"
             for need in found["missing"]
@@ -153,7 +153,8 @@ class Server:
         """Of this server."""
         return f"{self._address}{path}"
 
-    def _ask(self, method: str, path: str, body: Json | None = None) -> Json:
+    def ask(self, method: str, path: str, body: Json | None = None) -> Json:
+        """The answer of the API. Raises Refused, InvalidDocuments, Unavailable."""
         request = urllib.request.Request(  # noqa: S310 - https or loopback, see __init__
             f"{self._address}/api/v1/{path}",
             method=method,

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from policies.changes.models import ChangeRequest
 from policies.documents.kinds import combined_schema
-from policies.management import arguments, attesting, folders, importing, proposing
+from policies.management import arguments, attesting, folders, importing, proposing, steps
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from policies.management.work import Work
@@ -30,13 +30,14 @@ _PARSERS_OWN: Final = 2
 
 
 class Command(Base):
-    help = "Check, test, plan and apply a folder of documents, here or at a server; propose, approve and roll back changes."
+    help = "Check, test, plan and apply a folder of documents, and take change requests through their steps, here or at a server."
     _began = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         arguments.add_arguments(actions)
         proposing.add_arguments(actions)
+        steps.add_arguments(actions)
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Wrong usage is 3: 2 says that there are differences."""
@@ -52,8 +53,10 @@ class Command(Base):
         work = _FOLDERS.get(action)
         if work is not None:
             work(Work(self, options))
+        elif action in steps.NAMES:
+            self._step(action, options)
         else:
-            getattr(self, f"_{action}")(options)
+            getattr(self, f"_{action.replace('-', '_')}")(options)
 
     def _schema(self, _: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(combined_schema(), indent=2))
@@ -76,8 +79,19 @@ class Command(Base):
             else:
                 self.stdout.write(proposing.line(row))
 
-    def _approve(self, options: dict[str, Any]) -> None:
-        self._told(proposing.approve(operator(), options), options)
+    def _step(self, name: str, options: dict[str, Any]) -> None:
+        told = steps.take(operator(), name, options)
+        if options["json"]:
+            self.say_json(told)
+        for line in () if options["json"] else steps.lines(told):
+            self.stdout.write(line)
+
+    def _take_over(self, options: dict[str, Any]) -> None:
+        told = steps.take_over(operator(), options)
+        if options["json"]:
+            self.say_json(told)
+        else:
+            self.stdout.write("the console keeps it now; Git does not follow by itself")
 
     def _rollback(self, options: dict[str, Any]) -> None:
         self._told(proposing.rollback(operator(), options), options)

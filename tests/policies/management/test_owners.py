@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pytest_django.live_server_helper import LiveServer
 
 from controlplane.kernel.errors import Conflict, Forbidden, NotFound
 from policies.bundles.models import Document
@@ -18,6 +19,7 @@ from tests.policies.changes.conftest import alone, world
 from tests.policies.changes.world import World, opened
 from tests.policies.folders.test_folder import git
 from tests.policies.management.running import run
+from tests.policies.management.test_server import at
 from tests.policies.people import entries
 from tests.policies.texts import permission, tenant
 
@@ -108,6 +110,23 @@ def test_taking_over_is_an_entry_and_an_authors_or_admins(alone: World, reposito
     with pytest.raises(Conflict):
         take_over(alone.ada, identity)
     assert len(entries(f"document:Permission {alone.tenant}/p")) == 1
+
+
+def test_taking_over_from_the_command_line_and_at_a_server(
+    alone: World, repository: Path, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = f"Permission/{alone.tenant}/p"
+    refused = at(live_server, monkeypatch, alone.tariq, "take-over", document)
+    assert (refused.code, head(alone, "p").origin) == (1, "git")
+    done = at(live_server, monkeypatch, alone.ada, "take-over", document, "--json")
+    assert json.loads(done.said)["origin"] == head(alone, "p").origin == "console"
+    (entry,) = entries(f"document:Permission {alone.tenant}/p")
+    assert (entry["kind"], entry["actor"]) == ("document.taken-over", alone.ada.actor)
+    again = at(live_server, monkeypatch, alone.ada, "take-over", document)
+    assert (again.code, "is the console's already" in again.complained) == (1, True)
+    here = run("policy", "take-over", f"Permission/{alone.tenant}/q")
+    assert (here.code, head(alone, "q").origin) == (0, "console")
+    assert run("policy", "take-over", "Permission/q").code == 1
 
 
 def test_a_folder_does_not_go_over_the_console_in_silence(alone: World, repository: Path) -> None:

@@ -105,6 +105,9 @@ def test_the_operator_approves_nothing_in_four_eyes(
         "revision": before.revision + 1,
         "flagged": False,
         "createdAt": json.loads(done.said)["createdAt"],
+        "digest": control().digest.hex(),
+        "missing": "",
+        "failed": [],
     }
     assert entries(row.subject, "change.approved")[0]["actor"] == world.cleo.actor
     opened = entries(row.subject, "change.opened")[0]
@@ -189,7 +192,8 @@ def test_in_single_operator_mode_the_operator_approves_flagged(world: World, fol
     row = only()
     assert "waits for approval: 1 more with the role approver" in done.said.splitlines()[-1]
     assert run("policy", "approve", str(row.id)).said.splitlines()[-1] == (
-        f"revision {control().revision} is in force, by change request {row.id}"
+        f"revision {control().revision} is in force, by change request {row.id}, "
+        "flagged: one person published alone"
     )
     row.refresh_from_db()
     assert (row.state, row.flagged) == ("published", True)
