@@ -349,7 +349,8 @@ def body(principal: Principal, change: UUID) -> dict[str, Any]:
     row = access.get(principal, change)
     base, edits = published_documents(), edits_of(row)
     found = standing(base, row, edits)
-    refusal = found.refusal(principal, publishing.roles_of(principal, base, row.tenant))
+    roles = publishing.roles_of(principal, base, row.tenant)
+    refusal = access.refusal(principal, found, roles)
     return {
         **shapes.head(row),
         "replay": replay_digest(row),

@@ -19,8 +19,8 @@ from policies.changes import access, replays
 from policies.replay import access as seen
 from policies.replay import commands, drills, told
 from policies.replay.commands import MOST_DAYS
-from policies.replay.models import DONE, Replay, ReplaySample
-from policies.replay.results import part_of
+from policies.replay.models import DONE, DRILL, Replay, ReplaySample
+from policies.replay.results import Part, part_of
 from policies.replay.values import SHOWN
 
 CLASS: Final = OpenApiParameter("class", str, enum=list(SHOWN), description="of one kind alone")
@@ -102,7 +102,10 @@ class ReplayBody(serializers.Serializer[Any]):
     startedBy = serializers.CharField()  # noqa: N815 - the API's spelling
     startedAt = serializers.DateTimeField()  # noqa: N815 - the API's spelling
     endedAt = serializers.DateTimeField(allow_null=True)  # noqa: N815 - the API's spelling
-    found = FoundBody(allow_null=True)
+    sentence = serializers.CharField(
+        allow_blank=True, help_text="what it came to in one sentence; empty before its end"
+    )
+    found = FoundBody(allow_null=True, help_text="null before its end, and in lists: read one")
 
 
 class SampleBody(serializers.Serializer[Any]):
@@ -201,7 +204,7 @@ class ExitDrills(ApiView):
         """List those of places where one may run them, newest first."""
         rows = seen.drills(self.principal).defer("draft", "draft_checked", "partial")
         return Response(
-            page(request, rows, lambda found: [body(self.principal, row) for row in found])
+            page(request, rows, lambda found: [_head(self.principal, row) for row in found])
         )
 
     @extend_schema(
@@ -264,9 +267,10 @@ class Evidence(ApiView):
 
 def body(principal: Principal, row: Replay, *, stale: bool | None = None) -> dict[str, Any]:
     """A replay as this principal may see it."""
-    found = None
+    found, said = None, ""
     if row.state == DONE:
-        found = told.body(part_of(row.result, seen.tenants_seen(principal)))
+        part = part_of(row.result, seen.tenants_seen(principal))
+        found, said = told.body(part), _sentence(row, part)
     return {
         "id": str(row.id),
         "title": row.title,
@@ -286,8 +290,21 @@ def body(principal: Principal, row: Replay, *, stale: bool | None = None) -> dic
         "startedBy": row.actor,
         "startedAt": to_text(row.created_at),
         "endedAt": to_text(row.ended_at) if row.ended_at else None,
+        "sentence": said,
         "found": found,
     }
+
+
+def _head(principal: Principal, row: Replay) -> dict[str, Any]:
+    """The same for a list: one sentence instead of all that it found."""
+    return body(principal, row) | {"found": None}
+
+
+def _sentence(row: Replay, part: Part) -> str:
+    """A drill says what is still served, any other replay what would fare otherwise."""
+    if row.what == DRILL:
+        return told.drilled(part.counts, part.currency)
+    return told.sentence(part.counts)
 
 
 def _samples(request: Request, principal: Principal, row: Replay) -> Response:

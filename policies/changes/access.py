@@ -13,6 +13,7 @@ from policies.changes.models import ChangeRequest, Glass
 from policies.changes.read import Standing, missing_words
 from policies.changes.refusals import (
     ApprovalsMissing,
+    ApprovedAlready,
     NoMember,
     NotForGlass,
     OrganisationNeedsTwo,
@@ -102,9 +103,37 @@ def approves_somewhere(principal: Principal, roles: Collection[str]) -> bool:
     return principal.kind == "member" and principal.tenants_with(*roles) != frozenset()
 
 
+def wrote(principal: Principal, found: Standing) -> bool:
+    """Whether this principal wrote or last edited it, where that is in the way: the one place that says so."""
+    return not found.alone and principal.actor in found.writers
+
+
+def refused_approval(
+    principal: Principal, found: Standing, roles: Collection[str]
+) -> Forbidden | None:
+    """Why this principal may not approve; None when it may."""
+    if not found.alone and principal.kind != "member":
+        return NoMember("in four-eyes mode a member approves, not an account on the machine")
+    if not may_help(found.needs, roles):
+        return RoleMissing(
+            f"this is approved by the role {_wanted(found)}; {principal.name} does not hold it here"
+        )
+    if wrote(principal, found):
+        return OwnChange("you wrote or last edited this; another person approves it")
+    if any(approval.actor == principal.actor for approval in found.given):
+        return ApprovedAlready("you have approved this already")
+    return None
+
+
+def refusal(principal: Principal, found: Standing, roles: Collection[str]) -> str:
+    """The same in words; nothing when it may."""
+    refused = refused_approval(principal, found, roles)
+    return refused.message if refused else ""
+
+
 def require_approve(principal: Principal, found: Standing, roles: Collection[str]) -> None:
     """Who holds a role that something needs, and (in four-eyes) neither wrote nor last edited it. Raises Forbidden."""
-    refused = found.refused(principal, roles)
+    refused = refused_approval(principal, found, roles)
     if refused:
         raise refused
 
@@ -121,7 +150,7 @@ def refuse_lost(principal: Principal, found: Standing, roles: Collection[str]) -
     """The approval being given, asked again under the lock. Raises RoleRemoved, or OwnChange, where it counts no more."""
     if may_help(found.needs, roles) and any(g.actor == principal.actor for g in found.given):
         return
-    if not found.alone and principal.actor in found.writers:
+    if wrote(principal, found):
         raise OwnChange("you wrote or last edited this; another person approves it")
     raise RoleRemoved(
         f"{principal.name} held the role that this needs when the request began, and does not hold it any more"
@@ -176,12 +205,12 @@ def refused_review(
         return NoMember("a member reviews this, not an account on the machine")
     if principal.actor == glass.actor:
         return OwnGlass("you published this alone; another person reviews it")
+    # not by `wrote`: who published alone is looked at by another, whatever the mode is by then
     if principal.actor in found.writers:
         return OwnChange("you wrote or last edited this; another person reviews it")
     if not may_help(found.needs, roles):
-        wanted = sorted({role for need in found.needs if need.count for role in need.roles})
         return RoleMissing(
-            f"this is reviewed by the role {' or '.join(wanted)}; {principal.name} does not hold it here"
+            f"this is reviewed by the role {_wanted(found)}; {principal.name} does not hold it here"
         )
     return None
 
@@ -203,3 +232,8 @@ def require_named_author(change: ChangeRequest, found: Standing) -> None:
             f"{change.author} wrote this without saying for whom, so it is not approved from a shell: approve it in the "
             "console, or hand it in again with --as"
         )
+
+
+def _wanted(found: Standing) -> str:
+    """The roles that any of the needs asks for."""
+    return " or ".join(sorted({role for need in found.needs if need.count for role in need.roles}))

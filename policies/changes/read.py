@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from controlplane.kernel.errors import Forbidden
-from controlplane.kernel.principal import Principal
 from policies.bundles.publish import BaseMoved
 from policies.bundles.read import Published
 from policies.bundles.rules import (
@@ -18,13 +16,7 @@ from policies.bundles.rules import (
     unmet,
 )
 from policies.changes.models import Approval, ChangeRequest, Edit
-from policies.changes.refusals import (
-    ApprovedAlready,
-    NoMember,
-    OwnChange,
-    RoleMissing,
-    RulesMoved,
-)
+from policies.changes.refusals import RulesMoved
 from policies.changes.texts import document_of, named
 from policies.documents.document import Document, Identity
 from policies.documents.problems import InvalidDocuments
@@ -41,27 +33,6 @@ class Standing:
     missing: tuple[Need, ...]
     writers: frozenset[str]
     alone: bool
-
-    def refused(self, principal: Principal, roles: Iterable[str]) -> Forbidden | None:
-        """Why this principal may not approve; None when it may."""
-        held = set(roles)
-        if not self.alone and principal.kind != "member":
-            return NoMember("in four-eyes mode a member approves, not an account on the machine")
-        if not any(need.count and held & set(need.roles) for need in self.needs):
-            wanted = sorted({role for need in self.needs if need.count for role in need.roles})
-            return RoleMissing(
-                f"this is approved by the role {' or '.join(wanted)}; {principal.name} does not hold it here"
-            )
-        if not self.alone and principal.actor in self.writers:
-            return OwnChange("you wrote or last edited this; another person approves it")
-        if any(approval.actor == principal.actor for approval in self.given):
-            return ApprovedAlready("you have approved this already")
-        return None
-
-    def refusal(self, principal: Principal, roles: Iterable[str]) -> str:
-        """The same in words; nothing when it may."""
-        found = self.refused(principal, roles)
-        return found.message if found else ""
 
 
 def edits_of(change: ChangeRequest) -> list[Edit]:

@@ -14,7 +14,7 @@ from policies.bundles.owning import hand_over
 from policies.bundles.published import at_revision
 from policies.bundles.read import published_documents
 from policies.bundles.rules import may_help, single_operator
-from policies.changes import attested, publishing
+from policies.changes import access, attested, publishing
 from policies.changes.commands import NewChange, delete_document, draft, put_texts
 from policies.changes.models import APPROVAL, OPEN, ChangeRequest, Edit
 from policies.changes.read import edits_of, missing_words, standing
@@ -195,6 +195,6 @@ def _approved(principal: Principal, row: ChangeRequest) -> ChangeRequest:
     """Approved by who applies it, where that person may: one person does all in single-operator mode, and it is flagged."""
     base = published_documents()
     roles = publishing.roles_of(principal, base, row.tenant)
-    if standing(base, row, edits_of(row)).refusal(principal, roles):
+    if access.refusal(principal, standing(base, row, edits_of(row)), roles):
         return row
     return publishing.approve(principal, row.id, reason="applied from a folder")

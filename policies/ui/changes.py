@@ -151,7 +151,8 @@ def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
     known, active = people()
     found = standing(base, row, edits, members=active)
     clashes = set(conflicts(base, row, edits)) if row.open else set()
-    refusal = found.refusal(principal, publishing.roles_of(principal, base, row.tenant))
+    roles = publishing.roles_of(principal, base, row.tenant)
+    refusal = access.refusal(principal, found, roles)
     writes = access.may_draft(principal, row.tenant)
     checks = list(row.checks.order_by("id"))
     beyond = {c.kind: c.found for c in checks}

@@ -85,7 +85,9 @@ def test_an_exit_drill_and_its_evidence(world: World) -> None:
     work()
     status, done = cleo("GET", one)
     assert (status, done["found"]["counts"]["served"]) == (200, {f"{world.tenant}/dear": 1})
-    assert begun["id"] in [row["id"] for row in cleo("GET", "exit-drills/")[1]["items"]]
+    listed = {row["id"]: row for row in cleo("GET", "exit-drills/")[1]["items"]}[begun["id"]]
+    assert (listed["found"], listed["sentence"]) == (None, done["sentence"])
+    assert done["sentence"].startswith("100 % of what was served still would be: 1 of 1 calls")
     status, evidence = cleo("GET", f"{one}evidence/")
     assert (status, evidence["digest"]) == (200, done["digest"])
     assert evidence["result"]["counts"]["rerouted"] == 1
