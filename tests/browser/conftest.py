@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser import world
+from tests.browser.walking import Jobs, jobs_beside, taken_away
 from tests.browser.world import Console
 from tests.four_eyes import four_eyes
 
@@ -46,6 +47,14 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     with four_eyes(console.manage, lambda role: console.bearer(console.tokens[role]), folder):
         yield console
     running.stop()
+
+
+@pytest.fixture(scope="package")
+def jobs(two: Console) -> Iterator[Jobs]:
+    """The jobs of that console, over calls that nothing of other tests forbids."""
+    taken_away(two, "Permission", "triage-rests")
+    with jobs_beside(two) as found:
+        yield found
 
 
 def _chromium() -> str | None:

@@ -1,7 +1,6 @@
 """In Chromium, as people do it: a rebase field by field, an exit drill, a test made of a call, and what Git keeps."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,28 +10,16 @@ from tests.browser.test_walks import SUMMARIES, rests
 from tests.browser.walking import (
     Jobs,
     begun,
-    jobs_beside,
     looks_right,
     message,
     people,
+    published,
     state,
+    taken_away,
     text,
     withdrawn,
 )
 from tests.browser.world import Console
-from tests.four_eyes import approved
-
-
-@pytest.fixture(scope="module")
-def jobs(two: Console) -> Iterator[Jobs]:
-    with jobs_beside(two) as found:
-        yield found
-
-
-def published(console: Console, address: str) -> None:
-    """Approved by Cleo, by API."""
-    with console.bearer(console.tokens["approver"]) as cleo:
-        assert approved(cleo, address)["state"] == "published"
 
 
 def test_a_rebase_is_chosen_field_by_field(two: Console, browser: Browser) -> None:
@@ -93,6 +80,7 @@ def test_an_exit_drill_is_run_read_and_kept(
         ) == [(1,)]
 
 
+@pytest.mark.usefixtures("jobs")
 def test_a_test_is_made_of_a_call_and_counts_as_coverage(two: Console, browser: Browser) -> None:
     with people(two, browser, "tariq", "cleo") as (tariq, cleo):
         page = tariq.page
@@ -105,7 +93,7 @@ def test_a_test_is_made_of_a_call_and_counts_as_coverage(two: Console, browser: 
         page.click("text=Hand in")
         assert state(tariq) == "waits for approval"
         assert "Policy tests" in text(tariq, "section[aria-labelledby=checks-title]")
-        address = page.url
+        address = page.url.removeprefix(two.url)
         cleo.page.goto("/policy-tests/")
         bare = cleo.page.locator("section[aria-labelledby=coverage-title] li").count()
         cleo.page.goto(address)
@@ -116,6 +104,8 @@ def test_a_test_is_made_of_a_call_and_counts_as_coverage(two: Console, browser: 
         now = cleo.page.locator("section[aria-labelledby=coverage-title] li").count()
         assert now < bare
         looks_right(cleo)
+        ((name,),) = two.rows("SELECT name FROM policies_document WHERE kind = 'PolicyTest'")
+    taken_away(two, "PolicyTest", name)
 
 
 def test_what_git_keeps_is_locked_and_offered_as_a_patch(

@@ -1,8 +1,5 @@
 """In Chromium, as Tariq and Cleo do it: a draft, its replay, an approval on it, the way back; a time; a shadow; an emergency."""
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.test_browser import Looker
@@ -10,7 +7,6 @@ from tests.browser.walking import (
     Jobs,
     begun,
     decided,
-    jobs_beside,
     looks_right,
     message,
     people,
@@ -39,12 +35,6 @@ LATER = "2037-05-04T09:30"
 def rests(name: str, when: str, on: str = "call") -> str:
     """A soft forbid of insurance."""
     return RESTS.replace("NAME", name).replace("WHEN", when).replace("ON", on, 1)
-
-
-@pytest.fixture(scope="module")
-def jobs(two: Console) -> Iterator[Jobs]:
-    with jobs_beside(two) as found:
-        yield found
 
 
 def replayed(looker: Looker, jobs: Jobs) -> str:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from controlplane import env
 from tests.browser.test_browser import DESK, PHONE, Looker, violations
 from tests.browser.world import Console
-from tests.four_eyes import done
+from tests.four_eyes import approved, done
 
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -102,3 +102,21 @@ def withdrawn(console: Console, address: str, role: str = "developer") -> None:
     """The end of one that was only walked through."""
     with console.bearer(console.tokens[role]) as api:
         done(api.post(f"{address}withdraw/", json={}))
+
+
+def published(console: Console, address: str) -> None:
+    """Approved by Cleo, by API."""
+    with console.bearer(console.tokens["approver"]) as cleo:
+        assert approved(cleo, address)["state"] == "published"
+
+
+def taken_away(console: Console, kind: str, name: str) -> None:
+    """A document of insurance, where it is published: others did not reckon with it."""
+    with console.bearer(console.tokens["developer"]) as tariq:
+        if tariq.get(f"/documents/{kind}/{name}/?tenant=insurance").status_code != 200:
+            return
+        wanted = {"title": f"No {name} any more", "tenant": "insurance"}
+        one = f"/change-requests/{done(tariq.post('/change-requests/', json=wanted), 201)['id']}/"
+        done(tariq.put(f"{one}edits/{kind}/{name}/?tenant=insurance", json={"deletes": True}))
+        done(tariq.post(f"{one}submit/"))
+    published(console, one)
