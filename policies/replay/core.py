@@ -42,6 +42,7 @@ from policies.replay.values import (
     Setup,
     Tally,
 )
+from policies.replay.words import Asked, opened
 
 
 @dataclass(slots=True)
@@ -92,15 +93,29 @@ class Two:
         tally.keep(samples)
         return Looked(tally, tuple(left))
 
-    def look(self, given: Given, then: Reads | None, said: answers.Said | None = None) -> Found:
-        """Decide one call twice. `then` is what the rules read under which its facts were recorded."""
+    def look(
+        self,
+        given: Given,
+        then: Reads | None,
+        said: answers.Said | None = None,
+        asked: Asked | None = None,
+    ) -> Found:
+        """Decide one call twice. `then` is what the rules read under which its facts were recorded.
+
+        What hangs on words that were only committed, or on what answers said, is left open while nobody tells (`said` is None).
+        """
         try:
             facts = decode(given.facts)
         except InvalidRequest:
             return Found(UNDECIDABLE, missing=("facts",))
         missing = self._missing(facts, then, given.revision)
         if missing:
-            return Found(UNDECIDABLE, facts, missing=missing)
+            now = self._reads(facts) if asked and then else None
+            known = opened(facts, then, now, asked) if asked and then and now else None
+            if known is None:
+                left = said is None and then is not None
+                return Found(UNDECIDABLE, facts, missing=missing, open=left)
+            facts = known
         before = undigested(self.base, facts)
         after = undigested(self.draft, self._without(facts))
         found = Found(compare(before, after), facts, before, after)
@@ -123,13 +138,25 @@ class Two:
             return []
         return [_sample(given, found, change)]
 
+    def wants_words(self, given: Given, then: Reads | None) -> bool:
+        """Whether a call can be decided only if somebody opens what its record has committed."""
+        if then is None:
+            return False
+        try:
+            return bool(self._missing(decode(given.facts), then, given.revision))
+        except InvalidRequest:
+            return False
+
+    def _reads(self, facts: Facts) -> Reads:
+        return self.base.scope(facts.tenant).reads | self.draft.scope(facts.tenant).reads
+
     def _missing(self, facts: Facts, then: Reads | None, revision: int) -> tuple[str, ...]:
         asked = facts.request
         if not (asked.labels_committed or asked.tools_committed):
             return ()
         if then is None:
             return (f"revision {revision}",)
-        now = self.base.scope(facts.tenant).reads | self.draft.scope(facts.tenant).reads
+        now = self._reads(facts)
         names = undecidable(asked, then, now)
         return tuple(
             dict.fromkeys(

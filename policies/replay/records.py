@@ -17,6 +17,7 @@ from policies.decisions.models import Decision
 from policies.engine.bundle import Bundle
 from policies.replay.answers import Spoken
 from policies.replay.values import Answer, Attempted, Batch, Given, Read
+from policies.replay.words import Asked
 
 ROWS: Final = 2000
 """Records that one reading takes."""
@@ -32,6 +33,9 @@ class World(Protocol):
 
     def said(self, call: UUID, no: int) -> Spoken | None:
         """What the answer weighed under a number said; 0: what the caller got. None where it is gone."""
+
+    def asked(self, calls: Sequence[UUID]) -> Mapping[UUID, Asked]:
+        """What the requests of these calls named; without those that were denied, or erased."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,34 @@
 """What past calls used and what their answers said, for replays: read from attempts and the vault, shown to nobody."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 import msgspec
 from django.db import connection
 
-from audit.vault.keys import Erased
-from audit.vault.read import open_content
+from audit.vault.keys import CallKeys, Erased, Sealed
+from audit.vault.read import open_content, open_sealed
 from audit.vault.seal import Tampered
 from policies.engine.bundle import label
 from policies.replay.answers import Spoken
 from policies.replay.values import Attempted
+from policies.replay.words import Asked
 from routing.calls.models import Attempt, Call
 from routing.dialects.registry import dialect
+from routing.exchange import decode_request
 from routing.relay import unpack_outcome
 from routing.reports.content import store, weighed_text
 from routing.reviews import drafts
 
 OK = 200
+SMALL_BYTES: Final = 256 * 1024
+"""A larger request is not opened for its labels: a few hundred are held at once."""
+_SMALL: Final = """
+SELECT call, field, no, tenant_key, subject_key, nonce, ciphertext FROM vault_content
+WHERE call = ANY(%s) AND field = 'request' AND no = 0 AND octet_length(ciphertext) <= %s
+"""
 _USED = (
     "call_id",
     "model_tenant",
@@ -51,6 +61,19 @@ class Past:
             text = weighed_text(call, no)
             return None if text is None else Spoken(text)
         return _delivered(call)
+
+    def asked(self, calls: Sequence[UUID]) -> Mapping[UUID, Asked]:
+        """What the requests of these calls named; without those that were denied, or erased."""
+        found: dict[UUID, Asked] = {}
+        with connection.cursor() as cursor:
+            cursor.execute(_SMALL, [list(calls), SMALL_BYTES])
+            rows = [Sealed(*row) for row in cursor.fetchall()]
+        for row in rows:
+            with contextlib.suppress(Erased, Tampered, msgspec.MsgspecError):
+                keys = CallKeys.recall(store(), row.call, row.tenant_key, row.subject_key)
+                outline = decode_request(open_sealed(store(), keys, row)).outline
+                found[row.call] = Asked(outline.labels, outline.tools, keys.commit)
+        return found
 
 
 def _delivered(call: UUID) -> Spoken | None:

@@ -1,5 +1,6 @@
 """One call decided twice: what counts as different, what nobody can decide, and what it would cost."""
 
+import hmac
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ from policies.engine.bundle import Bundle
 from policies.engine.decision import PriceRef
 from policies.engine.facts import Facts, encode
 from policies.engine.pricing import UsageCounts, cost
-from policies.engine.reads import Reads
+from policies.engine.reads import Reads, project
 from policies.engine.weigh import AnswerFacts, Checked, encode_facts
 from policies.order.ids import new_id
 from policies.replay.answers import Spoken
 from policies.replay.core import Found, Two, spent
 from policies.replay.values import Answer, Attempted, Batch, Counts, Given, Read, Tally
+from policies.replay.words import Asked
 from tests.policies.engine import small
 
 CHEAP, DEAR = small.model("cheap"), small.model(
@@ -160,6 +162,62 @@ def test_a_committed_label_that_the_draft_reads_is_undecidable_and_never_unchang
         *BOTH, route, small.permission("no", effect="forbid", when='"wire" in request.tools')
     )
     assert Two(base, reading).look(tools, Reads()).missing == ("request.tools",)
+
+
+def keyed(domain: str, value: bytes) -> str:
+    return hmac.digest(b"the call's own key", domain.encode() + value, "sha256").hex()
+
+
+def reading(*rules: str) -> Bundle:
+    return small.bundle(*BOTH, small.route("r", "cheap"), *rules)
+
+
+def recorded(base: Bundle, **labels: str) -> Given:
+    """A call with labels, as a record under this base has them."""
+    whole = small.call({"labels": labels, "tools": ("pay", "look")})
+    known = project(whole.request, base.scope("a").reads, keyed)
+    return given(msgspec.structs.replace(whole, request=known))
+
+
+NO_CASE = small.permission("no", effect="forbid", when='has(request.labels.case) && request.labels.case == "x"')  # fmt: skip
+NO_PAY = small.permission("pay", effect="forbid", when='"pay" in request.tools')
+
+
+def test_committed_words_are_decided_about_where_somebody_opens_them() -> None:
+    base, then = reading(), reading().scope("a").reads
+    for rule, label, kind in ((NO_CASE, "x", "denied"), (NO_CASE, "y", "unchanged"), (NO_PAY, "y", "denied")):  # fmt: skip
+        call, two = recorded(base, case=label), Two(base, reading(rule))
+        assert two.wants_words(call, then) is True
+        left = two.look(call, then)
+        assert (left.kind, left.open) == ("undecidable", True)
+        words = Asked({"case": label}, ("pay", "look"), keyed)
+        told = two.look(call, then, speaking(None), words)
+        assert (told.kind, told.open, told.missing) == (kind, False, ())
+        # what rules do not read stays committed in the facts that are decided
+        assert told.facts is not None
+        assert told.facts.request.labels == ({"case": label} if rule is NO_CASE else {})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Asked({"case": "x"}, ("pay", "look"), keyed),
+        Asked({"case": "y"}, ("pay",), keyed),
+        Asked({"case": "y"}, ("pay", "look"), lambda _, value: value.hex()),
+    ],
+)
+def test_words_that_the_record_does_not_commit_to_decide_nothing(other: Asked) -> None:
+    base, then = reading(), reading().scope("a").reads
+    told = Two(base, reading(NO_CASE)).look(recorded(base, case="y"), then, speaking(None), other)
+    assert (told.kind, told.missing, told.open) == ("undecidable", ("request.labels.case",), False)
+
+
+def test_nobody_is_asked_where_words_would_not_help() -> None:
+    base, then = reading(), reading().scope("a").reads
+    call = recorded(base, case="y")
+    assert Two(base, base).wants_words(call, then) is False
+    assert Two(base, reading(NO_CASE)).wants_words(call, None) is False
+    assert Two(base, reading(NO_CASE)).look(call, None).open is False
 
 
 def test_facts_that_cannot_be_read_are_undecidable() -> None:

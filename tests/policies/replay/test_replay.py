@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,7 @@ from policies.replay.pool import Pool
 from policies.replay.records import Reader, Window
 from policies.replay.results import part_of
 from policies.replay.values import Attempted, Tally
+from policies.replay.words import Asked
 from tests.policies.changes.world import FOUR_EYES, RULES, World, force, opened
 from tests.policies.people import entries
 from tests.policies.replay.world import Past, record, yaml
@@ -126,7 +128,7 @@ def test_one_tenants_replay_reads_no_other_tenants_records(world: World) -> None
     past = Past()
     read = [given for batch, _ in Reader(window, past).batches() for given in batch.calls]
     assert [given.tenant for given in read] == [world.tenant]
-    assert past.asked == [1]
+    assert past.batches == [1]
     everything = Reader(Window("", window.since, at), Past()).batches()
     assert there.bytes in {given.call for batch, _ in everything for given in batch.calls}
 
@@ -232,7 +234,7 @@ def test_a_worker_that_dies_is_followed_by_another_that_goes_on_where_it_was(wor
     past = Past()
     assert job.run_next(past) == dead.id
     done = Replay.objects.get(pk=dead.pk)
-    assert (done.state, done.tries, done.done, past.asked) == ("done", 2, 3, [2])
+    assert (done.state, done.tries, done.done, past.batches) == ("done", 2, 3, [2])
     assert part_of(done.result, None).counts.denied == 3
     assert done.samples.count() == 3
     # the one thought dead wakes: nothing of it counts
@@ -275,7 +277,7 @@ def test_memory_holds_one_batch_for_each_child_and_one_ahead(world: World) -> No
     assert [len(batch.calls) for batch, _, _ in found] == [2, 2, 2, 2, 2, 2]
     assert [looked.tally.whole.denied for _, _, looked in found] == [2, 2, 2, 2, 2, 2]
     assert pool.most_held == 3
-    assert max(past.asked) == 2
+    assert max(past.batches) == 2
     assert [child.pid for child in pool._children] == [None, None]
     replays.cancel(world.cleo, row.id)
 
@@ -300,3 +302,25 @@ def test_where_nothing_asks_for_it_nothing_begins_by_itself(world: World) -> Non
     assert replays.newest(row) is None
     assert replays.begin(world.dora, row.id).actor == world.dora.actor
     replays.cancel(world.dora, row.id)
+
+
+def test_labels_that_are_only_committed_are_opened_and_stand_in_no_result(world: World) -> None:
+    def commit(domain: str, value: bytes) -> str:
+        return sha256(domain.encode() + value).hexdigest()
+
+    hidden = commit("labels", b'{"case":"zebra-7"}')
+    known, gone = (record(world.tenant, hours, labels_committed=hidden) for hours in (2, 1))
+    when = 'has(request.labels.case) && request.labels.case.startsWith("zebra")'
+    spec = {"effect": "forbid", "on": "call", "when": when}
+    row = opened(world.tariq, yaml("Permission", "no", spec, world.tenant), of=world.tenant)
+    past = Past(words={known: Asked({"case": "zebra-7"}, (), commit)})
+    done = run(replays.newest(row), past)  # type: ignore[arg-type] # it was begun
+    counts = part_of(done.result, None).counts
+    assert (counts.calls, counts.denied, counts.undecidable) == (2, 1, 1)
+    assert counts.fields == {"request.labels.case": 1}
+    assert {(one.call, one.kind) for one in done.samples.all()} == {
+        (known, "denied"),
+        (gone, "undecidable"),
+    }
+    assert "zebra-7" not in done.result
+    assert b"zebra-7" not in bytes(done.partial or b"")

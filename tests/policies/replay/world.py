@@ -16,6 +16,7 @@ from policies.engine.facts import Facts, KeyFacts, RequestFacts, encode
 from policies.order.lock import mandate_now
 from policies.replay.answers import Spoken
 from policies.replay.values import Attempted
+from policies.replay.words import Asked
 
 PRICE = {"from": "2026-01-01", "currency": "EUR"}
 
@@ -55,21 +56,26 @@ def documents(of: str) -> list[str]:
 
 @dataclass
 class Past:
-    """What calls used and what their answers said; `asked` counts how many calls at once it was asked about."""
+    """What calls used, named and were answered; `batches` counts how many calls at once it was asked about."""
 
     used: dict[UUID, tuple[Attempted, ...]] = field(default_factory=dict)
     texts: dict[tuple[UUID, int], str] = field(default_factory=dict)
-    asked: list[int] = field(default_factory=list)
+    words: dict[UUID, Asked] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
 
     def attempts(self, calls: Sequence[UUID]) -> Mapping[UUID, Sequence[Attempted]]:
         """Those of these calls."""
-        self.asked.append(len(calls))
+        self.batches.append(len(calls))
         return {call: self.used[call] for call in calls if call in self.used}
 
     def said(self, call: UUID, no: int) -> Spoken | None:
         """A text, or None."""
         text = self.texts.get((call, no))
         return None if text is None else Spoken(text, "stop", 10)
+
+    def asked(self, calls: Sequence[UUID]) -> Mapping[UUID, Asked]:
+        """Those of these calls."""
+        return {call: self.words[call] for call in calls if call in self.words}
 
 
 def record(tenant: str, hours_ago: float = 1.0, team: str = "claims", **request: object) -> UUID:

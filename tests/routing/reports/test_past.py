@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 
 from policies.replay.answers import Spoken
 from policies.replay.values import Attempted
@@ -62,3 +63,21 @@ def test_what_each_attempt_used(desk: Desk) -> None:
     other = desk.hold("x").call
     assert Past().attempts([call, other]) == {call: [Attempted("gpt-mini", 9, 2, 1, 4)]}
     assert Past().attempts([other]) == {}
+
+
+def test_what_a_request_named_for_as_long_as_its_keys_exist(desk: Desk) -> None:
+    held, past = desk.hold("pay 14,200"), Past()
+    found = past.asked([held.call, held.id])
+    assert list(found) == [held.call], "the other is no call"
+    asked = found[held.call]
+    assert (dict(asked.labels), asked.tools) == ({}, ())
+    assert len(asked.commit("labels", b"{}")) == 64
+    assert asked.commit("labels", b"{}") != asked.commit("tools", b"{}")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT subject_key FROM vault_content WHERE call = %s AND field = 'request'",
+            [held.call],
+        )
+        (name,) = cursor.fetchone() or ("",)
+    opened.store().destroy(name)
+    assert past.asked([held.call]) == {}

@@ -1,0 +1,29 @@
+"""PURE: a caller's own labels and tools that the record has only committed, opened again to decide about and kept nowhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from policies.engine.facts import Facts
+from policies.engine.reads import Commit, Reads, project
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the request of a call named, and the call's own key of commitments, which lives as long as its content's keys."""
+
+    labels: Mapping[str, str]
+    tools: tuple[str, ...]
+    commit: Commit
+
+
+def opened(facts: Facts, then: Reads, now: Reads, asked: Asked) -> Facts | None:
+    """The facts with what rules read now in the clear. None where they are not those that were recorded.
+
+    INVARIANT: nothing is decided about words that the record does not commit to.
+    """
+    whole = msgspec.structs.replace(facts.request, labels=dict(asked.labels), tools=asked.tools)
+    if project(whole, then, asked.commit) != facts.request:
+        return None
+    return msgspec.structs.replace(facts, request=project(whole, now, asked.commit))
