@@ -22,7 +22,7 @@ from policies.engine.decide import undigested
 from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, PriceRef, RuleRef
 from policies.engine.facts import Facts, decode
 from policies.engine.pricing import UsageCounts, bound
-from policies.engine.reads import Reads, undecidable
+from policies.engine.reads import Reads
 from policies.replay import answers
 from policies.replay.values import (
     ALTERED,
@@ -42,7 +42,7 @@ from policies.replay.values import (
     Setup,
     Tally,
 )
-from policies.replay.words import Asked, opened
+from policies.replay.words import Asked, missing_words, opened
 
 
 @dataclass(slots=True)
@@ -156,19 +156,7 @@ class Two:
             return ()
         if then is None:
             return (f"revision {revision}",)
-        now = self._reads(facts)
-        names = undecidable(asked, then, now)
-        return tuple(
-            dict.fromkeys(
-                "request.tools"
-                if name == "every tool"
-                or (name in now.tools - then.tools and name not in now.labels)
-                else f"request.labels.{name}"
-                if name != "every label"
-                else "request.labels"
-                for name in names
-            )
-        )
+        return missing_words(asked, then, self._reads(facts))
 
     def _without(self, facts: Facts) -> Facts:
         if not self.away:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from policies.engine.facts import Facts
-from policies.engine.reads import Commit, Reads, project
+from policies.engine.facts import Facts, RequestFacts
+from policies.engine.reads import Commit, Reads, project, undecidable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,17 @@ def opened(facts: Facts, then: Reads, now: Reads, asked: Asked) -> Facts | None:
     if project(whole, then, asked.commit) != facts.request:
         return None
     return msgspec.structs.replace(facts, request=project(whole, now, asked.commit))
+
+
+def missing_words(asked: RequestFacts, then: Reads, now: Reads) -> tuple[str, ...]:
+    """The fields that rules read now and the record has only committed, by name."""
+    return tuple(
+        dict.fromkeys(
+            "request.tools"
+            if name == "every tool" or (name in now.tools - then.tools and name not in now.labels)
+            else f"request.labels.{name}"
+            if name != "every label"
+            else "request.labels"
+            for name in undecidable(asked, then, now)
+        )
+    )
