@@ -23,10 +23,10 @@ from django.db import connection
 from audit.log import signing
 from audit.log.agreement import Placed, disagreement
 from audit.log.effect import out_of_order
+from audit.log.keyring import Keyring
 from audit.log.pruned import Prunings, read_prunings
 from audit.log.tiles import Cursor, TileReader
-from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
-from audit.merkle.note import BadNote, VerifierKey, open_note
+from audit.merkle.note import BadNote, VerifierKey
 from audit.merkle.tree import HASH_BYTES, BadTree, FullTile, Tree
 from controlplane.kernel.ids import uuid7_floor
 
@@ -78,6 +78,8 @@ class Source:
     cursor: Cursor
     key: VerifierKey
     log: int = 1
+    earlier: tuple[VerifierKey, ...] = ()
+    """The keys that were rotated out, the oldest first."""
 
 
 def verify(
@@ -92,9 +94,9 @@ def verify(
     """
     if source is not None:
         return _Check(source, progress).run(from_checkpoint)
-    key = signing.trusted_key(settings.MANDATE_KEYS_DIR)
+    key, earlier = signing.key_and_earlier(settings.MANDATE_KEYS_DIR)
     with connection.cursor() as cursor:
-        return _Check(Source(cursor, key), progress).run(from_checkpoint)
+        return _Check(Source(cursor, key, earlier=earlier), progress).run(from_checkpoint)
 
 
 def order_of_effect(source: Source | None = None) -> tuple[Finding, ...]:
@@ -135,7 +137,8 @@ WHERE l.log = %s AND l.index >= %s AND l.index < %s ORDER BY l.index
 
 class _Check:
     def __init__(self, source: Source, progress: Progress | None) -> None:
-        self._cursor, self._key, self._log = source.cursor, source.key, source.log
+        self._cursor, self._log, self._origin = source.cursor, source.log, source.key.name
+        self._keys = Keyring(source.cursor, source.log, (*source.earlier, source.key))
         self._progress = progress
         self._tiles = TileReader(source.cursor, source.log)
         self._findings: list[Finding] = []
@@ -158,7 +161,7 @@ class _Check:
             pass
         return Verification(
             log=self._log,
-            origin=self._key.name,
+            origin=self._origin,
             first=first,
             size=self._tree.size,
             checkpoints=self._heads,
@@ -239,22 +242,19 @@ class _Check:
 
     def _note(self, head: _Head) -> bool:
         """Check the public note: only a signed size is worth walking to."""
-        try:
-            said = Checkpoint.parse(open_note(head.note, [self._key]).text)
-        except (BadNote, BadCheckpoint) as error:
-            self._find("checkpoint", head.seq, f"its note: {error}")
-            return False
-        if said != Checkpoint(self._key.name, head.size, bytes(head.root)):
-            self._find("checkpoint", head.seq, "its note says another origin, size or root")
-            return False
-        return True
+        wrong = self._keys.wrong(
+            head.note, (head.seq, head.size, bytes(head.root)), self._tree.size
+        )
+        if wrong:
+            self._find("checkpoint", head.seq, wrong)
+        return not wrong
 
     def _seal(self, head: _Head, rows: bytes) -> bool:
         sealed = signing.Head(
             self._log, head.seq, head.size, head.horizon, head.signed_at, bytes(head.root), rows
         )
         try:
-            self._key.check(sealed.seal_text(), bytes(head.seal))
+            self._keys.signer.check(sealed.seal_text(), bytes(head.seal))
         except BadNote:
             self._find(
                 "checkpoint",

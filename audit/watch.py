@@ -102,9 +102,9 @@ def check_log(scope: Scope, source: Source | None = None) -> Outcome | None:
     """Check, write down what was found, and be loud when it is bad. None: another check runs. Raises signing.NoLogKey."""
     if source is not None:
         return _check_alone(scope, source)
-    key = signing.trusted_key(settings.MANDATE_KEYS_DIR)
+    key, earlier = signing.key_and_earlier(settings.MANDATE_KEYS_DIR)
     with connection.cursor() as cursor:
-        return _check_alone(scope, Source(cursor, key))
+        return _check_alone(scope, Source(cursor, key, earlier=earlier))
 
 
 def _check_alone(scope: Scope, source: Source) -> Outcome | None:

@@ -1,5 +1,8 @@
 """Append an entry from Django code. Functions in SQL call `audit_append` themselves; there is no third way."""
 
+from typing import Any
+
+import psycopg
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
@@ -25,3 +28,11 @@ def append_alone(entry: Entry) -> None:
             "SELECT audit_append(%s, %s, %s, %s, %s)",
             [entry.id, entry.kind, entry.call, entry.tenant, entry.body],
         )
+
+
+def append_over(db: psycopg.Connection[Any], entry: Entry) -> None:
+    """The same over a connection of the log's own processes, in its transaction or at once."""
+    db.execute(
+        "SELECT audit_append(%s, %s, %s, %s, %s)",
+        [entry.id, entry.kind, entry.call, entry.tenant, entry.body],
+    )

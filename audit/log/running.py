@@ -64,10 +64,12 @@ class Loop:
         self._seen = Seen()
         self.register: Registered | None = None
         """Asked before anything is signed; None where an installation keeps none."""
+        self.rotated: Callable[[], bool] = lambda: False
+        """Whether our key was rotated out: then we end, and whoever started us begins again with the new one."""
 
     def run(self, stop: Event) -> None:
-        """Go on until `stop` is set. What fails is said and tried again."""
-        while not stop.is_set():
+        """Go on until `stop` is set or the key was rotated. What fails is said and tried again."""
+        while not stop.is_set() and not self.rotated():
             try:
                 with connect(self._dsn) as db:
                     self._say(f"log {self._key.verifier.name}: sequencing")
@@ -99,6 +101,8 @@ class Loop:
         report, history = Due(self._rhythm.report), sequencer.history()
         life = Due(self._rhythm.sign_of_life)
         while not stop.is_set():
+            if self.rotated():
+                return
             if sweep.now():
                 self._note_stragglers(sequencer.sweep_recent())
                 history = sequencer.history() if full.now() else history

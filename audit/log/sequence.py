@@ -98,9 +98,9 @@ class Sequencer:
         self._register = register
         self._signed: tuple[object, ...] = ()
 
-    def tick(self) -> Tick:
-        """Sequence what is committed below the horizon; sign an empty heartbeat when an hour passed. Raises Refused."""
-        if not self._work():
+    def tick(self, *, heartbeat: bool = False) -> Tick:
+        """Sequence what is committed below the horizon; sign even nothing when asked to or after an hour. Raises Refused."""
+        if not heartbeat and not self._work():
             return Tick(Outcome.IDLE)
         with self._db.transaction():
             horizon = self._begin()
@@ -109,7 +109,7 @@ class Sequencer:
             state = self._locked_state()
             rows, horizon, more = self._rows(state.horizon, max(horizon, state.horizon))
             now = self._now()
-            if not rows and not _due(state.signed_at, now):
+            if not rows and not heartbeat and not _due(state.signed_at, now):
                 return Tick(Outcome.IDLE, size=state.tree.size)
             size = self._write(state, rows, horizon, now)
             oldest = min((row.recorded_at for row in rows), default=now)

@@ -6,12 +6,12 @@ the sequencer had read are columns beside them; the seal covers those, so that `
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audit.files import write_new
+from audit.files import replace, write_new
 from audit.merkle.checkpoint import Checkpoint
 from audit.merkle.note import BadNote, SignerKey, VerifierKey, open_note, sign_note
 
@@ -109,9 +109,16 @@ def signer(folder: Path, origin: str = "", place: str = "") -> SignerKey:
             fresh = fresh.renamed(f"mandate.invalid/{place}{unique}/1")
         write_new(path, fresh.secret_text().encode() + b"\n")
     key = SignerKey.parse(path.read_text(encoding="utf-8").strip())
-    write_new(folder / PUBLIC_KEY_FILE, f"{key.verifier}\n".encode())
+    if not write_new(folder / PUBLIC_KEY_FILE, f"{key.verifier}\n".encode()):
+        _agree(folder, key)
     key.earlier = earlier_keys(folder)
     return key
+
+
+def _agree(folder: Path, key: SignerKey) -> None:
+    """A rotation that was cut off has the new private key beside the old public one."""
+    if trusted_key(folder) != key.verifier:
+        replace(folder / PUBLIC_KEY_FILE, f"{key.verifier}\n".encode(), mode=0o600)
 
 
 def trusted_key(folder: Path) -> VerifierKey:
@@ -123,6 +130,17 @@ def trusted_key(folder: Path) -> VerifierKey:
             "the log has no key yet; start the sequencer: python manage.py sequencer --once"
         ) from error
     return VerifierKey.parse(text.strip())
+
+
+def key_changed(folder: Path) -> Callable[[], bool]:
+    """Return a look that says whether the private key's file is another one by then."""
+
+    def print_of() -> tuple[int, int]:
+        found = (folder / KEY_FILE).stat()
+        return found.st_ino, found.st_mtime_ns
+
+    before = print_of()
+    return lambda: print_of() != before
 
 
 def earlier_keys(folder: Path) -> tuple[VerifierKey, ...]:
@@ -137,3 +155,8 @@ def earlier_keys(folder: Path) -> tuple[VerifierKey, ...]:
 def trusted_keys(folder: Path) -> tuple[VerifierKey, ...]:
     """Return every public key of the log, the oldest first. Raises NoLogKey."""
     return (*earlier_keys(folder), trusted_key(folder))
+
+
+def key_and_earlier(folder: Path) -> tuple[VerifierKey, tuple[VerifierKey, ...]]:
+    """Return the key that signs now, and those before it. Raises NoLogKey."""
+    return trusted_key(folder), earlier_keys(folder)

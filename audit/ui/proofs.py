@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from audit.log.read import Proven
-from audit.log.signing import NoLogKey, trusted_key
+from audit.log.signing import NoLogKey, trusted_keys
 from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
 from audit.merkle.note import BadNote, open_note
 from audit.merkle.proof import BadProof, ProofFile, verify_inclusion
@@ -135,8 +135,8 @@ def _included(leaf: bytes, proof: ProofFile, head: Checkpoint) -> bool:
 
 def _signature(proof: ProofFile) -> tuple[bool, str]:
     try:
-        key = trusted_key(settings.MANDATE_KEYS_DIR)
-        open_note(proof.checkpoint, [key])
+        keys = trusted_keys(settings.MANDATE_KEYS_DIR)
+        (key, *_) = open_note(proof.checkpoint, keys).signed_by
     except (NoLogKey, BadNote, BadCheckpoint) as error:
         return False, str(error)
     return True, key.name

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.log.running import Loop, connect
 from audit.log.sequence import Refused
-from audit.log.signing import has_key, signer
+from audit.log.signing import has_key, key_changed, signer
 from audit.merkle.note import BadKey, SignerKey
 from audit.publication.folder import Folder
 from audit.publication.publish import Publisher
@@ -30,6 +30,18 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="sequence what is there, then stop")
 
     def handle(self, *, once: bool, **options: Any) -> None:
+        if once:
+            self._once(*self._made())
+            return
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        while not stop.is_set():
+            self._run(stop, *self._made())
+        self._say("stopped")
+
+    def _made(self) -> tuple[Loop, Rounds]:
+        """Everything that hangs on the key; made anew when that was rotated."""
         try:
             key = signer(settings.MANDATE_KEYS_DIR, settings.MANDATE_LOG_ORIGIN, _place())
         except psycopg.Error as error:
@@ -43,11 +55,8 @@ class Command(BaseCommand):
             raise CommandError(f"the log cannot be published: {error}") from error
         loop = Loop(settings.DATABASE_URL, key, self._say)
         loop.register = Registered(register, key.known)
-        rounds = Rounds(settings.DATABASE_URL, outlet, self._say)
-        if once:
-            self._once(loop, rounds)
-        else:
-            self._run(loop, rounds)
+        loop.rotated = key_changed(settings.MANDATE_KEYS_DIR)
+        return loop, Rounds(settings.DATABASE_URL, outlet, self._say)
 
     def _outlet(self, register: Register, key: SignerKey) -> Outlet:
         """Where the log is published: with a view of the register of its own, since it is another thread's."""
@@ -66,17 +75,16 @@ class Command(BaseCommand):
         if told.failure:
             raise CommandError(told.failure)
 
-    def _run(self, loop: Loop, rounds: Rounds) -> None:
-        stop, published = Event(), Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+    def _run(self, stop: Event, loop: Loop, rounds: Rounds) -> None:
+        published = Event()
         publishing = Thread(target=rounds.run, args=[published], name="publishing")
         publishing.start()
         loop.run(stop)
         # what was signed last is shown before we go
         published.set()
         publishing.join()
-        self._say("stopped")
+        if not stop.is_set():
+            self._say("the key was rotated; going on with the new one")
 
     def _say(self, line: str) -> None:
         self.stdout.write(f"sequencer: {line}")
