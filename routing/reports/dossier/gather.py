@@ -1,27 +1,38 @@
 """Gather a dossier: every figure from the rows and entries that the pages show, each part in one question."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Avg, Count, F, Max, Q, QuerySet, Sum
+from django.contrib.postgres.aggregates import JSONBAgg
+from django.db.models import (
+    Avg,
+    Count,
+    DateTimeField,
+    DurationField,
+    F,
+    JSONField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Cast, JSONObject
 
-from audit.log import read as log_read
-from audit.log.models import Entry
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.ids import uuid7_floor, uuid7_time
 from policies.analysis.testing import TestRun, run_tests
+from policies.bundles.diff import named
 from policies.bundles.models import Bundle, Document
 from policies.bundles.published import Governed, Published, at_revision
 from policies.bundles.snapshot import bundle_at
-from policies.changes.models import Approval, ChangeRequest, Glass
+from policies.changes.models import ChangeRequest, Glass
 from policies.stops.models import Stop
-from routing.calls.models import Call
 from routing.reports.dossier import values
+from routing.reports.dossier.figures import figures_of, log_of
 from routing.reports.dossier.gaps import gaps
 from routing.reports.dossier.serving import (
     EVERYWHERE,
@@ -35,7 +46,8 @@ from routing.reports.dossier.serving import (
 from routing.reports.spans import Span
 from routing.reviews.models import ReviewCase, ReviewDecision
 
-_CHECKS = 2000
+_PERSON = " person"
+"""What no stage is called: the other half of a question in two halves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +92,8 @@ def gather(asked: Asked) -> values.Dossier:
         reviewers=reviewers,
         tests=_tests(asked, rules),
         stops=list(_stops(asked)),
-        figures=_figures(asked),
-        log=_log(asked.span),
+        figures=figures_of(asked.calls, asked.span),
+        log=log_of(asked.span),
     )
     return replace(made, gaps=gaps(made, _supposed(asked, rules)))
 
@@ -114,18 +126,23 @@ def _governing(one: Governed) -> Mapping[str, str]:
 
 def _changes(asked: Asked) -> tuple[list[values.Override], list[values.Changed]]:
     touched = _touched(asked)
-    bundles = list(
-        Bundle.objects.filter(revision__in=list(touched))
-        .order_by("revision")
-        .values("revision", "published_at", "actor", "flagged")
+    given = JSONBAgg(
+        JSONObject(
+            by="approvals__actor",
+            at="approvals__given_at",
+            roles="approvals__roles",
+            replay="approvals__replay",
+            flagged="approvals__flagged",
+        ),
+        filter=Q(approvals__isnull=False, approvals__dismissed_at=None),
+        default=Value("[]", output_field=JSONField()),
     )
-    brought = {
-        row.published_revision: row
-        for row in asked.changes.filter(published_revision__in=list(touched))
-        .select_related("glass")
-        .prefetch_related("approvals")
-    }
-    changes = [_changed(row, touched, brought.get(row["revision"])) for row in bundles]
+    rows = asked.changes.filter(published_revision__in=list(touched)).annotate(given=given)
+    brought = {row.published_revision: row for row in rows.select_related("glass")}
+    changes = [
+        _changed(replace(one, documents=tuple(dict.fromkeys(names))), brought.get(revision))
+        for revision, (one, names) in sorted(touched.items())
+    ]
     broken = [row for row in brought.values() if hasattr(row, "glass")]
     overrides = [_glass(row.glass, row) for row in broken]
     alone = [_alone(one) for one in changes if one.flagged and not _is_glass(one, broken)]
@@ -136,10 +153,10 @@ def _is_glass(one: values.Changed, broken: Sequence[ChangeRequest]) -> bool:
     return any(row.published_revision == one.revision for row in broken)
 
 
-def _touched(asked: Asked) -> dict[int, list[str]]:
+def _touched(asked: Asked) -> dict[int, tuple[values.Changed, list[str]]]:
     """Revisions of the period, with the documents that bear on the use case and that each changed."""
     past: Any = Document.history
-    found: dict[int, list[str]] = {}
+    alone = Bundle.objects.filter(revision=OuterRef("revision")).values("flagged")
     rows = (
         past.filter(
             history_date__gte=asked.span.starts,
@@ -147,51 +164,44 @@ def _touched(asked: Asked) -> dict[int, list[str]]:
             kind__in=KINDS,
             tenant__in=sorted(places_of(asked.use_case, asked.routes)),
         )
+        .annotate(alone=Subquery(alone))
         .order_by("revision", "kind", "tenant", "name")
-        .values_list("revision", "kind", "tenant", "name")
+        .values_list(
+            "revision", "kind", "tenant", "name", "history_type", "history_date", "actor", "alone"
+        )
     )
-    near = {(d.kind, d.tenant, d.name) for d in _near(asked)}
-    for revision, kind, tenant, name in rows:
-        if kind not in EVERYWHERE and (kind, tenant, name) not in near:
-            continue
-        found.setdefault(revision, []).append(f"{kind} {f'{tenant}/' if tenant else ''}{name}")
+    near = {(d.kind, d.tenant, d.name) for d in _governed(asked)}
+    found: dict[int, tuple[values.Changed, list[str]]] = {}
+    for revision, kind, tenant, name, what, at, actor, flagged in rows:
+        # what is gone is told where it was the tenant's own, or to who reads every tenant's
+        gone = what == "-" and bool(tenant or not asked.use_case.tenant)
+        if kind in EVERYWHERE or gone or (kind, tenant, name) in near:
+            one = values.Changed(revision, at, actor, bool(flagged), ())
+            found.setdefault(revision, (one, []))[1].append(named((kind, tenant, name)))
     return found
 
 
-def _near(asked: Asked) -> Iterator[Governed]:
-    """What bore on it at the end of the period, and what did at its beginning."""
-    yield from governing(asked.use_case, asked.routes, asked.found)
-    before = in_force_at(asked.span.starts)
-    one = before.find("UseCase", asked.use_case.tenant, asked.use_case.name) if before else None
-    if before is not None and one is not None:
-        yield from governing(one, routes_of(one, before), before)
+def _governed(asked: Asked) -> tuple[Governed, ...]:
+    return governing(asked.use_case, asked.routes, asked.found)
 
 
-def _changed(
-    row: Mapping[str, Any], touched: Mapping[int, Sequence[str]], change: ChangeRequest | None
-) -> values.Changed:
-    made = values.Changed(
-        revision=row["revision"],
-        at=row["published_at"],
-        by=row["actor"],
-        flagged=row["flagged"],
-        documents=tuple(dict.fromkeys(touched[row["revision"]])),
-    )
+def _changed(one: values.Changed, change: ChangeRequest | None) -> values.Changed:
     if change is None:
-        return made
-    given = [one for one in change.approvals.all() if one.dismissed_at is None]
+        return one
+    given = [_approved(said) for said in vars(change)["given"]]
     return replace(
-        made,
+        one,
         change=change.id.hex,
         title=change.title,
         reason=change.reason,
         author=change.author,
-        approvals=[_approved(one) for one in sorted(given, key=lambda one: one.given_at)],
+        approvals=sorted(given, key=lambda one: one.at),
     )
 
 
-def _approved(one: Approval) -> values.Approved:
-    return values.Approved(one.actor, one.given_at, tuple(one.roles), one.replay, one.flagged)
+def _approved(said: Mapping[str, Any]) -> values.Approved:
+    at = datetime.fromisoformat(said["at"])
+    return values.Approved(said["by"], at, tuple(said["roles"]), said["replay"], said["flagged"])
 
 
 def _glass(one: Glass, change: ChangeRequest) -> values.Override:
@@ -226,34 +236,48 @@ def _exceptions(rules: Sequence[Governed]) -> Iterator[values.Override]:
 
 
 def _reviews(asked: Asked) -> tuple[list[values.Reviewed], list[values.Reviewer]]:
+    """Cases by outcome and decisions by person, in one question."""
     cases = ReviewCase.objects.filter(
         asked.calls, opened_at__gte=asked.span.starts, opened_at__lt=asked.span.until
     )
     took = F("closed_at") - F("opened_at")
     late = Q(closed_at__gt=F("due_at")) | Q(closed_at=None, due_at__lt=asked.now)
     rows = (
-        cases.values("outcome", "stage")
-        .annotate(n=Count("pk"), late=Count("pk", filter=late), mean=Avg(took), longest=Max(took))
-        .order_by("outcome", "stage")
-    )
-    reviews = [
-        values.Reviewed(
-            outcome=row["outcome"],
-            stage=row["stage"],
-            cases=row["n"],
-            late=row["late"],
-            mean_seconds=round(row["mean"].total_seconds()) if row["mean"] else None,
-            longest_seconds=round(row["longest"].total_seconds()) if row["longest"] else None,
+        cases.values_list("outcome", "stage")
+        .annotate(
+            n=Count("pk"),
+            late=Count("pk", filter=late),
+            mean=Avg(took),
+            longest=Max(took),
+            last=Cast(Value(None), DateTimeField()),
         )
-        for row in rows
-    ]
+        .order_by()
+    )
+    nothing = Cast(Value(None), DurationField())
     by = (
         ReviewDecision.objects.filter(review__in=cases.values("pk"))
-        .values("actor")
-        .annotate(n=Count("no"), last=Max("decided_at"))
-        .order_by("actor")
+        .values_list("actor", Value(_PERSON))
+        .annotate(
+            n=Count("no"),
+            late=Value(0),
+            mean=nothing,
+            longest=nothing,
+            last=Max("decided_at"),
+        )
+        .order_by()
     )
-    return reviews, [values.Reviewer(row["actor"], row["n"], row["last"]) for row in by]
+    told = sorted(rows.union(by, all=True), key=lambda row: row[:2])
+    reviews = [
+        values.Reviewed(outcome, stage, n, late, _seconds(mean), _seconds(longest))
+        for outcome, stage, n, late, mean, longest, _ in told
+        if stage != _PERSON
+    ]
+    people = [values.Reviewer(row[0], row[2], row[6]) for row in told if row[1] == _PERSON]
+    return reviews, people
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else round(length.total_seconds())
 
 
 def _tests(asked: Asked, rules: Sequence[Governed]) -> values.Tests:
@@ -303,77 +327,7 @@ def _stops(asked: Asked) -> Iterator[values.Halt]:
 
 
 def _stoppable(asked: Asked) -> Iterator[Governed]:
-    rules = governing(asked.use_case, asked.routes, asked.found)
-    return (one for one in rules if one.kind in ("Route", "Model", "Provider"))
-
-
-def _figures(asked: Asked) -> values.Figures:
-    calls = Call.objects.filter(
-        asked.calls, pk__gte=uuid7_floor(asked.span.starts), pk__lt=uuid7_floor(asked.span.until)
-    )
-    states, denials = Counter[str](), Counter[str]()
-    for row in calls.values("state", "code").annotate(n=Count("pk")).order_by():
-        states[row["state"]] += row["n"]
-        if row["state"] == "denied":
-            denials[row["code"] or "no reason recorded"] += row["n"]
-    models = [_used(row) for row in _attempts(calls)]
-    return values.Figures(
-        calls=states.total(),
-        states=dict(sorted(states.items())),
-        denials=dict(sorted(denials.items())),
-        models=models,
-        cost_nano=sum(one.cost_nano for one in models),
-    )
-
-
-def _attempts(calls: Any) -> Any:  # noqa: ANN401 - a query set of rows as dicts
-    return (
-        calls.exclude(attempts__model=None)
-        .values("attempts__model")
-        .annotate(
-            calls=Count("pk", distinct=True),
-            tries=Count("attempts__no"),
-            unknown=Count("attempts__no", filter=Q(attempts__state="unknown")),
-            tokens_in=Sum("attempts__tokens_input"),
-            tokens_out=Sum("attempts__tokens_output"),
-            nano=Sum(F("attempts__posted_nano") + F("attempts__overrun_nano")),
-        )
-        .order_by("attempts__model")
-    )
-
-
-def _used(row: Mapping[str, Any]) -> values.Used:
-    return values.Used(
-        model=row["attempts__model"],
-        calls=row["calls"],
-        attempts=row["tries"],
-        unknown=row["unknown"],
-        tokens_input=row["tokens_in"] or 0,
-        tokens_output=row["tokens_out"] or 0,
-        cost_nano=row["nano"] or 0,
-    )
-
-
-def _log(span: Span) -> values.Log:
-    first = Entry.objects.order_by("id").values_list("id", flat=True).first()
-    checks = (
-        Entry.objects.filter(
-            kind="log.verified",
-            call=None,
-            id__gte=uuid7_floor(span.starts),
-            id__lt=uuid7_floor(span.until),
-        )
-        .order_by("-id")
-        .values_list("id", "body")[:_CHECKS]
-    )
-    failed = [uuid7_time(i) for i, body in checks if not json.loads(bytes(body))["data"]["ok"]]
-    found, _ = log_read.checked()
-    return values.Log(
-        first_at=uuid7_time(first) if first else None,
-        failed_checks=failed[::-1],
-        whole_held_at=found.whole_held_at if found else None,
-        size=log_read.state().size,
-    )
+    return (one for one in _governed(asked) if one.kind in ("Route", "Model", "Provider"))
 
 
 def _supposed(asked: Asked, rules: Sequence[Governed]) -> values.Supposed:
