@@ -18,8 +18,6 @@ from django.db import OperationalError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.log.sealing import Sealed, seal
-from audit.retention.repeating import repeat_if_behind
-from audit.vault.opening import open_store
 from controlplane import env
 from controlplane.kernel.clock import system_clock
 from controlplane.places import write_private
@@ -113,9 +111,7 @@ def main(argv: list[str]) -> int:
     except OperationalError as away:
         sys.stdout.write(f"the database cannot be used: {away}\n")
         return 1
-    again = repeat_if_behind(open_store(), "cli:up")
-    if again:
-        say(f"erased again what an older key store had brought back: {again} keys")
+    call_command("retention", "repeat", "--if-behind")
     _fill(Path(argv[0]), argv[1])
     return 0
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from audit.retention import commands, read
 from audit.retention.models import HOLDS
-from audit.retention.repeating import repeat
+from audit.retention.repeating import repeat, repeat_if_behind
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.ids import parse_call_name
 from policies.bundles.published import published
@@ -26,7 +26,10 @@ class Command(Base):
         actions.add_parser("keep", help="erase and take away what is over, as every night")
         actions.add_parser("holds", help="the legal holds that stand, one object a line")
         actions.add_parser("erasures", help="what was erased or waits, one object a line")
-        actions.add_parser("repeat", help="erase again what a restored key store brought back")
+        again = actions.add_parser(
+            "repeat", help="erase again what a restored key store brought back"
+        )
+        again.add_argument("--if-behind", action="store_true", help="only where it may have")
         hold = actions.add_parser("hold", help="set a legal hold")
         hold.add_argument("kind", choices=HOLDS)
         hold.add_argument("name", nargs="?", default="", help="a use case, a call, a user's id")
@@ -80,5 +83,8 @@ class Command(Base):
             facts = {"id": str(row.id), "key": row.key, "fingerprint": row.fingerprint}
             self.say_json({**facts, "basis": row.basis, "by": row.erased_by, "erasedOn": at})
 
-    def _repeat(self, _options: dict[str, Any]) -> None:
-        self.stdout.write(f"{repeat(store(), operator().actor)} keys had come back and are gone")
+    def _repeat(self, options: dict[str, Any]) -> None:
+        again = repeat_if_behind if options["if_behind"] else repeat
+        found = again(store(), operator().actor)
+        if found or not options["if_behind"]:
+            self.stdout.write(f"- {found} keys had come back and are gone")
