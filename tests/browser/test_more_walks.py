@@ -104,7 +104,9 @@ def test_a_test_is_made_of_a_call_and_counts_as_coverage(two: Console, browser: 
         now = cleo.page.locator("section[aria-labelledby=coverage-title] li").count()
         assert now < bare
         looks_right(cleo)
-        ((name,),) = two.rows("SELECT name FROM policies_document WHERE kind = 'PolicyTest'")
+    ((name,),) = two.rows(
+        "SELECT name FROM policies_change_edit WHERE change_id = %s", address.split("/")[2]
+    )
     taken_away(two, "PolicyTest", name)
 
 
