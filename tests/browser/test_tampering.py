@@ -54,7 +54,7 @@ def test_verify_names_the_entry_that_a_superuser_changed(demo: Console, browser:
         assert "now says that it happened ten years earlier" in said
         assert demo.rows(DAMAGED) == [(1,)]
         looks_right(ada)
-        page.click("#main >> text=Verify the whole log")
+        page.click("#main button:has-text('Verify the whole log')")
         assert "wrong with the log" in text(ada, "#verified .callout-bad")
         assert f"entry {number}:" in text(ada, "#verified .callout-bad")
         page.goto("/log/state/")
@@ -64,7 +64,7 @@ def test_verify_names_the_entry_that_a_superuser_changed(demo: Console, browser:
         )
         assert demo.rows(DAMAGED) == [(0,)]
         page.goto("/log/")
-        page.click("text=Verify the whole log")
+        page.click("button:has-text('Verify the whole log')")
         page.wait_for_selector("#verified .callout", timeout=20_000)
         assert text(ada, "#verified strong").endswith(": nothing is wrong")
     assert demo.rows(TOLD) == [("demo.tampered",), ("demo.restored",)]
