@@ -84,7 +84,7 @@ def test_what_an_ask_must_say() -> None:
         {"kept_size": -1},
     ):
         with pytest.raises(InvalidRequest):
-            Ask(**wrong)  # type: ignore[arg-type]  # rows of a table
+            Ask(**wrong)
     ask = Ask(scope="policy", tenant="t", document="Permission", name="p", since=mandate_like(1))
     assert Ask.of(json.loads(json.dumps(ask.stored()))) == ask
     assert str(ask) == "policy Permission t/p"
