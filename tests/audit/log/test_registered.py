@@ -47,6 +47,15 @@ def tick(log: LogDatabase, register: FileRegister) -> int:
         return made.size()
 
 
+def refusal(log: LogDatabase, register: FileRegister) -> str:
+    """Why a tick signed nothing; empty when it signed."""
+    try:
+        tick(log, register)
+    except Refused as error:
+        return str(error)
+    return ""
+
+
 def held(log: LogDatabase, register: FileRegister) -> Checkpoint:
     note = register.load(ORIGIN)
     assert note is not None
@@ -108,11 +117,9 @@ def test_a_restored_backup_signs_nothing(
     before = register.load(ORIGIN)
 
     backup.append(2)
-    with pytest.raises(Refused, match="size 10 was signed before, the database would have 8"):
-        tick(backup, register)
+    assert "size 10 was signed before, the database would have 8" in refusal(backup, register)
     backup.append(5)
-    with pytest.raises(Refused, match="at size 10 another root was signed before"):
-        tick(backup, register)
+    assert "at size 10 another root was signed before" in refusal(backup, register)
     assert backup.one("SELECT size FROM audit_tree_state") == 6
     assert backup.one("SELECT count(*) FROM audit_leaf") == 6
     assert register.load(ORIGIN) == before
