@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from routing.api import dossiers, evidence, notifications, reports, reviews, supposing, views
+from routing.api import (
+    dossiers,
+    evidence,
+    notifications,
+    reports,
+    retention,
+    reviews,
+    supposing,
+    views,
+)
 
 urlpatterns = [
     path("calls/", views.Calls.as_view(), name="api-calls"),
@@ -32,4 +41,14 @@ urlpatterns = [
     path("reviews/<uuid:review>/edit/", reviews.Edit.as_view(), name="api-review-edit"),
     path("reviews/<uuid:review>/redact/", reviews.Redact.as_view(), name="api-review-redact"),
     path("reviews/<uuid:review>/reject/", reviews.Reject.as_view(), name="api-review-reject"),
+    path("holds/", retention.Holds.as_view(), name="api-holds"),
+    path("holds/<uuid:hold>/lift/", retention.LiftHold.as_view(), name="api-hold-lift"),
+    path("erasures/", retention.Erasures.as_view(), name="api-erasures"),
+    path(
+        "erasures/<uuid:erasure>/confirm/",
+        retention.ConfirmErasure.as_view(),
+        name="api-erasure-confirm",
+    ),
+    path("subjects/", retention.Subjects.as_view(), name="api-subjects"),
+    path("subjects/export/", retention.SubjectExport.as_view(), name="api-subject-export"),
 ]

@@ -37,7 +37,7 @@ def held(principal: Principal, target: NewTarget) -> Hold:
             calls = Call.objects.filter(tenant=target.tenant)
             exists = target.call is not None and calls.filter(pk=target.call).exists()
         case "subject":
-            key = find_user(store(), target.tenant, name) if name else ""
+            key = find_user(store(), target.tenant, name) if name and target.tenant else ""
             exists, name = bool(key), key or "unknown"
         case _:
             exists = True

@@ -29,7 +29,7 @@ from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
 from routing.evidence import commands as evidence
 from routing.evidence.asks import Ask
-from tests.access import guests
+from tests.access import guests, kept
 from tests.access.table import ASKERS, PLACES
 from tests.browser.calls import Wanted, make_calls
 from tests.routing.reviews.held import Desk
@@ -144,9 +144,10 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects["free"] = lambda: str(desk.hold(**_AT_THE_DESK).id)
     for _ in range(2):  # who takes the next one gets these, which are due first
         made.objects["free"]()
-    kept = str(desk.hold(**_AT_THE_DESK, due=timedelta(days=1)).id)
-    made.objects |= _constants({"review": kept})
+    last = str(desk.hold(**_AT_THE_DESK, due=timedelta(days=1)).id)
+    made.objects |= _constants({"review": last})
     made.objects["stop"] = lambda: _stop(tess)
+    made.objects |= kept.makers(tess, HERE, call)
     made.objects |= guests.makers(tess, HERE, TEAM)
     made.objects |= _changes(tess)
     made.objects |= _constants({"view": str(save(tess, "tried", "what=stops").pk)})

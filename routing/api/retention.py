@@ -1,0 +1,287 @@
+"""`/api/v1/holds/`, `erasures/`, `subjects/`: what is kept on purpose, what is forgotten, and what is known of one person."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api.base import CURSOR, ApiView, Often, Rarely, page
+from audit.retention import commands, read
+from audit.retention.commands import NewErasure
+from audit.retention.models import HOLDS, Erasure, Hold
+from audit.vault.keys import subject_of_team
+from controlplane.kernel.clock import to_text
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.ids import call_name, parse_call_name
+from policies.api.once import KEY, answered
+from policies.bundles.published import published
+from routing.reports.content import store
+from routing.retention import subjects
+from routing.retention.holding import NewTarget, held
+
+# ruff: noqa: N815 - the API spells its names in camelCase, as documents do
+
+WHAT = ("user", "team", "month")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class HoldWanted(serializers.Serializer[Any]):
+    """A legal hold to set. `name` is a use case's, a call's, or a user's id as callers send it."""
+
+    kind = serializers.ChoiceField(choices=HOLDS)
+    tenant = serializers.RegexField(NAME, allow_blank=True, required=False, default="")
+    name = serializers.CharField(allow_blank=True, required=False, default="", max_length=512)
+    reason = serializers.CharField(max_length=500)
+
+
+class HoldSerializer(serializers.Serializer[Any]):
+    """One legal hold; `liftedAt` is null while it stands. Of a subject `name` is a pseudonym."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=HOLDS)
+    tenant = serializers.CharField(allow_blank=True)
+    name = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField()
+    actor = serializers.CharField()
+    setAt = serializers.DateTimeField()
+    liftAskedBy = serializers.CharField(allow_blank=True)
+    liftedAt = serializers.DateTimeField(allow_null=True)
+    liftedBy = serializers.CharField(allow_blank=True)
+
+
+class HoldPage(serializers.Serializer[Any]):
+    """Legal holds, newest first."""
+
+    items = HoldSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class HoldStep(serializers.Serializer[Any]):
+    """`asked`: another member must confirm; `done`: it is lifted."""
+
+    outcome = serializers.ChoiceField(choices=["asked", "done"])
+
+
+class ErasureWanted(serializers.Serializer[Any]):
+    """Whose content to erase: a `user` as callers send it, a `team` (calls that name no user), or a `month` like 2026-11."""
+
+    kind = serializers.ChoiceField(choices=WHAT)
+    tenant = serializers.RegexField(NAME)
+    name = serializers.CharField(max_length=512)
+    basis = serializers.CharField(max_length=500)
+
+
+class ErasureSerializer(serializers.Serializer[Any]):
+    """One erasure; `erasedAt` is null while it waits to be confirmed. `key` is the name of the destroyed key."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=WHAT)
+    tenant = serializers.CharField()
+    key = serializers.CharField()
+    fingerprint = serializers.CharField(allow_blank=True)
+    basis = serializers.CharField()
+    askedAt = serializers.DateTimeField()
+    askedBy = serializers.CharField()
+    erasedAt = serializers.DateTimeField(allow_null=True)
+    erasedBy = serializers.CharField(allow_blank=True)
+
+
+class ErasurePage(serializers.Serializer[Any]):
+    """Erasures, newest first."""
+
+    items = ErasureSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class SubjectWanted(serializers.Serializer[Any]):
+    """Whom to look up: in the body, so that no address holds a person's id."""
+
+    tenant = serializers.RegexField(NAME)
+    user = serializers.CharField(max_length=512)
+
+
+class SubjectExportWanted(SubjectWanted):
+    """Whose data to take along, and why; the reason stands in the log."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class SubjectSerializer(serializers.Serializer[Any]):
+    """What a user's id touches in one tenant; `key` is a pseudonym."""
+
+    tenant = serializers.CharField()
+    key = serializers.CharField()
+    contentStands = serializers.BooleanField()
+    calls = serializers.IntegerField()
+    entries = serializers.IntegerField()
+    cases = serializers.IntegerField()
+    first = serializers.DateTimeField(allow_null=True)
+    last = serializers.DateTimeField(allow_null=True)
+    erasedOn = serializers.DateTimeField(allow_null=True)
+    erasureAsked = serializers.UUIDField(allow_null=True)
+
+
+class Holds(ApiView):
+    """Legal holds."""
+
+    @extend_schema(operation_id="holds_list", responses=HoldPage, parameters=[*CURSOR])
+    def get(self, request: Request) -> Response:
+        """List the legal holds that one may see, newest first."""
+        rows = read.visible_holds(self.principal)
+        return Response(page(request, rows, lambda found: [_hold(row) for row in found]))
+
+    @extend_schema(
+        operation_id="holds_set",
+        request=HoldWanted,
+        responses={201: HoldSerializer},
+        parameters=[KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Set a legal hold: nothing of it is pruned or erased from then on."""
+        target = _target(_valid(HoldWanted, request))
+        return answered(request, self.principal, lambda: (201, _hold(held(self.principal, target))))
+
+
+class LiftHold(ApiView):
+    """Lifting takes two."""
+
+    @extend_schema(operation_id="holds_lift", request=None, responses=HoldStep)
+    def post(self, request: Request, hold: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """Ask for a hold's lifting, or confirm what another asked."""
+        alone = published().single_operator
+        done = commands.lift_hold(self.principal, hold, single_operator=alone)
+        return Response({"outcome": done.value})
+
+
+class Erasures(ApiView):
+    """Erasures."""
+
+    @extend_schema(operation_id="erasures_list", responses=ErasurePage, parameters=[*CURSOR])
+    def get(self, request: Request) -> Response:
+        """List the erasures that one may see, newest first."""
+        rows = read.visible_erasures(self.principal)
+        return Response(page(request, rows, lambda found: [_erasure(row) for row in found]))
+
+    @extend_schema(
+        operation_id="erasures_ask",
+        request=ErasureWanted,
+        responses={201: ErasureSerializer},
+        parameters=[KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for an erasure; nothing is destroyed until another member confirms it."""
+        said = _valid(ErasureWanted, request)
+
+        def work() -> tuple[int, Any]:
+            wanted = self._wanted(said)
+            return 201, _erasure(commands.ask_erasure(self.principal, wanted, store()))
+
+        return answered(request, self.principal, work)
+
+    def _wanted(self, said: dict[str, str]) -> NewErasure:
+        kind, tenant, name = said["kind"], said["tenant"], said["name"]
+        if kind == "user":
+            return subjects.wanted(subjects.find(self.principal, tenant, name), said["basis"])
+        if not re.match(NAME, name):
+            raise InvalidRequest(f'"{name[:40]}" is no {kind}')
+        key = subject_of_team(tenant, name) if kind == "team" else f"tenant/{tenant}/{name}"
+        return NewErasure(kind=kind, tenant=tenant, key=key, basis=said["basis"])
+
+
+class ConfirmErasure(ApiView):
+    """Erasing takes two."""
+
+    @extend_schema(operation_id="erasures_confirm", request=None, responses=ErasureSerializer)
+    def post(self, request: Request, erasure: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """Destroy the key that another member asked to destroy. It cannot be taken back."""
+        alone = published().single_operator
+        row = commands.confirm_erasure(self.principal, erasure, store(), single_operator=alone)
+        return Response(_erasure(row))
+
+
+class Subjects(ApiView):
+    """Data subjects."""
+
+    throttle_classes = [Often, Rarely]
+
+    @extend_schema(operation_id="subjects_find", request=SubjectWanted, responses=SubjectSerializer)
+    def post(self, request: Request) -> Response:
+        """Look up what a user's id touches in a tenant."""
+        said = _valid(SubjectWanted, request)
+        return Response(subjects.find(self.principal, said["tenant"], said["user"]).as_dict())
+
+
+class SubjectExport(ApiView):
+    """A data subject's calls with their content."""
+
+    throttle_classes = [Often, Rarely]
+
+    @extend_schema(
+        operation_id="subjects_export",
+        request=SubjectExportWanted,
+        responses={(200, "application/jsonl"): OpenApiTypes.STR},
+    )
+    def post(self, request: Request) -> StreamingHttpResponse:
+        """Take along all that is stored of one user, as JSON lines; an entry says who did, and why."""
+        said = _valid(SubjectExportWanted, request)
+        lines = subjects.export(self.principal, said["tenant"], said["user"], said["reason"])
+        answer = StreamingHttpResponse(_file(lines), content_type="application/jsonl")
+        answer["content-disposition"] = 'attachment; filename="subject.jsonl"'
+        return answer
+
+
+def _file(lines: Iterator[str]) -> Iterator[str]:
+    return (f"{line}\n" for line in lines)
+
+
+def _valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    asked = shape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+def _target(said: dict[str, Any]) -> NewTarget:
+    if said["kind"] != "call":
+        return NewTarget(**said)
+    try:
+        call = parse_call_name(said["name"])
+    except ValueError:
+        raise InvalidRequest(f'"{said["name"][:60]}" is no call') from None
+    return NewTarget(kind="call", tenant=said["tenant"], call=call, reason=said["reason"])
+
+
+def _hold(row: Hold) -> dict[str, object]:
+    return {
+        "id": str(row.id),
+        "kind": row.kind,
+        "tenant": row.tenant,
+        "name": call_name(row.call) if row.call else row.name,
+        "reason": row.reason,
+        "actor": row.set_by,
+        "setAt": to_text(row.set_at),
+        "liftAskedBy": row.lift_asked_by,
+        "liftedAt": to_text(row.lifted_at) if row.lifted_at else None,
+        "liftedBy": row.lifted_by,
+    }
+
+
+def _erasure(row: Erasure) -> dict[str, object]:
+    return {
+        "id": str(row.id),
+        "kind": row.kind,
+        "tenant": row.tenant,
+        "key": row.key,
+        "fingerprint": row.fingerprint,
+        "basis": row.basis,
+        "askedAt": to_text(row.asked_at),
+        "askedBy": row.asked_by,
+        "erasedAt": to_text(row.erased_at) if row.erased_at else None,
+        "erasedBy": row.erased_by,
+    }
