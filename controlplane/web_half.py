@@ -23,6 +23,7 @@ from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
 from routing.limits.rates import RateLimits
+from routing.pipe import Pipe
 from routing.relay import Replies
 
 POOL_SIZE = 8
@@ -45,6 +46,7 @@ class WebHalf:
     web: Web
     db: Database
     redis: redis.asyncio.Redis
+    pipes: tuple[Pipe, ...]
     reading: asyncio.Task[None]
 
     async def close(self) -> None:
@@ -53,6 +55,8 @@ class WebHalf:
         self.reading.cancel()
         # a blocking read may swallow the first cancellation; nobody waits for it
         await asyncio.wait({self.reading}, timeout=LAST_READ_SECONDS)
+        for pipe in self.pipes:
+            await pipe.close()
         await self.redis.aclose()
         await self.db.close(timeout=1)
         await asyncio.to_thread(tracing.end)
@@ -64,7 +68,8 @@ async def open_web() -> WebHalf:
     client = bell.client()
     ids = IdSource()
     this_process = ids.new()
-    replies = Replies(client, this_process)
+    rings, frames = Pipe(client), Pipe(client)
+    replies = Replies(frames, this_process)
     desk = Desk(
         db=db,
         snapshots=Snapshots(db),
@@ -80,7 +85,7 @@ async def open_web() -> WebHalf:
         db=db,
         desk=desk,
         keys=Keys(db, credentials.read_pepper(settings.MANDATE_KEYS_DIR)),
-        dispatcher=Dispatcher(client),
+        dispatcher=Dispatcher(rings),
         replies=replies,
         clock=system_clock,
     )
@@ -91,4 +96,5 @@ async def open_web() -> WebHalf:
     recorder = tracing.begin("web")
     if recorder is not None:
         app = recorder.around(app)
-    return WebHalf(app=app, web=web, db=db, redis=client, reading=reading)
+    pipes = (rings, frames)
+    return WebHalf(app=app, web=web, db=db, redis=client, pipes=pipes, reading=reading)

@@ -28,6 +28,7 @@ from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
 from routing.limits.concurrency import Concurrency
 from routing.limits.rates import RateLimits
+from routing.pipe import Pipe
 from routing.providers.registry import Providers
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ async def build() -> Worker:
     return Worker(
         db=db,
         redis=client,
+        pipe=Pipe(client),
         snapshots=Snapshots(db),
         key_store=store,
         windows=Windows(db),
@@ -93,6 +95,7 @@ async def retire(held: Worker) -> None:
     await held.providers.close()
     await held.breakers.close()
     await held.concurrency.close()
+    await held.pipe.close()
     await held.redis.aclose()
     await held.db.close(timeout=1)
     await asyncio.to_thread(tracing.end)

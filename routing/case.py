@@ -34,6 +34,7 @@ from routing.ledger.headroom import model_label
 from routing.limits.breakers import Breakers
 from routing.limits.concurrency import Concurrency
 from routing.limits.rates import RateLimits
+from routing.pipe import Pipe
 from routing.providers.registry import Providers
 from routing.relay import Sender
 from routing.running import Running, Wakefulness
@@ -48,6 +49,7 @@ class Worker:
 
     db: Database
     redis: redis.asyncio.Redis
+    pipe: Pipe
     snapshots: Snapshots
     key_store: KeyStore
     windows: Windows
@@ -215,7 +217,7 @@ async def open_case(worker: Worker, row: Peeked) -> Case:
         decision=decision,
         revision=row.revision,
         epoch=row.stop_epoch,
-        sender=Sender(worker.redis, row.reply_to, row.call, keys.frames),
+        sender=Sender(worker.pipe, row.reply_to, row.call, keys.frames),
         deadline=asyncio.get_running_loop().time() + remaining,
         attempts=row.attempts,
         reserved=next((tried.no for tried in row.tried if tried.state == "reserved"), None),

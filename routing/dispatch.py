@@ -9,11 +9,11 @@ import base64
 import json
 from uuid import UUID
 
-import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
 from controlplane.kernel.tracing import traced
+from routing.pipe import Pipe
 
 log = structlog.get_logger(__name__)
 
@@ -64,14 +64,14 @@ def message(call: UUID) -> bytes:
 class Dispatcher:
     """Rings for a worker over Redis."""
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
-        self._redis = client
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
 
     @traced("dispatch", lambda _self, call: call)
     async def ring(self, call: UUID) -> bool:
         """Whether the message was sent. False is no loss: every worker asks PostgreSQL for waiting calls each second."""
         try:
-            await self._redis.lpush(QUEUE, message(call))
+            await self._pipe.ask(b"LPUSH", QUEUE.encode(), message(call))
         except (RedisError, OSError) as error:
             log.warning("dispatch.unsent", call=call.hex, error=type(error).__name__)
             return False

@@ -1,11 +1,11 @@
-"""A stream on its way to the caller: sent at the first byte, then at most every 20 ms, and held back from its finish on."""
+"""A stream on its way to the caller: sent at the first byte, then at most every 50 ms, and held back from its finish on."""
 
 import asyncio
 
 from routing.providers.base import Piece
 from routing.relay import Sender
 
-FLUSH_SECONDS = 0.02
+FLUSH_SECONDS = 0.05
 
 
 class Flow:

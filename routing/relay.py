@@ -8,24 +8,22 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import msgspec
-import redis.asyncio
 import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from redis.exceptions import RedisError
 
+from routing.pipe import Pipe
+
 log = structlog.get_logger(__name__)
 
-Fields = dict[Any, Any]
-"""What redis-py takes and gives, its own type being wider than a stream's."""
-
-STREAM_LENGTH = 10_000
+STREAM_LENGTH = b"10000"
 LARGEST_FRAME = 256 * 1024
-BLOCK_MS = 2_000
+BLOCK_MS = b"2000"
+MOST_FRAMES = b"100"
 RECONNECT_SECONDS = 0.25
 TIDY_SECONDS = 1.0
 FORGOTTEN_SECONDS = 600
@@ -56,9 +54,9 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
 
 
-def stream_name(web: UUID) -> str:
+def stream_name(web: UUID) -> bytes:
     """The Redis stream that this web process reads."""
-    return f"mandate:reply:{web.hex}"
+    return b"mandate:reply:" + web.hex.encode()
 
 
 _decode_frame = msgspec.msgpack.Decoder(Frame).decode
@@ -90,10 +88,8 @@ def open_frame(key: bytes, call: UUID, sealed: bytes) -> Frame:
 class Sender:
     """The worker's end for one call. Losing Redis loses nothing: the web asks PostgreSQL and the vault."""
 
-    def __init__(
-        self, client: redis.asyncio.Redis, reply_to: UUID | None, call: UUID, key: bytes
-    ) -> None:
-        self._redis = client
+    def __init__(self, pipe: Pipe, reply_to: UUID | None, call: UUID, key: bytes) -> None:
+        self._pipe = pipe
         self._stream = stream_name(reply_to) if reply_to else None
         self._call = call
         self._key = key
@@ -117,10 +113,13 @@ class Sender:
     async def _send(self, frame: Frame) -> None:
         if self._stream is None:
             return
-        fields: Fields = {b"c": self._call.bytes, b"f": seal_frame(self._key, self._call, frame)}
+        sealed = seal_frame(self._key, self._call, frame)
+        fields = (b"c", self._call.bytes, b"f", sealed)
         try:
             async with self._one_by_one:
-                await self._redis.xadd(self._stream, fields, maxlen=STREAM_LENGTH, approximate=True)
+                await self._pipe.ask(
+                    b"XADD", self._stream, b"MAXLEN", b"~", STREAM_LENGTH, b"*", *fields
+                )
         except (RedisError, OSError) as error:
             log.warning("relay.unsent", call=self._call.hex, error=type(error).__name__)
 
@@ -156,10 +155,13 @@ class Mailbox:
 
 
 class Replies:
-    """The web process's end: reads its stream and hands frames to the mailboxes of waiting requests."""
+    """The web process's end: reads its stream and hands frames to the mailboxes of waiting requests.
 
-    def __init__(self, client: redis.asyncio.Redis, web: UUID) -> None:
-        self._redis = client
+    The pipe is its own, since its reads block.
+    """
+
+    def __init__(self, pipe: Pipe, web: UUID) -> None:
+        self._pipe = pipe
         self._stream = stream_name(web)
         self._boxes: dict[bytes, list[Mailbox]] = {}
         self._tidied_at = 0.0
@@ -203,10 +205,12 @@ class Replies:
 
     async def _read_from(self, last: bytes) -> bytes:
         """Deliver what came after `last`; the id of the newest."""
-        found: Any = await self._redis.xread({self._stream: last}, count=500, block=BLOCK_MS)
+        found = await self._pipe.ask(
+            b"XREAD", b"COUNT", MOST_FRAMES, b"BLOCK", BLOCK_MS, b"STREAMS", self._stream, last
+        )
         for _stream, messages in found or ():
-            for message, fields in messages:
-                self._deliver(fields)
+            for message, (_c, call, _f, sealed) in messages:
+                self._deliver(call, sealed)
                 last = message
         await self._tidy(last)
         return last
@@ -216,9 +220,9 @@ class Replies:
         now = asyncio.get_running_loop().time()
         if now - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = now
-            await self._redis.xtrim(self._stream, minid=last, approximate=False)
-            await self._redis.expire(self._stream, FORGOTTEN_SECONDS)
+            await self._pipe.ask(b"XTRIM", self._stream, b"MINID", b"=", last)
+            await self._pipe.ask(b"EXPIRE", self._stream, b"%d" % FORGOTTEN_SECONDS)
 
-    def _deliver(self, fields: Fields) -> None:
-        for box in self._boxes.get(fields[b"c"], ()):
-            box.put(fields[b"f"])
+    def _deliver(self, call: bytes, sealed: bytes) -> None:
+        for box in self._boxes.get(call, ()):
+            box.put(sealed)

@@ -37,6 +37,7 @@ from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.concurrency import Concurrency
 from routing.limits.rates import RateLimits
+from routing.pipe import Pipe
 from routing.providers.registry import Simulations
 
 POOL_SIZE = 4
@@ -78,6 +79,7 @@ async def make(stopped: Callable[[], bool]) -> int:
         await give_up(real, lease.worker)
         await past.worker.providers.close()
         await past.worker.concurrency.close()
+        await past.worker.pipe.close()
         await client.aclose()
         await db.close(timeout=1)
         await real.close(timeout=1)
@@ -102,6 +104,7 @@ def _past(
     worker = Worker(
         db=db,
         redis=client,
+        pipe=Pipe(client),
         snapshots=Snapshots(db),
         key_store=store,
         windows=windows,

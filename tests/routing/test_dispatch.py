@@ -11,6 +11,7 @@ from django.conf import settings
 
 from controlplane.kernel.ids import IdSource
 from routing.dispatch import QUEUE, TASK, Dispatcher, message
+from routing.pipe import Pipe
 
 CALL = UUID("01a20b3a-9391-759f-b163-11959eec8c3b")
 
@@ -68,7 +69,9 @@ def test_it_carries_the_calls_id_and_nothing_else() -> None:
 async def test_a_ring_lies_in_the_queue() -> None:
     client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(settings.REDIS_URL)
     await client.delete(QUEUE)
-    assert await Dispatcher(client).ring(CALL) is True
+    pipe = Pipe(client)
+    assert await Dispatcher(pipe).ring(CALL) is True
+    await pipe.close()
     assert await client.lrange(QUEUE, 0, -1) == [message(CALL)]
     await client.delete(QUEUE)
     await client.aclose()
@@ -76,5 +79,5 @@ async def test_a_ring_lies_in_the_queue() -> None:
 
 async def test_a_ring_nobody_hears_is_no_error() -> None:
     away: redis.asyncio.Redis = redis.asyncio.Redis(port=1, socket_connect_timeout=0.2)
-    assert await Dispatcher(away).ring(CALL) is False
+    assert await Dispatcher(Pipe(away)).ring(CALL) is False
     await away.aclose()

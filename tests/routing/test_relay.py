@@ -12,6 +12,7 @@ from django.conf import settings
 
 from controlplane.kernel.ids import IdSource
 from routing import relay
+from routing.pipe import Pipe
 from routing.relay import Frame, Mailbox, Outcome, Replies, Sender
 
 KEY, OTHER_KEY = bytes(32), bytes(range(32))
@@ -27,17 +28,25 @@ async def client() -> AsyncIterator[redis.asyncio.Redis]:
 
 @pytest.fixture
 async def replies(client: redis.asyncio.Redis) -> AsyncIterator[Replies]:
-    made = Replies(client, IDS.new())
+    frames = Pipe(client)
+    made = Replies(frames, IDS.new())
     reading = asyncio.create_task(made.run())
     yield made
-    while not reading.done():  # a blocking read may swallow a cancellation
-        reading.cancel()
-        await asyncio.wait({reading}, timeout=0.2)
+    reading.cancel()
+    await asyncio.wait({reading})
+    await frames.close()
 
 
-def _sender(client: redis.asyncio.Redis, replies: Replies, call: UUID, key: bytes = KEY) -> Sender:
-    web = UUID(hex=replies._stream.rpartition(":")[2])
-    return Sender(client, web, call, key)
+@pytest.fixture
+async def pipe(client: redis.asyncio.Redis) -> AsyncIterator[Pipe]:
+    made = Pipe(client)
+    yield made
+    await made.close()
+
+
+def _sender(pipe: Pipe, replies: Replies, call: UUID, key: bytes = KEY) -> Sender:
+    web = UUID(hex=replies._stream.rpartition(b":")[2].decode())
+    return Sender(pipe, web, call, key)
 
 
 async def _frames(box: Mailbox, count: int) -> list[Frame]:
@@ -46,11 +55,11 @@ async def _frames(box: Mailbox, count: int) -> list[Frame]:
 
 
 async def test_chunks_carry_their_offset_and_the_end_what_is_left(
-    client: redis.asyncio.Redis, replies: Replies
+    pipe: Pipe, replies: Replies
 ) -> None:
     call = IDS.new()
     with replies.expect(call, KEY) as box:
-        sender = _sender(client, replies, call)
+        sender = _sender(pipe, replies, call)
         await sender.chunk(b"one ")
         await sender.chunk(b"two ")
         await sender.end(Outcome(200, "text/plain", {"a": "b"}, b"one two three"))
@@ -60,34 +69,32 @@ async def test_chunks_carry_their_offset_and_the_end_what_is_left(
     assert relay.unpack_outcome(frames[2].data) == Outcome(200, "text/plain", {"a": "b"}, b"three")
 
 
-async def test_a_large_answer_is_left_in_the_vault(
-    client: redis.asyncio.Redis, replies: Replies
-) -> None:
+async def test_a_large_answer_is_left_in_the_vault(pipe: Pipe, replies: Replies) -> None:
     call = IDS.new()
     with replies.expect(call, KEY) as box:
         body = bytes(relay.LARGEST_FRAME + 1)
-        await _sender(client, replies, call).end(Outcome(200, "text/plain", {}, body))
+        await _sender(pipe, replies, call).end(Outcome(200, "text/plain", {}, body))
         assert await _frames(box, 1) == [Frame("stored", 0, b"")]
 
 
 async def test_a_frame_under_another_key_or_of_another_call_is_dropped(
-    client: redis.asyncio.Redis, replies: Replies
+    pipe: Pipe, replies: Replies
 ) -> None:
     call, other = IDS.new(), IDS.new()
     with replies.expect(call, KEY) as box:
-        await _sender(client, replies, call, OTHER_KEY).chunk(b"forged")
-        await _sender(client, replies, other).chunk(b"not mine")
-        await _sender(client, replies, call).chunk(b"mine")
+        await _sender(pipe, replies, call, OTHER_KEY).chunk(b"forged")
+        await _sender(pipe, replies, other).chunk(b"not mine")
+        await _sender(pipe, replies, call).chunk(b"mine")
         assert await _frames(box, 1) == [Frame("chunk", 0, b"mine")]
     with pytest.raises(InvalidTag):
         relay.open_frame(KEY, other, relay.seal_frame(KEY, call, Frame("chunk", 0, b"x")))
 
 
 async def test_nothing_readable_lies_in_redis(
-    client: redis.asyncio.Redis, replies: Replies
+    client: redis.asyncio.Redis, pipe: Pipe, replies: Replies
 ) -> None:
     call = IDS.new()
-    await _sender(client, replies, call).chunk(b"canary-in-the-answer")
+    await _sender(pipe, replies, call).chunk(b"canary-in-the-answer")
     found: Any = await client.xrange(replies._stream)
     ((_id, fields),) = found
     assert set(fields) == {b"c", b"f"}
@@ -95,21 +102,21 @@ async def test_nothing_readable_lies_in_redis(
     assert b"canary" not in fields[b"f"]
 
 
-async def test_two_requests_may_wait_for_one_call(
-    client: redis.asyncio.Redis, replies: Replies
-) -> None:
+async def test_two_requests_may_wait_for_one_call(pipe: Pipe, replies: Replies) -> None:
     call = IDS.new()
     with replies.expect(call, KEY) as first, replies.expect(call, KEY) as second:
         assert replies.waiting() == [call]
-        await _sender(client, replies, call).chunk(b"both")
+        await _sender(pipe, replies, call).chunk(b"both")
         assert await _frames(first, 1) == await _frames(second, 1) == [Frame("chunk", 0, b"both")]
     assert replies.waiting() == []
 
 
-async def test_a_flushed_stream_is_read_on(client: redis.asyncio.Redis, replies: Replies) -> None:
+async def test_a_flushed_stream_is_read_on(
+    client: redis.asyncio.Redis, pipe: Pipe, replies: Replies
+) -> None:
     call = IDS.new()
     with replies.expect(call, KEY) as box:
-        sender = _sender(client, replies, call)
+        sender = _sender(pipe, replies, call)
         await sender.chunk(b"before ")
         assert await _frames(box, 1) == [Frame("chunk", 0, b"before ")]
         await client.delete(replies._stream)
@@ -119,11 +126,11 @@ async def test_a_flushed_stream_is_read_on(client: redis.asyncio.Redis, replies:
 
 
 async def test_what_was_read_is_dropped_and_the_stream_forgets_itself(
-    client: redis.asyncio.Redis, replies: Replies
+    client: redis.asyncio.Redis, pipe: Pipe, replies: Replies
 ) -> None:
     call = IDS.new()
     with replies.expect(call, KEY) as box:
-        sender = _sender(client, replies, call)
+        sender = _sender(pipe, replies, call)
         for _ in range(3):
             replies._tidied_at = 0.0
             await sender.chunk(b"x")
@@ -146,7 +153,7 @@ async def test_draining_reaches_every_waiting_request(replies: Replies) -> None:
 
 async def test_without_redis_sending_says_nothing_and_counts_on() -> None:
     away: redis.asyncio.Redis = redis.asyncio.Redis(port=1, socket_connect_timeout=0.2)
-    sender = Sender(away, IDS.new(), IDS.new(), KEY)
+    sender = Sender(Pipe(away), IDS.new(), IDS.new(), KEY)
     await sender.chunk(b"four")
     assert sender.sent == 4
     await away.aclose()
