@@ -26,7 +26,7 @@ def test_from_a_call_to_who_agreed_on_what_in_four_clicks(two: Console, browser:
         assert published["state"] == "published"
         call = jobs("calls")[0]
     ((replay,),) = two.rows(
-        "SELECT replay FROM policies_change_approval WHERE change = %s AND dismissed_at IS NULL",
+        "SELECT replay FROM policies_change_approval WHERE change_id = %s AND dismissed_at IS NULL",
         address.strip("/").rpartition("/")[2],
     )
     assert len(replay) == 64
