@@ -53,6 +53,7 @@ PAGES = (
     ("cleo", "{entry}"),
     ("cleo", "/log/?what=policy&who=member"),
     ("cleo", "/log/state/"),
+    ("cleo", "/log/evidence/"),
     ("cleo", "{published}"),
     ("cleo", "/use-cases/"),
     ("cleo", "/use-cases/insurance/claims-triage/dossier/"),
