@@ -18,7 +18,7 @@ from policies.api.glass_shape import glass_shape
 from policies.api.once import KEY, answered
 from policies.bundles.read import published_documents
 from policies.changes import access, commands, publishing
-from policies.changes.bound import Seen, replay_digest
+from policies.changes.bound import UNSEEN, Seen, replay_digest
 from policies.changes.commands import MAX_TEXT, NewChange
 from policies.changes.models import OPEN, STATES, ChangeRequest, Glass
 from policies.changes.read import conflicts, edits_of, standing
@@ -77,7 +77,10 @@ class Said(serializers.Serializer[Any]):
 
 
 class Approving(Said):
-    """A yes to what was read, all three: what stands there must be that still, else 409; without them it is 428."""
+    """A yes to what was read, all three: what stands there must be that still, else 409. Some of them only are 428.
+
+    Without any, it is a yes to what stands there at that moment.
+    """
 
     base = serializers.IntegerField(
         required=False, allow_null=True, default=None, help_text="the change request's `base`"
@@ -340,7 +343,9 @@ class Publish(Act):
 
 
 def seen_of(said: dict[str, Any]) -> Seen:
-    """What the asker had read."""
+    """What the asker says was read."""
+    if said["base"] is None and not said["digest"] and said["replay"] is None:
+        return UNSEEN
     return Seen(said["base"], said["digest"], said["replay"])
 
 

@@ -22,7 +22,7 @@ class Seen:
 
 
 UNSEEN = Seen()
-"""Of a machine's account that approves what it has just handed in itself."""
+"""Nothing is said of it: a yes to what stands there at that moment, as a script gives it."""
 
 
 def replay_digest(row: ChangeRequest) -> str:
@@ -32,8 +32,8 @@ def replay_digest(row: ChangeRequest) -> str:
 
 
 def require_whole(seen: Seen) -> None:
-    """Raises SeenMissing for a yes of which nobody can say what it was to."""
-    # INVARIANT: an approval binds base, content and replay, each as somebody read it
+    """Raises SeenMissing for a yes that names what it is to by halves."""
+    # INVARIANT: who names what was read names all that an approval binds
     if seen is not UNSEEN and not seen.whole:
         raise SeenMissing(
             "say what you read: `base` and `digest` of the change request, and `replay`, the digest of its replay "

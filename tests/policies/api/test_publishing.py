@@ -5,6 +5,7 @@ import pytest
 from policies.order.lock import control
 from tests.policies.api.conftest import api, read
 from tests.policies.changes.world import FOUR_EYES, World, budget, force, grant
+from tests.policies.people import entries
 from tests.policies.replay.world import documents
 from tests.policies.texts import permission
 
@@ -107,7 +108,8 @@ def test_an_emergency_by_address(world: World) -> None:
     one = f"change-requests/{made['id']}/"
     assert ada("POST", f"{one}break-glass/", {})[0] == 400
     assert dora("POST", f"{one}break-glass/", {"reason": "x"})[1]["code"] == "not_for_break_glass"
-    assert ada("POST", f"{one}break-glass/", {"reason": "it leaks"})[1]["code"] == "seen_missing"
+    half = {"reason": "it leaks", "digest": read(made)["digest"]}
+    assert ada("POST", f"{one}break-glass/", half)[1]["code"] == "seen_missing"
     status, done = ada("POST", f"{one}break-glass/", {"reason": "it leaks", **read(made)})
     assert (status, done["state"], done["flagged"]) == (200, "published", True)
     assert (done["glass"]["actor"], done["glass"]["verdict"]) == (world.ada.actor, "")
@@ -136,3 +138,12 @@ def test_a_shadow_by_address(world: World) -> None:
     assert [mallory(verb, path)[0] for verb in ("GET", "DELETE")] == [404, 404]
     status, found = tariq("DELETE", path)
     assert (status, found["running"], found["told"]) == (200, False, "stopped")
+
+
+def test_a_yes_that_names_nothing_is_to_what_stands_there(world: World) -> None:
+    tariq, cleo = api(world.tariq), api(world.cleo)
+    made = handed(tariq, permission("p", world.tenant), of=world.tenant)
+    status, done = cleo("POST", f"change-requests/{made['id']}/approve/", {})
+    assert (status, done["state"]) == (200, "published")
+    (said,) = entries(kind="change.approved", subject=f"change:{str(made['id']).replace('-', '')}")
+    assert {name: said["data"][name] for name in ("base", "digest", "replay")} == read(made)
