@@ -1,6 +1,5 @@
 """`/api/v1/audit/evidence/`: evidence bundles. A job makes them; they are there for a day, for the one who asked."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +12,11 @@ from rest_framework.response import Response
 
 from audit.api.base import CURSOR, ApiView, Rarely, page
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
-from routing.evidence import access, commands, making
+from controlplane.kernel.errors import InvalidRequest
+from routing.evidence import access, commands
 from routing.evidence.asks import SCOPES, Ask
-from routing.evidence.models import EXPIRED, READY, STATES, Evidence
+from routing.evidence.download import as_file
+from routing.evidence.models import STATES, Evidence
 
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
 
@@ -103,23 +103,7 @@ class Download(ApiView):
     def get(self, request: Request, evidence: UUID) -> StreamingHttpResponse:  # noqa: ARG002 - DRF's signature
         """A tar, for `auditverify.py`. 409 until it is ready, 404 once it has expired."""
         row = access.one(self.principal, evidence)
-        if row.state == EXPIRED:
-            raise NotFound("this bundle has expired; have it made again")
-        if row.state != READY:
-            raise Conflict(f"this bundle is {row.state}")
         return as_file(row)
-
-
-def as_file(row: Evidence) -> StreamingHttpResponse:
-    """A bundle that is ready, to download."""
-    response = StreamingHttpResponse(_pieces(row), content_type="application/x-tar")
-    response["content-disposition"] = f'attachment; filename="evidence-{row.id.hex}.tar"'
-    response["content-length"] = str(row.size_bytes)
-    return response
-
-
-def _pieces(row: Evidence) -> Iterator[bytes]:
-    yield from making.read(row)
 
 
 def _ask(given: dict[str, Any]) -> Ask:
