@@ -1,5 +1,10 @@
 """After all journeys: the log verifies, every call ended once, every nano is accounted for. It runs last."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import audit.auditverify
 from tests.journeys.installation import Installation
 
 TERMINAL = ("call.denied", "call.completed", "call.failed", "call.cancelled")
@@ -58,3 +63,14 @@ def test_no_key_and_no_prompt_in_any_log(mandate: Installation) -> None:
 def test_the_log_verifies(mandate: Installation) -> None:
     said = mandate.manage("audit", "verify").stdout
     assert said.endswith("nothing is wrong\n"), said
+
+
+def test_an_auditor_finds_the_same_offline(mandate: Installation, tmp_path: Path) -> None:
+    """All journeys as one bundle, judged by the one file that knows nothing of ours."""
+    file = tmp_path / "all.tar"
+    mandate.manage("audit", "evidence", "--out", str(file))
+    keys = list(mandate.home.rglob("log_vkey"))
+    key = keys[0].read_text(encoding="utf-8").strip()
+    command = [sys.executable, "-I", audit.auditverify.__file__, str(file), "--key", key]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    assert found.endswith("ok: True\nfirst_bad_index: None\n"), found
