@@ -67,6 +67,7 @@ def test_a_log_that_is_right(tmp_path: Path) -> None:
         "calls": 1,
         "posted": "120",
         "overrun": "0",
+        "opened": 0,
     }
 
 
