@@ -311,7 +311,7 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
         body = transcript if case.row.stream and end.weighed is None else last.body
         return Outcome(200, EVENTS if case.row.stream else JSON, headers, body)
     error = _error(case, end)
-    sent = transcript[: door.flow.sent]
+    sent = door.flow.shown
     event = codec.error_event(error, call, sent=sent)
     if sent:
         return Outcome(200, EVENTS, headers, sent + event)

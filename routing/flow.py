@@ -29,6 +29,11 @@ class Flow:
         """How many bytes of the transcript were handed to the relay."""
         return self._sender.sent
 
+    @property
+    def shown(self) -> bytes:
+        """What the caller has of a broken stream, once its end brings what was not sent yet; nothing where nothing was."""
+        return bytes(self.transcript[: self._held_at]) if self.sent else b""
+
     async def take(self, piece: Piece) -> None:
         """Take a piece in, and send when it is time."""
         self.output_bytes += piece.output_bytes

@@ -26,13 +26,25 @@ from policies.changes.refusals import (
 
 def visible(principal: Principal) -> "QuerySet[ChangeRequest]":
     """The change requests that exist for a principal: all, for who has a role in the organisation; else those of own tenants."""
-    if principal.kind == "key":
-        return ChangeRequest.objects.none()
-    if principal.roles.get(ORGANISATION):
+    own = _tenants(principal)
+    if own is None:
         return ChangeRequest.objects.all()
-    own = {*principal.roles, *(tenant for tenant, _ in principal.teams)} - {ORGANISATION}
-    # INVARIANT: the organisation's own change requests may be about any tenant, so they are for its people alone
     return ChangeRequest.objects.filter(Q(tenant__in=sorted(own)))
+
+
+def sees(principal: Principal, tenant: str) -> bool:
+    """Whether the change requests of a tenant, or the organisation's own, are among those."""
+    own = _tenants(principal)
+    return own is None or tenant in own
+
+
+def _tenants(principal: Principal) -> set[str] | None:
+    if principal.kind == "key":
+        return set()
+    if principal.roles.get(ORGANISATION):
+        return None
+    # INVARIANT: the organisation's own change requests may be about any tenant, so they are for its people alone
+    return {*principal.roles, *(tenant for tenant, _ in principal.teams)} - {ORGANISATION}
 
 
 def get(principal: Principal, change: UUID) -> ChangeRequest:

@@ -1,6 +1,7 @@
 """The change requests that wait for one person, for the menu and the overview: one query, on every page."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -16,22 +17,35 @@ from policies.documents.kinds import KINDS
 _MOST = 100
 
 
-def flagged(principal: Principal) -> list[ChangeRequest]:
-    """Those that need a look whoever asked for it: published by one person alone and not reviewed, or held back at their time."""
-    rows = access.visible(principal).filter(
-        Q(glass__verdict="") | (Q(state__in=OPEN) & ~Q(held_back=""))
-    )
-    return list(rows.select_related("glass").order_by("-updated_at")[:_MOST])
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """Of the change requests that one may see: those that need a look, and what those asked for are called."""
+
+    flagged: tuple[ChangeRequest, ...]
+    titles: Mapping[str, str]
 
 
-def titles(principal: Principal, subjects: Iterable[str]) -> Mapping[str, str]:
-    """What the change requests that entries are about (`change:<hex>`) are called; those that one may not see are left out."""
-    ids = [
+def lately(principal: Principal, subjects: Iterable[str] = ()) -> Lately:
+    """One query. `flagged`: published by one person alone and not reviewed, or held back at their time, the newest first.
+
+    `titles`: by what entries are about (`change:<hex>`), of those among `subjects`.
+    """
+    named = {
         UUID(hex=name) for kind, _, name in (s.partition(":") for s in subjects) if kind == "change"
-    ]
-    if not ids:
-        return {}
-    return {row.subject: row.title for row in access.visible(principal).filter(id__in=ids)}
+    }
+    look = Q(glass__verdict="") | (Q(state__in=OPEN) & ~Q(held_back=""))
+    found = access.visible(principal).filter(look | Q(id__in=named)).select_related("glass")
+    rows = list(found.order_by("-updated_at")[: _MOST + len(named)])
+    return Lately(
+        tuple(row for row in rows if _needs_a_look(row))[:_MOST],
+        {row.subject: row.title for row in rows if row.id in named},
+    )
+
+
+def _needs_a_look(row: ChangeRequest) -> bool:
+    glass = getattr(row, "glass", None)
+    alone = glass is not None and not glass.verdict
+    return alone or (row.state in OPEN and bool(row.held_back))
 
 
 _ANY = (*KINDS, "")

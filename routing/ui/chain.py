@@ -10,6 +10,7 @@ from django.utils import timezone
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import at_revision
 from policies.changes import access as drafting
+from policies.changes.brought import brought
 from policies.ui.people import person
 
 
@@ -59,10 +60,10 @@ def chain(principal: Principal, revision: int, rules: Sequence[Rule]) -> list[Li
             reverse("revision", args=[found.revision]),
         )
     )
-    brought = drafting.visible(principal).filter(published_revision=found.revision).first()
-    if brought is not None:
-        url = reverse("change", args=[brought.pk])
-        links.append(Link("change", brought.title, f"{person(brought.author)} wrote it", url))
+    change = brought(found.revision, found.digest)
+    if change is not None and drafting.sees(principal, change.tenant):
+        url = reverse("change", args=[change.id])
+        links.append(Link("change", change.title, f"{person(change.author)} wrote it", url))
     flag = " alone: single-operator mode, flagged" if found.flagged else ""
     links.append(Link("person", person(found.actor), f"published it{flag}"))
     return links

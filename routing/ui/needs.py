@@ -1,5 +1,6 @@
 """What needs a person first: one thing with its one next step, and the held calls among them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,7 @@ from django.urls import reverse
 from audit.ui.words import ago
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
-from policies.changes.waiting import flagged
+from policies.changes.models import ChangeRequest
 from policies.ui.people import names, person
 from routing.reports.reviews import queue
 
@@ -49,9 +50,9 @@ def _due(at: datetime, now: datetime) -> str:
     return f"in {minutes} min" if minutes < 120 else f"in {minutes // 60} h"
 
 
-def changes_to_look_at(principal: Principal, tenant: str, now: datetime) -> list[Need]:
+def changes_to_look_at(rows: Iterable[ChangeRequest], tenant: str, now: datetime) -> list[Need]:
     """Changes that one person published alone and nobody reviewed, and those that were not published at their time."""
-    rows = [row for row in flagged(principal) if not tenant or row.tenant == tenant]
+    rows = [row for row in rows if not tenant or row.tenant == tenant]
     alone = [row for row in rows if row.published_revision]
     back = [row for row in rows if not row.published_revision]
     needs = []

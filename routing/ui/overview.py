@@ -24,7 +24,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Governed, Published, moment, published
 from policies.changes.models import ChangeRequest
-from policies.changes.waiting import titles
+from policies.changes.waiting import Lately, lately
 from policies.stops.models import Stop
 from policies.ui.people import names, person
 from routing.calls.access import visible
@@ -78,6 +78,7 @@ class _View:
     tenant: str
     now: datetime
     known: Mapping[str, str]
+    lately: Lately
     waiting: Sequence[ChangeRequest] = ()
     stops: Sequence[Stop] = ()
     log: Standing | None = None
@@ -97,12 +98,14 @@ def overview(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("tenant", "")
     shell: Any = request.console  # type: ignore[attr-defined]  # the middleware puts it there
     tenant = asked if asked in tenants else ""
+    recent = _recent(principal, tenant)
     view = _View(
         principal,
         found,
         tenant,
         moment(),
         known=names(),
+        lately=lately(principal, [line.subject for line in recent]),
         waiting=shell.waiting,
         stops=shell.stops,
         log=shell.log,
@@ -123,7 +126,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "no_calls": not sums.ever,
         "curl": first_call(request, principal, found),
         "chart": _chart(view),
-        "changes": _changes(view),
+        "changes": [_change(line, view.known, view.lately.titles) for line in recent],
         "may_read_log": log_access.may_read(principal),
         "may_read_budgets": money_open,
         "near": [row_of(row, found.currency) for row in near],
@@ -142,7 +145,7 @@ def _budgets(view: _View) -> list[Balance]:
 def _needs(view: _View, near: Sequence[Balance], lost: int) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
-        *changes_to_look_at(view.principal, view.tenant, view.now),
+        *changes_to_look_at(view.lately.flagged, view.tenant, view.now),
         *held_calls(view.principal, view.found, view.tenant, view.now),
         *_approvals(view),
         *_stops(view),
@@ -351,25 +354,24 @@ def _chart(view: _View) -> object:
     )
 
 
-def _changes(view: _View) -> list[Change]:
-    if not log_access.may_read(view.principal):
+def _recent(principal: Principal, tenant: str) -> list[Line]:
+    """The newest entry about each thing that people changed."""
+    if not log_access.may_read(principal):
         return []
-    tenants = view.principal.tenants_with(*log_access.READERS)
-    if view.tenant:
-        tenants = frozenset({view.tenant}) if tenants is None else tenants & {view.tenant}
+    tenants = principal.tenants_with(*log_access.READERS)
+    if tenant:
+        tenants = frozenset({tenant}) if tenants is None else tenants & {tenant}
     groups = (Group.POLICY, Group.STOPS, Group.IDENTITY)
     found = log_read.page(Filter(tenants=tenants, groups=groups), limit=8 * _CHANGES_SHOWN)
-    published_by_change = {
+    by_change = {
         line.data["revision"] for line in found.lines if line.kind.name == "change.published"
     }
     newest: dict[str, Line] = {}
     for line in found.lines:
-        said = line.kind.name == "bundle.activated" and line.data["revision"] in published_by_change
+        said = line.kind.name == "bundle.activated" and line.data["revision"] in by_change
         if not said and not line.kind.name.startswith("token."):
             newest.setdefault(line.subject, line)
-    told = list(newest.values())[:_CHANGES_SHOWN]
-    called = titles(view.principal, [line.subject for line in told])
-    return [_change(line, view.known, called) for line in told]
+    return list(newest.values())[:_CHANGES_SHOWN]
 
 
 def _change(line: Line, known: Mapping[str, str], titles: Mapping[str, str]) -> Change:

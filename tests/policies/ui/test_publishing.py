@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from policies.changes import publishing, scheduling, shadows
 from policies.changes.models import ChangeRequest, Glass, Shadow
-from policies.changes.waiting import flagged
+from policies.changes.waiting import lately
 from policies.order.lock import control, mandate_now
 from tests.policies.changes.world import World, budget, force, opened
 from tests.policies.replay.world import Past, documents, record
@@ -105,7 +105,7 @@ def test_what_was_held_back_says_why_and_is_on_the_overview(world: World) -> Non
     tariq = Pages(world.tariq)
     assert "It was not published when its time came: others changed" in words(tariq.get(page(row)))
     assert "1 change was held back at the time to publish" in words(tariq.get("/"))
-    assert flagged(world.mallory) == []
+    assert lately(world.mallory).flagged == ()
 
 
 def test_publishing_alone_is_flagged_until_another_confirms_it(world: World) -> None:
@@ -120,13 +120,13 @@ def test_publishing_alone_is_flagged_until_another_confirms_it(world: World) -> 
     assert "Not reviewed yet. You published this alone; another person reviews it." in words(done)
     # other tests may have left some too: the organisation's people see all
     for who, seen in ((world.ada, ada), (world.dora, dora)):
-        assert row in flagged(who)
+        assert row in lately(who).flagged
         assert "Another member reviews it." in words(seen.get("/"))
     assert "another person reviews it" in words(ada.post(f"{page(row)}confirm-glass/"))
     assert Glass.objects.get(change=row).verdict == ""
     said = words(dora.post(f"{page(row)}confirm-glass/", reason="right so"))
     assert "Dora reviewed it: confirmed, “right so”" in said
-    assert row not in flagged(world.dora)
+    assert row not in lately(world.dora).flagged
 
 
 def test_what_permits_more_is_not_offered_alone(world: World) -> None:

@@ -27,6 +27,7 @@ OWNED = {
         "routing_swept",
         "routing_worker_lease",
     },
+    "evidence": {"routing_evidence", "routing_evidence_part"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
     "reviews": {"routing_review_case", "routing_review_decision"},
