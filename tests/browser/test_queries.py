@@ -94,4 +94,5 @@ def test_no_page_asks_for_each_row(lone_console: Console, tmp_path: Path) -> Non
         assert rows > 10_000
     assert {page: n for page, n in few.items() if n > MOST} == {}
     assert {page: n for page, n in many.items() if n > MOST} == {}
-    assert {page: n for page, n in many.items() if n > few[page]} == {}
+    # a proof reads full tiles, once the tree has any
+    assert {page: n for page, n in many.items() if n > few[page] + page.count("/log/")} == {}
