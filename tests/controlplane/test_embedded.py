@@ -227,6 +227,7 @@ def test_the_settings_that_matter() -> None:
     assert rows["server_version"].startswith("18.")
     assert roles == [
         ("mandate_app", True, False, False),
+        ("mandate_guard", False, False, False),
         ("mandate_owner", False, False, False),
         ("migrator", True, False, False),
         ("postgres", True, True, True),
