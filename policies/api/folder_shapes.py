@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from policies.api.replays import FoundBody
 from policies.api.shapes import ORIGINS, NeedSerializer, ProblemSerializer
+from policies.replay.models import STATES
 
 
 class Identity(serializers.Serializer[Any]):
@@ -117,7 +118,7 @@ class PlanReplay(serializers.Serializer[Any]):
     """The replay of a plan: how far it is, and once it is done what it came to, in figures and in words."""
 
     id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=["queued", "running", "done", "cancelled", "broken"])
+    state = serializers.ChoiceField(choices=STATES)
     told = serializers.CharField(allow_blank=True)
     percent = serializers.IntegerField()
     calls = serializers.IntegerField()

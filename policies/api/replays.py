@@ -19,7 +19,7 @@ from policies.changes import access, replays
 from policies.replay import access as seen
 from policies.replay import commands, drills, told
 from policies.replay.commands import MOST_DAYS
-from policies.replay.models import DONE, DRILL, Replay, ReplaySample
+from policies.replay.models import DONE, DRILL, STATES, Replay, ReplaySample
 from policies.replay.results import Part, part_of
 from policies.replay.values import SHOWN
 
@@ -87,7 +87,7 @@ class ReplayBody(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     title = serializers.CharField(allow_blank=True)
     tenant = serializers.CharField(allow_blank=True)
-    state = serializers.ChoiceField(choices=["queued", "running", "done", "cancelled", "broken"])
+    state = serializers.ChoiceField(choices=STATES)
     stale = serializers.BooleanField(allow_null=True)
     told = serializers.CharField(allow_blank=True)
     percent = serializers.IntegerField()

@@ -7,6 +7,7 @@ from policies.order.ids import new_id
 
 QUEUED, RUNNING, DONE, CANCELLED, BROKEN = "queued", "running", "done", "cancelled", "broken"
 OPEN = (QUEUED, RUNNING)
+STATES = (*OPEN, DONE, CANCELLED, BROKEN)
 CHANGE, DRILL, PLAN = "change", "drill", "plan"
 
 
@@ -51,7 +52,7 @@ class Replay(models.Model):
         db_table = "policies_replay"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=(*OPEN, DONE, CANCELLED, BROKEN)),
+                condition=models.Q(state__in=STATES),
                 name="policies_replay_state",
             ),
             models.CheckConstraint(
