@@ -18,8 +18,11 @@ from pytest_django import DjangoDbBlocker
 from controlplane import env
 from tests import services
 
-# the same examples at every run, and no deadline: a busy machine is no counter-example
-hypothesis_settings.register_profile("repeatable", derandomize=True, deadline=None)
+# the same examples at every run, and no deadline: a busy machine is no counter-example; one counter-example at a time,
+# so that a failure is the assertion itself and not a group of them
+hypothesis_settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, report_multiple_bugs=False
+)
 hypothesis_settings.load_profile("repeatable")
 
 _REAL_CONNECT = socket.socket.connect
