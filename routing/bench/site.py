@@ -1,7 +1,9 @@
 """The benchmark's own installation: `up` in a temporary home, an upstream and a bare proxy in their own processes."""
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from routing.bench.usage import Usage, of_tree
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 120.0
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 _NOT_OURS = {
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
@@ -167,12 +171,18 @@ def process(arguments: list[str], home: Path, port: int) -> Iterator[int]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run yet, and it only asks the kernel
     )
     try:
         yield process.pid
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _die_with_parent() -> None:
+    """A benchmark that is killed leaves nothing running: the kernel ends what it started."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _manage(home: Path, port: int, *arguments: str) -> str:
