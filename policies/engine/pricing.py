@@ -70,6 +70,11 @@ def _ratio(per_million: Decimal) -> tuple[int, int]:
     return up, down * MILLION
 
 
+def bound(tokens: int, ratio: tuple[int, int]) -> int:
+    """Tokens at a price, rounded up to the next nano unit."""
+    return -(-tokens * ratio[0] // ratio[1])
+
+
 def cost(price: PriceRef, usage: UsageCounts) -> int:
     """What usage costs in nano units: each of the four lines rounded up."""
     rate = Decimal(price.rate)

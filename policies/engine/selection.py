@@ -227,7 +227,7 @@ def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tu
 
 def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> Candidate:
     request = view.facts.request
-    # tokens at a price, rounded up to the next nano unit
+    # tokens at a price, rounded up to the next nano unit: `pricing.bound`, written out where it is asked most
     up, down = price.input_ratio
     # a bill has three input lines, each rounded up: two units more than one line can have
     fixed = 2 - (-request.input_tokens_max * up // down)

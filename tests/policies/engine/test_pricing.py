@@ -3,9 +3,11 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policies.engine.decision import PriceRef
-from policies.engine.pricing import UsageCounts, cost, price_on, rate_on
+from policies.engine.pricing import UsageCounts, bound, cost, price_on, rate_on
 from tests.policies.engine.world import world
 
 GPT = ("", "gpt-mini")
@@ -50,3 +52,21 @@ def test_each_line_is_rounded_up_once() -> None:
     assert cost(PRICE, UsageCounts(1, 0, 0, 0)) == 230
     assert cost(PRICE, UsageCounts(1, 1, 1, 1)) == 230 + 23 + 286 + 1840
     assert cost(PRICE, UsageCounts(0, 0, 0, 0)) == 0
+
+
+@given(st.tuples(*[st.integers(0, 10**6)] * 4))
+def test_no_bill_within_the_bounds_is_above_what_was_reserved(
+    counts: tuple[int, int, int, int],
+) -> None:
+    usage = UsageCounts(*counts)
+    price = price_on(world(), world().models[GPT], "2026-11-24")
+    assert price is not None
+    tokens = usage.input + usage.cached_input + usage.cache_write
+    reserved = bound(tokens, price.input_ratio) + 2 + bound(usage.output, price.output_ratio)
+    assert cost(price.ref, usage) <= reserved
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**6), st.integers(1, 10**9))
+def test_bounds_are_exact(tokens: int, up: int, down: int) -> None:
+    exact = bound(tokens, (up, down))
+    assert (exact - 1) * down < tokens * up <= exact * down
