@@ -1,12 +1,14 @@
 """Django's index of the app's tables; each room owns its own."""
 
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
+from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.evidence.models import Evidence, EvidencePart
 from routing.ledger.models import LedgerWindow, Posting
 from routing.notifications.models import BudgetMark, Delivery, Notified
 from routing.reviews.models import ReviewCase, ReviewDecision
 
 __all__ = [
+    "Adjustment",
     "Attempt",
     "BudgetMark",
     "Call",
@@ -16,8 +18,11 @@ __all__ = [
     "Idempotency",
     "LedgerWindow",
     "Notified",
+    "Period",
     "Posting",
     "ReviewCase",
     "ReviewDecision",
+    "Statement",
+    "Verdict",
     "WorkerLease",
 ]

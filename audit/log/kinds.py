@@ -131,7 +131,11 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
         OfCall.NEVER,
         (
             ("budget.alert", "budget passed a mark"),
-            ("month.closed", "month closed"),
+            ("adjustment.proposed", "adjustments proposed"),
+            ("adjustment.accepted", "adjustment accepted"),
+            ("adjustment.rejected", "adjustment rejected"),
+            ("period.prepared", "statement of a month prepared"),
+            ("period.closed", "month closed"),
         ),
     ),
     (

@@ -17,6 +17,7 @@ SILENT = {
     "policies/identity/commands.py": {"find_key": "reads"},
     "policies/replay/commands.py": {"progress": "how far a job is"},
     "policies/stops/commands.py": {"place_of": "reads"},
+    "routing/closing/commands.py": {"lock": "takes a lock"},
     "routing/evidence/commands.py": {
         "broke": "how a job ended; that the bundle was asked for is an entry",
         "claim": "which worker has a job",

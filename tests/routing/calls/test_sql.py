@@ -27,6 +27,12 @@ OWNED = {
         "routing_swept",
         "routing_worker_lease",
     },
+    "closing": {
+        "routing_adjustment",
+        "routing_adjustment_verdict",
+        "routing_statement",
+        "routing_period",
+    },
     "evidence": {"routing_evidence", "routing_evidence_part"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
@@ -90,6 +96,14 @@ def test_no_function_catches_an_exception() -> None:
         "UPDATE routing_review_decision SET verdict = 'approved'",
         "DELETE FROM routing_review_decision",
         "TRUNCATE routing_review_decision",
+        "UPDATE routing_adjustment SET amount_nano = 1",
+        "DELETE FROM routing_adjustment",
+        "UPDATE routing_adjustment_verdict SET accepted = true",
+        "DELETE FROM routing_adjustment_verdict",
+        "UPDATE routing_statement SET body = ''",
+        "DELETE FROM routing_statement",
+        "UPDATE routing_period SET statement = gen_random_uuid()",
+        "DELETE FROM routing_period",
     ],
 )
 async def test_the_application_role_may_not(db: Database, statement: str) -> None:

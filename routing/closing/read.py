@@ -1,0 +1,92 @@
+"""What is closed, what is open, and what waits for finance."""
+
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from controlplane.kernel.errors import NotFound
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import Published
+from routing.closing.adjusting import Proposal
+from routing.closing.models import Adjustment, Period, Statement, Verdict
+from routing.closing.months import following
+
+
+def zone_of(found: Published, tenant: str) -> str:
+    """The time zone whose months the tenant's are: its own, else the organisation's."""
+    document = found.find("Tenant", "", tenant)
+    own = str(document.spec.get("timeZone") or "") if document else ""
+    return own or str(found.organisation.get("timeZone", "UTC"))
+
+
+def last_closed(tenant: str) -> str:
+    """The newest month that is closed; "" for none."""
+    row = Period.objects.filter(tenant=tenant).order_by("-period").values_list("period", flat=True)
+    return str(row.first() or "")
+
+
+def open_month(tenant: str, corrects: str) -> str:
+    """The month to which what corrects another belongs: itself while it is open, else the first that is.
+
+    Months close in order, so the first open one is the one after the last closed.
+    """
+    closed = last_closed(tenant)
+    return corrects if corrects > closed else following(closed)
+
+
+def statement_of(tenant: str, month: str) -> Statement | None:
+    """The statement that closed a month."""
+    return Statement.objects.filter(tenant=tenant, period=month, closed__isnull=False).first()
+
+
+def waiting(rows: "QuerySet[Adjustment]") -> "QuerySet[Adjustment]":
+    """Those that nobody has decided on."""
+    return rows.filter(~Exists(Verdict.objects.filter(adjustment=OuterRef("pk"))))
+
+
+def belonging(tenant: str, month: str) -> "QuerySet[Adjustment]":
+    """The accepted adjustments of a month, oldest first."""
+    return (
+        Adjustment.objects.filter(tenant=tenant, verdict__accepted=True, verdict__period=month)
+        .select_related("verdict")
+        .order_by("pk")
+    )
+
+
+def one_adjustment(rows: "QuerySet[Adjustment]", identity: UUID) -> Adjustment:
+    """One of these. Raises NotFound."""
+    found = rows.filter(pk=identity).first()
+    if found is None:
+        raise NotFound(f'there is no adjustment "{identity}"')
+    return found
+
+
+def one_statement(rows: "QuerySet[Statement]", identity: UUID) -> Statement:
+    """One of these. Raises NotFound."""
+    found = rows.filter(pk=identity).first()
+    if found is None:
+        raise NotFound(f'there is no statement "{identity}"')
+    return found
+
+
+def proposal_of(row: Adjustment) -> Proposal:
+    """A row as the value that it was proposed as."""
+    return Proposal(
+        tenant=row.tenant,
+        corrects=row.corrects,
+        kind=row.kind,
+        amount_nano=row.amount_nano,
+        occurrence=row.occurrence,
+        call=row.call,
+        attempt=row.attempt,
+        team=row.team,
+        route=row.route,
+        model=row.model,
+        provider=row.provider,
+        note=row.note,
+    )
+
+
+def alone(principal: Principal, other: str, found: Published) -> bool:
+    """Whether the same person did the step before, where it takes two."""
+    return principal.actor == other and not found.single_operator
