@@ -84,6 +84,7 @@ app.conf.update(
             "options": {"expires": 15},
         },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
+        "late-usage": {"task": "routing.propose_late", "schedule": crontab(minute="7")},
         "reviews-overdue": {
             "task": "routing.act_on_overdue",
             "schedule": 5.0,

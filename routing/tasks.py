@@ -19,6 +19,7 @@ from policies.replay.job import run_next
 from routing import carrier
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
+from routing.closing.late import propose_late
 from routing.evidence.making import make_next
 from routing.notifications.deriving import derive
 from routing.notifications.sending import send_due
@@ -39,6 +40,12 @@ def execute(call: str) -> None:
 def reconcile() -> int:
     """Post what has been unknown for 72 hours at its reservation; how many."""
     return asyncio.run(_with_pool(lambda db: Sweeper(db, IdSource().new, system_clock).reconcile()))
+
+
+@shared_task(name="routing.propose_late", ignore_result=True)
+def late_usage() -> int:
+    """Propose as adjustments what attempts of closed months came to since; how many were new."""
+    return propose_late()
 
 
 @shared_task(name="routing.expire_idempotency", ignore_result=True)

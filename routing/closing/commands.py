@@ -1,30 +1,115 @@
-"""Propose adjustments, and decide on them. What closes a month is in `closing.py`.
+"""Prepare and close months; propose adjustments and decide on them.
 
-A proposal changes no figure: accepted, it belongs to the open month, and the month that it corrects stays what it was.
+One person of finance prepares a statement, another closes the month with it, unless one may do both alone (single-operator). A
+proposal changes no figure: accepted, it belongs to the first open month, and the month that it corrects stays what it was.
 """
 
+import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Count, Sum
 
 from audit.log.append import append
-from audit.log.entry import build
+from audit.log.entry import Entry, build
 from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.money import format_nano
 from controlplane.kernel.principal import Principal
-from policies.bundles.published import published
+from policies.bundles.published import Published, published
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.closing import access, read
+from routing.closing import access, preparing, read
 from routing.closing.adjusting import LONGEST_NOTE, Proposal, by_tenant, digest_of
-from routing.closing.models import Adjustment, Verdict
+from routing.closing.models import Adjustment, Period, Statement, Verdict
+from routing.closing.months import said
+from routing.closing.statements import body_of
+from routing.closing.statements import digest_of as sha256_of
+
+
+class _Step(NamedTuple):
+    """Who did it, and when."""
+
+    at: datetime
+    actor: str
 
 
 def lock(tenant: str) -> None:
     """For this transaction nobody else closes a month of the tenant, or adds to one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(7002, hashtext(%s))", [tenant])
+
+
+def prepare(principal: Principal, tenant: str, month: str) -> Statement:
+    """Write down what the month comes to, for another to close it with; prepared again, the newest counts.
+
+    Raises Forbidden, NotFound, InvalidRequest, and Conflict with what stands in the way.
+    """
+    access.require_close(principal, tenant)
+    found, now = published(), mandate_now()
+    span = preparing.month_in(found, tenant, month)
+    with transaction.atomic():
+        lock(tenant)
+        _require_ready(found, tenant, month, now)
+        counted, frozen = preparing.prepared(found, span, month, now)
+        body = body_of(counted, frozen)
+        row = Statement(
+            id=new_id(),
+            cut_off_at=now,
+            spent_nano=counted.spent_nano,
+            accrued_nano=counted.accrued_nano,
+            adjusted_nano=counted.adjusted_nano,
+            tenant=tenant,
+            period=month,
+            digest=sha256_of(body),
+            prepared_by=principal.actor,
+            entry=new_id(),
+            body=body,
+        )
+        row.save(force_insert=True)
+        told = {"period": month, "digest": row.digest, **preparing.sums(counted)}
+        append(_entry("period.prepared", row.entry, _Step(now, principal.actor), row, told))
+    return row
+
+
+def close(principal: Principal, statement: UUID, digest: str) -> Period:
+    """Close the month with this statement, whose digest one has seen: from now on nothing in it changes.
+
+    Raises Forbidden, NotFound, and Conflict: closed already, prepared by oneself, or no longer what there is to close.
+    """
+    row = read.one_statement(access.statements(principal), statement)
+    access.require_close(principal, row.tenant)
+    found, now = published(), mandate_now()
+    # INVARIANT: where it takes two, nobody closes a month with the statement that they prepared
+    if read.alone(principal, row.prepared_by, found):
+        raise Conflict("you prepared this statement; another member of finance closes the month")
+    if digest != row.digest:
+        raise Conflict(f'"{digest[:80]}" is not the digest of this statement')
+    with transaction.atomic():
+        lock(row.tenant)
+        _require_ready(found, row.tenant, row.period, now)
+        _require_newest(row)
+        period = Period(
+            statement=row,
+            entry=new_id(),
+            closed_at=now,
+            tenant=row.tenant,
+            period=row.period,
+            closed_by=principal.actor,
+        )
+        period.save(force_insert=True)
+        told = {
+            "period": row.period,
+            "digest": row.digest,
+            "statement": row.id.hex,
+            "total": format_nano(row.total_nano),
+            "preparedBy": row.prepared_by,
+            "flagged": principal.actor == row.prepared_by,
+        }
+        append(_entry("period.closed", period.entry, _Step(now, principal.actor), row, told))
+    return period
 
 
 def propose_adjustments(rows: Iterable[Proposal], *, actor: str) -> int:
@@ -68,6 +153,41 @@ def reject(principal: Principal, adjustment: UUID, reason: str) -> Verdict:
     if not 1 <= len(reason) <= LONGEST_NOTE or "\x00" in reason:
         raise InvalidRequest(f"say why, in at most {LONGEST_NOTE} characters")
     return _decide(principal, adjustment, accepted=False, reason=reason)
+
+
+def _require_ready(found: Published, tenant: str, month: str, now: datetime) -> None:
+    """Raises Conflict with the first thing that stands in the way."""
+    by = read.statement_of(tenant, month)
+    if by is not None:
+        raise Conflict(f"{said(month)} is closed, and stays so")
+    for check in preparing.checklist(found, tenant, month, now):
+        if check.stops and not check.holds:
+            raise Conflict(f"{said(month)} cannot be closed: {check.told}")
+
+
+def _require_newest(row: Statement) -> None:
+    """Raises Conflict unless the statement still is what there is to close the month with."""
+    newest = Statement.objects.filter(tenant=row.tenant, period=row.period).order_by("-id").first()
+    if newest is None or newest.pk != row.pk:
+        raise Conflict("the month was prepared again since; look at the newest statement")
+    adjusted = read.belonging(row.tenant, row.period).aggregate(
+        number=Count("pk"), nano=Sum("amount_nano")
+    )
+    counted = len(json.loads(bytes(row.body))["adjustments"])
+    if (adjusted["number"], adjusted["nano"] or 0) != (counted, row.adjusted_nano):
+        raise Conflict("an adjustment was accepted since; prepare the month again")
+
+
+def _entry(kind: str, entry: UUID, step: _Step, row: Statement, told: dict[str, Any]) -> Entry:
+    return build(
+        kind,
+        id=entry,
+        at=step.at,
+        actor=step.actor,
+        tenant=row.tenant,
+        subject=f"period:{row.tenant}/{row.period}",
+        data=told,
+    )
 
 
 def _propose(tenant: str, fresh: Sequence[Proposal], actor: str) -> None:

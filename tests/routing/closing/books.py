@@ -1,13 +1,16 @@
 """Books of one tenant in two months that lie ahead, whose partitions every database has, and a clock that is after them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from controlplane.kernel.errors import Conflict, Forbidden, NotFound
 from controlplane.kernel.ids import IdSource, uuid7_floor
 from policies.bundles.published import Governed, Published
 from routing.calls.models import Attempt, Call
 from routing.closing.months import following, month_of, span_of
+from routing.ledger.models import Posting
 
 ENDED = {"succeeded", "failed", "reconciled", "voided"}
 
@@ -18,6 +21,15 @@ def month_ahead(number: int) -> str:
     for _ in range(number):
         month = following(month)
     return month
+
+
+def refusal(work: Callable[[], object]) -> str:
+    """The name of the error that it raised; "" for none."""
+    try:
+        work()
+    except (Conflict, Forbidden, NotFound) as error:
+        return type(error).__name__
+    return ""
 
 
 def policy(*tenants: str, zone: str = "Europe/Berlin", mode: str = "four-eyes") -> Published:
@@ -111,7 +123,21 @@ class Books:
             windows=[],
         )
         row.save(force_insert=True)
+        if state in ENDED:
+            self.post(row)
         return row
+
+    def post(self, attempt: Attempt) -> None:
+        """Its posting, which the ledger writes in the same transaction."""
+        Posting(
+            call=attempt.call_id,
+            attempt=attempt.no,
+            posted_at=self.at(),
+            posted_nano=attempt.posted_nano,
+            overrun_nano=attempt.overrun_nano,
+            kind=attempt.state,
+            basis="reported",
+        ).save(force_insert=True)
 
     def settle(
         self, attempt: Attempt, posted: int, overrun: int = 0, at: datetime | None = None
@@ -125,3 +151,4 @@ class Books:
             settled_at=at or self.at(50),
             basis="reported",
         )
+        self.post(Attempt.objects.get(call=attempt.call_id, no=attempt.no))

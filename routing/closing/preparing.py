@@ -1,0 +1,182 @@
+"""Gather what a month's statement says, and what stands in the way of closing it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Q
+
+from audit.log import read as log
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.ids import uuid7_time
+from controlplane.kernel.money import format_nano
+from policies.bundles.published import Published
+from routing.calls.models import Call
+from routing.closing import figures, read
+from routing.closing.figures import Cut, Line, Month
+from routing.closing.models import Adjustment, Statement
+from routing.closing.months import following, month_of, said, span_of
+from routing.closing.statements import (
+    Accepted,
+    Counted,
+    Frozen,
+    body_of,
+    head_of,
+    read_back,
+    window_told,
+)
+from routing.ledger.models import LedgerWindow
+
+GRACE: Final = timedelta(hours=24)
+"""How long after a month's end the last answers and bills of its calls are waited for."""
+SHORTEST_WINDOW: Final = timedelta(days=27)
+"""A statement tells the windows of months and longer; those of days and weeks are in the reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at before a month closes. `stops`: it cannot be closed like this."""
+
+    what: str
+    holds: bool
+    stops: bool
+    told: str
+
+
+def month_in(found: Published, tenant: str, name: str) -> Month:
+    """The tenant's month of this name. Raises InvalidRequest."""
+    try:
+        starts, until = span_of(name, read.zone_of(found, tenant))
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+    return Month(tenant, starts, until)
+
+
+def next_month(found: Published, tenant: str) -> str:
+    """The month that closes next: after the last closed, else that of the first call; "" while there is none."""
+    closed = read.last_closed(tenant)
+    if closed:
+        return following(closed)
+    first = Call.objects.filter(tenant=tenant).order_by("id").values_list("id", flat=True).first()
+    return month_of(uuid7_time(first), read.zone_of(found, tenant)) if first else ""
+
+
+def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[Check, ...]:
+    """What must be so, and what one should know, before this month closes."""
+    month, due = month_in(found, tenant, name), next_month(found, tenant)
+    from_then = month.until + GRACE
+    waits = read.waiting(Adjustment.objects.filter(tenant=tenant, corrects__lte=name)).count()
+    unposted, at = figures.unposted(month), figures.cut(month)
+    unknown = sum(one.state == "unknown" for one in at.held)
+    ended = f"from {from_then.isoformat(timespec='minutes')} on, {GRACE // timedelta(hours=1)} hours after it"
+    before = f"close {said(due)} first" if due and due < name else "the next in order"
+    return (
+        Check("The month and its grace are over", now >= from_then, stops=True, told=ended),
+        Check("Every month before it is closed", name == due, stops=True, told=before),
+        Check(
+            "The ledger has what each attempt cost",
+            not unposted,
+            stops=True,
+            told=f"{unposted} ended attempts differ from their postings",
+        ),
+        Check(
+            "Adjustments are decided on",
+            not waits,
+            stops=True,
+            told=f"{waits} wait for finance",
+        ),
+        Check(
+            "No attempt's cost is unknown",
+            not unknown,
+            stops=False,
+            told=f"{unknown} are accrued at what was reserved, and listed",
+        ),
+        Check(
+            "Every call has ended",
+            not at.open,
+            stops=False,
+            told=f"{len(at.open)} are listed; what they cost yet is late usage",
+        ),
+    )
+
+
+def prepared(found: Published, month: Month, name: str, now: datetime) -> tuple[Counted, Frozen]:
+    """The month's figures as they stand now, and what is kept of this moment."""
+    counted = _counted(month, name, figures.cut(month))
+    document = found.find("Tenant", "", month.tenant)
+    spec = document.spec if document else {}
+    zone = read.zone_of(found, month.tenant)
+    own = {
+        "organisation": found.organisation_name,
+        "costCentre": str(spec.get("costCentre") or ""),
+        "currency": found.currency,
+        "timeZone": zone,
+        "period": name,
+        "policy": {"revision": found.revision, "digest": found.digest},
+    }
+    state = log.state()
+    ids = _windows(found, month)
+    frozen = Frozen(
+        head_of(month, own, now),
+        [window_told(one) for one in figures.windows(month, ids)] if ids else [],
+        list(found.organisation.get("exchangeRates") or []),
+        _prices(found, counted.lines),
+        {"size": state.size, "checkpoint": state.checkpoint},
+    )
+    return counted, frozen
+
+
+def again(statement: Statement) -> bytes:
+    """The statement's bytes from the ledger as it is now: the same for ever, or something changed that may not."""
+    at, frozen = read_back(bytes(statement.body))
+    starts, until = (datetime.fromisoformat(str(frozen.head[name])) for name in ("starts", "until"))
+    month = Month(statement.tenant, starts, until)
+    return body_of(_counted(month, statement.period, at), frozen)
+
+
+def _counted(month: Month, name: str, at: Cut) -> Counted:
+    admitted, denied = figures.calls(month)
+    adjustments = tuple(
+        Accepted(row.id, read.proposal_of(row), row.verdict.decided_by)
+        for row in read.belonging(month.tenant, name)
+    )
+    return Counted(figures.lines(month, at), at, adjustments, admitted, denied)
+
+
+def _windows(found: Published, month: Month) -> list[int]:
+    """The windows that are the tenant's affair alone: of its own budgets, and of the organisation's for it."""
+    about = [
+        budget.name
+        for budget in found.of("Budget")
+        if not budget.tenant and (budget.spec.get("scope") or {}).get("tenant") == month.tenant
+    ]
+    rows = LedgerWindow.objects.filter(
+        Q(tenant=month.tenant) | Q(tenant="", budget__in=about),
+        subject="",
+        starts__lt=month.until,
+        ends__gt=month.starts,
+    )
+    return [row.id for row in rows if row.ends - row.starts >= SHORTEST_WINDOW]
+
+
+def _prices(found: Published, lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """The price lists of the models that were used, as published at the cut-off."""
+    told = []
+    for label in sorted({line.model for line in lines}):
+        tenant, _, name = label.rpartition("/")
+        document = found.find("Model", tenant, name)
+        if document is not None:
+            told.append({"model": label, "prices": list(document.spec.get("prices") or [])})
+    return told
+
+
+def sums(counted: Counted) -> dict[str, str]:
+    """What an entry says a statement comes to."""
+    total = counted.spent_nano + counted.accrued_nano + counted.adjusted_nano
+    return {
+        "spent": format_nano(counted.spent_nano),
+        "accrued": format_nano(counted.accrued_nano),
+        "adjusted": format_nano(counted.adjusted_nano),
+        "total": format_nano(total),
+    }
