@@ -126,25 +126,26 @@ def form_of(text: str) -> Form:
 
 
 def as_file(request: HttpRequest, made: Export) -> StreamingHttpResponse:
-    """An answer that reads as it is sent: under ASGI by an asynchronous iterator, else Django would gather it all first."""
-    at_once = isinstance(request, ASGIRequest)
-    body = _pages(made) if at_once else pages(made)
-    response = StreamingHttpResponse(body, content_type=_TYPES[made.form])
+    """The export as an answer."""
+    response = StreamingHttpResponse(
+        in_pieces(request, pages(made)), content_type=_TYPES[made.form]
+    )
     response["content-disposition"] = f'attachment; filename="{made.name}"'
     response["x-mandate-entry"] = made.entry.hex
     return response
 
 
-async def _pages(made: Export) -> AsyncIterator[bytes]:
-    """`pages`, each piece read in Django's thread."""
-    yield head(made.form)
-    after: UUID | None = None
-    while True:
-        piece, after = await sync_to_async(page)(made, after)
-        if piece:
-            yield piece
-        if after is None:
-            return
+def in_pieces(
+    request: HttpRequest, pieces: Iterator[bytes]
+) -> Iterator[bytes] | AsyncIterator[bytes]:
+    """What an answer reads as it is sent: under ASGI an asynchronous iterator, else Django would gather it all first."""
+    return _awaited(pieces) if isinstance(request, ASGIRequest) else pieces
+
+
+async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Each piece read in Django's thread."""
+    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+        yield piece
 
 
 def _csv(rows: Sequence[read.Told]) -> bytes:

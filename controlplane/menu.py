@@ -102,6 +102,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
         (
             ("Audit log", "log", "log", LOG_ROLES),
             ("Use cases", "rule", "use-cases", LOG_ROLES),
+            ("Holds and erasures", "lock", "keeping", LOG_ROLES),
         ),
     ),
     (

@@ -1,7 +1,5 @@
 """`/api/v1/holds/`, `erasures/`, `subjects/`: what is kept on purpose, what is forgotten, and what is known of one person."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,17 +12,14 @@ from rest_framework.response import Response
 
 from audit.api.base import CURSOR, ApiView, Often, Rarely, page
 from audit.retention import commands, read
-from audit.retention.commands import NewErasure
 from audit.retention.models import HOLDS, Erasure, Hold
-from audit.vault.keys import subject_of_team
 from controlplane.kernel.clock import to_text
-from controlplane.kernel.errors import InvalidRequest
-from controlplane.kernel.ids import call_name, parse_call_name
+from controlplane.kernel.ids import call_name
 from policies.api.once import KEY, answered
 from policies.bundles.published import published
 from routing.reports.content import store
-from routing.retention import subjects
-from routing.retention.holding import NewTarget, held
+from routing.retention import erasing, subjects
+from routing.retention.holding import held, target_of
 
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
 
@@ -145,7 +140,7 @@ class Holds(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Set a legal hold: nothing of it is pruned or erased from then on."""
-        target = _target(_valid(HoldWanted, request))
+        target = target_of(_valid(HoldWanted, request))
         return answered(request, self.principal, lambda: (201, _hold(held(self.principal, target))))
 
 
@@ -180,19 +175,11 @@ class Erasures(ApiView):
         said = _valid(ErasureWanted, request)
 
         def work() -> tuple[int, Any]:
-            wanted = self._wanted(said)
+            target = said["kind"], said["tenant"], said["name"]
+            wanted = erasing.wanted(self.principal, target, said["basis"])
             return 201, _erasure(commands.ask_erasure(self.principal, wanted, store()))
 
         return answered(request, self.principal, work)
-
-    def _wanted(self, said: dict[str, str]) -> NewErasure:
-        kind, tenant, name = said["kind"], said["tenant"], said["name"]
-        if kind == "user":
-            return subjects.wanted(subjects.find(self.principal, tenant, name), said["basis"])
-        if not re.match(NAME, name):
-            raise InvalidRequest(f'"{name[:40]}" is no {kind}')
-        key = subject_of_team(tenant, name) if kind == "team" else f"tenant/{tenant}/{name}"
-        return NewErasure(kind=kind, tenant=tenant, key=key, basis=said["basis"])
 
 
 class ConfirmErasure(ApiView):
@@ -232,29 +219,13 @@ class SubjectExport(ApiView):
         """Take along all that is stored of one user, as JSON lines; an entry says who did, and why."""
         said = _valid(SubjectExportWanted, request)
         lines = subjects.export(self.principal, said["tenant"], said["user"], said["reason"])
-        answer = StreamingHttpResponse(_file(lines), content_type="application/jsonl")
-        answer["content-disposition"] = 'attachment; filename="subject.jsonl"'
-        return answer
-
-
-def _file(lines: Iterator[str]) -> Iterator[str]:
-    return (f"{line}\n" for line in lines)
+        return subjects.as_file(request._request, lines)  # noqa: SLF001 - DRF keeps Django's request there
 
 
 def _valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     asked = shape(data=request.data)
     asked.is_valid(raise_exception=True)
     return dict(asked.validated_data)
-
-
-def _target(said: dict[str, Any]) -> NewTarget:
-    if said["kind"] != "call":
-        return NewTarget(**said)
-    try:
-        call = parse_call_name(said["name"])
-    except ValueError:
-        raise InvalidRequest(f'"{said["name"][:60]}" is no call') from None
-    return NewTarget(kind="call", tenant=said["tenant"], call=call, reason=said["reason"])
 
 
 def _hold(row: Hold) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Who may look a data subject up, and take along what is known of one."""
 
-from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.errors import Forbidden, InvalidRequest
 from controlplane.kernel.principal import Principal, require
 
 LOOKERS = ("admin", "auditor")
@@ -16,3 +16,23 @@ def require_export(principal: Principal, tenant: str, reason: str) -> None:
     require(principal, "auditor", tenant=tenant)
     if not reason.strip():
         raise InvalidRequest("say why you take it along: the reason stands in the log")
+
+
+def may_export(principal: Principal, tenant: str) -> bool:
+    """Whether a page offers to take content along."""
+    return principal.holds("auditor", tenant)
+
+
+def may_look_anywhere(principal: Principal) -> bool:
+    """Whether there is a tenant whose data subjects one may look up."""
+    return principal.tenants_with(*LOOKERS) != frozenset()
+
+
+def require_look_anywhere(principal: Principal) -> frozenset[str] | None:
+    """The tenants whose data subjects one may look up; None for all. Raises Forbidden where there are none."""
+    places = principal.tenants_with(*LOOKERS)
+    if places == frozenset():
+        raise Forbidden(
+            f"data subjects are looked up by admins and auditors; {principal.name} is neither"
+        )
+    return places

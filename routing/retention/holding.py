@@ -1,5 +1,6 @@
 """Set a legal hold on what people name: a user's id, a use case, a call. Whether it is there is asked here, in every app."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,6 +8,8 @@ from audit.retention import access, commands
 from audit.retention.commands import NewHold
 from audit.retention.models import Hold
 from audit.vault.keys import find_user
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.ids import parse_call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import published
 from routing.calls.models import Call
@@ -22,6 +25,18 @@ class NewTarget:
     name: str = ""
     call: UUID | None = None
     reason: str
+
+
+def target_of(said: Mapping[str, str]) -> NewTarget:
+    """What a form or a body says. Raises InvalidRequest for what is no call."""
+    kind, tenant, name, reason = (said[key] for key in ("kind", "tenant", "name", "reason"))
+    if kind != "call":
+        return NewTarget(kind=kind, tenant=tenant, name=name, reason=reason)
+    try:
+        call = parse_call_name(name)
+    except ValueError:
+        raise InvalidRequest(f'"{name[:60]}" is no call') from None
+    return NewTarget(kind="call", tenant=tenant, call=call, reason=reason)
 
 
 def held(principal: Principal, target: NewTarget) -> Hold:

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
 
+from audit.export import in_pieces
 from audit.log.append import append
 from audit.log.entry import build
 from audit.log.models import Entry
@@ -87,8 +89,8 @@ def wanted(subject: Subject, basis: str) -> NewErasure:
     return NewErasure(kind="user", tenant=subject.tenant, key=subject.key, basis=basis)
 
 
-def export(principal: Principal, tenant: str, user: str, reason: str) -> Iterator[str]:
-    """One JSON object a line: the subject, then each call with its content, entries and cases.
+def export(principal: Principal, tenant: str, user: str, reason: str) -> Iterator[bytes]:
+    """One JSON object a line, each ending in one: the subject, then each call with its content, entries and cases.
 
     Raises Forbidden, InvalidRequest, NotFound before anything is read; the entry is committed before the first line.
     """
@@ -109,10 +111,22 @@ def export(principal: Principal, tenant: str, user: str, reason: str) -> Iterato
     return _lines(subject, _calls(tenant, user)[1])
 
 
-def _lines(subject: Subject, calls: "QuerySet[Call]") -> Iterator[str]:
-    yield json.dumps(subject.as_dict())
+def as_file(request: HttpRequest, lines: Iterator[bytes]) -> StreamingHttpResponse:
+    """An export as an answer, to page and API alike."""
+    answer = StreamingHttpResponse(in_pieces(request, lines), content_type="application/jsonl")
+    answer["content-disposition"] = 'attachment; filename="subject.jsonl"'
+    return answer
+
+
+def _lines(subject: Subject, calls: "QuerySet[Call]") -> Iterator[bytes]:
+    yield _json_line(subject.as_dict())
     for call in calls.order_by("pk").iterator(_CHUNK):
-        yield json.dumps(_line(call), ensure_ascii=False)
+        yield _json_line(_line(call))
+
+
+def _json_line(said: dict[str, object]) -> bytes:
+    """Half of a pair that some client sent stays as the escape that it was."""
+    return f"{json.dumps(said, ensure_ascii=False)}\n".encode(errors="backslashreplace")
 
 
 def _line(call: Call) -> dict[str, object]:

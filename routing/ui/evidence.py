@@ -50,7 +50,7 @@ def bundles(request: HttpRequest) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, evidence: UUID) -> StreamingHttpResponse:
     """`/log/evidence/<id>/`: the tar, for whoever had it made."""
-    return as_file(access.one(principal_of(request), evidence))
+    return as_file(request, access.one(principal_of(request), evidence))
 
 
 def _ask(request: HttpRequest) -> Ask:

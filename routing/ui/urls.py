@@ -10,6 +10,7 @@ from routing.ui import (
     duties,
     entry,
     evidence,
+    keeping,
     models,
     notifications,
     overview,
@@ -17,6 +18,7 @@ from routing.ui import (
     report,
     reviews,
     search,
+    subjects,
     supposing,
 )
 
@@ -42,6 +44,12 @@ urlpatterns = [
     path("log/evidence/", evidence.bundles, name="evidence"),
     path("log/evidence/<uuid:evidence>/", evidence.download, name="evidence-download"),
     path("log/<entry:identity>/", entry.entry, name="log-entry"),
+    path("keeping/", keeping.holds, name="keeping"),
+    path("keeping/holds/<uuid:hold>/lift/", keeping.lift, name="hold-lift"),
+    path("keeping/erasures/", keeping.erasures, name="erasures"),
+    path("keeping/erasures/<uuid:erasure>/", keeping.erasure, name="erasure"),
+    path("keeping/subjects/", subjects.subjects, name="subjects"),
+    path("keeping/subjects/export/", subjects.export, name="subject-export"),
     path("use-cases/", dossier.use_cases, name="use-cases"),
     path("use-cases/<str:tenant>/<str:name>/dossier/", dossier.dossier, name="dossier"),
     path("search/", search.search, name="search"),

@@ -231,6 +231,7 @@ MENU = (
     ("Spend", "ada cleo finn mallory"),
     ("Audit log", "ada cleo"),
     ("Use cases", "ada cleo"),
+    ("Holds and erasures", "ada cleo"),
     ("API keys", "ada cleo mallory"),
     ("Members", "ada cleo finn rui mallory"),
     ("Tenants", "ada cleo finn rui mallory"),

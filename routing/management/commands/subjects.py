@@ -51,4 +51,4 @@ class Command(Base):
         out = options["out"]
         with out.open("x", encoding="utf-8") if out else sys.stdout as file:
             for line in lines:
-                file.write(f"{line}\n")
+                file.write(line.decode())
