@@ -144,8 +144,12 @@ def in_pieces(
 
 async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Each piece read in Django's thread."""
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    while (piece := await sync_to_async(_next)(pieces)) is not None:
         yield piece
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)
 
 
 def _csv(rows: Sequence[read.Told]) -> bytes:
