@@ -11,9 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.retention.models import Erasure, Hold
 from audit.vault.keys import subject_of_team
-from controlplane.kernel.ids import call_name
+from controlplane.kernel.ids import call_name, uuid7_time
 from routing.reports.content import store
-from routing.retention import subjects
 from routing.ui import keeping
 from tests.policies.changes.world import World, world
 from tests.policies.people import entries
@@ -143,7 +142,7 @@ def test_a_hold_shows_before_anybody_asks_and_stops_who_confirms(made: World) ->
 def test_a_month_is_looked_at_by_its_calls(made: World) -> None:
     shop = Shop(made.tenant)
     call = shop.call("ann", b"one")
-    month = f"{subjects.uuid7_time(call):%Y-%m}"
+    month = f"{uuid7_time(call):%Y-%m}"
     form = {"kind": "month", "tenant": made.tenant, "name": month}
     ada = Pages(made.ada)
     assert "Calls1 Review cases0" in words(ada.post("/keeping/erasures/", **form))
