@@ -30,7 +30,8 @@ IF_MATCH: Final = OpenApiParameter(
     "If-Match",
     str,
     OpenApiParameter.HEADER,
-    description="the digest of the text this began from (`none`: there was none); another's newer save is 412 then",
+    description="the digest of the text that this began from (`none`: there was none; `*`: whatever stands there). Another's "
+    "newer save is 412; where something stands there and nothing is said it is 428. A document that is not there yet needs none.",
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -381,9 +382,8 @@ def _identity(request: Request, kind: str, name: str) -> Identity:
 
 
 def _seen(request: Request) -> str:
-    """What `If-Match` names, quoted as HTTP has it or bare; `*` asks for nothing."""
-    told = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
-    return "" if told == "*" else told
+    """What `If-Match` names, quoted as HTTP has it or bare."""
+    return str(request.headers.get("if-match", "")).strip().removeprefix("W/").strip('"')
 
 
 def _reason(request: Request) -> str:

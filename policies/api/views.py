@@ -15,6 +15,7 @@ from policies.api.once import KEY, answered
 from policies.bundles import access
 from policies.bundles.models import Bundle, Document
 from policies.bundles.published import Governed, published
+from policies.changes.seen import digest
 from policies.stops import read
 from policies.stops.commands import NewStop, lift_stop, set_stop
 from policies.stops.models import KINDS, Stop
@@ -38,6 +39,7 @@ class DocumentBody(DocumentHead):
     revision = serializers.IntegerField()
     spec = serializers.DictField()
     source = serializers.CharField()  # type: ignore[assignment] # DRF's metaclass takes fields off the class
+    digest = serializers.CharField(help_text="of `source`: what an edit that begins from it names")
 
 
 class DocumentList(serializers.Serializer[Any]):
@@ -140,8 +142,8 @@ class OneDocument(ApiView):
         head = Document.objects.filter(kind=kind, tenant=tenant, name=name).first()
         if head is None:
             raise NotFound(f'there is no {kind} "{name}"')
-        spec = {"spec": dict(one.spec), "source": head.source, "revision": head.revision}
-        return Response({**_head(one), **spec})
+        text = {"source": head.source, "digest": digest(head.source), "revision": head.revision}
+        return Response({**_head(one), "spec": dict(one.spec), **text})
 
 
 class Bundles(ApiView):

@@ -15,6 +15,7 @@ from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.past import some_at
+from policies.bundles.publish import BaseMoved
 from policies.bundles.read import published_documents, require_published
 from policies.changes import access, checks, replays
 from policies.changes.kept import refuse_kept
@@ -31,7 +32,7 @@ from policies.changes.models import (
 )
 from policies.changes.read import edits_of
 from policies.changes.refusals import EditedMeanwhile, PublishedAlready, WrongState
-from policies.changes.seen import in_change, overtaken, require_seen
+from policies.changes.seen import require_new, require_seen
 from policies.changes.texts import UNREADABLE, Slot, digest_of, named, one, slots
 from policies.documents.document import Identity
 from policies.documents.fields import NEVER_LITERAL
@@ -46,7 +47,10 @@ _NAMED_IN_ENTRY = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChange:
-    """A change request to begin. `author` is who wrote it where the command line hands in another's work."""
+    """A change request to begin. `author` is who wrote it where the command line hands in another's work.
+
+    `base` is the revision that its texts were read beside, where they were: another's that was published since is not undone.
+    """
 
     title: str
     reason: str = ""
@@ -54,12 +58,16 @@ class NewChange:
     origin: str = "console"
     author: str = ""
     rollback_of: int | None = None
+    base: int | None = None
     publish_at: datetime | None = None
     source: str = ""
 
 
 def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
-    """Begin one against the bundle in force. Raises NotFound, Forbidden, InvalidRequest, Unavailable before `init`."""
+    """Begin one against the bundle in force. Raises NotFound, Forbidden, InvalidRequest, Unavailable before `init`.
+
+    Raises BaseMoved where another is in force than the one that was read.
+    """
     access.require_draft(principal, wanted.tenant)
     title = wanted.title.strip()
     if not title or len(title) > 200 or "\n" in title:
@@ -67,6 +75,10 @@ def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
     if len(wanted.reason) > 4000:
         raise InvalidRequest("the reason has at most 4,000 characters")
     base, at = require_published(), mandate_now()
+    if wanted.base not in (None, base):
+        raise BaseMoved(
+            f"revision {base} was published since revision {wanted.base} was read; try again"
+        )
     row = ChangeRequest(
         id=new_id(),
         tenant=wanted.tenant,
@@ -99,7 +111,8 @@ def draft(principal: Principal, wanted: NewChange) -> ChangeRequest:
 def put_texts(principal: Principal, change: UUID, content: str, seen: str = "") -> list[Edit]:
     """Put every document of a YAML text. What cannot be read is kept with its problems. Raises NotFound, Forbidden, Conflict.
 
-    `seen` is the digest of the change request that the text was written beside: then another's newer edit is not replaced.
+    `seen` is the digest of the change request that the text was written beside: a newer edit is not replaced (Overtaken), nor
+    any where nothing is said (Unseen).
     """
     row = access.editable(principal, change)
     require_state(row, OPEN)
@@ -109,8 +122,9 @@ def put_texts(principal: Principal, change: UUID, content: str, seen: str = "") 
         raise InvalidRequest("there is no document in this text")
 
     def write(now: ChangeRequest) -> list[Edit]:
-        if seen and seen != now.digest:
-            _require_new(now, found)
+        # one that does not say what it is of never replaces another
+        for slot in (slot for slot in found if slot.identity[0] or slot.identity[2] != UNREADABLE):
+            require_new(now, slot.identity, seen, slot.text)
         return _put(now, found, principal)
 
     return _edit(principal, row, write)
@@ -121,7 +135,8 @@ def put_text(
 ) -> Edit:
     """Put the YAML of one document. A text that cannot be read, or is of another document, is kept with its problems.
 
-    `seen` is the digest of the text that this one was begun from. Raises Overtaken where another stands there by now.
+    `seen` is the digest of the text that this one was begun from. Raises Overtaken where another stands there by now, Unseen
+    where nothing is said and something stands there.
     """
     row = access.editable(principal, change)
     require_state(row, OPEN)
@@ -145,8 +160,8 @@ def delete_document(principal: Principal, change: UUID, identity: Identity, seen
         raise NotFound(f"there is no {named(identity)} in revision {row.base}")
 
     def write(now: ChangeRequest) -> list[Edit]:
-        require_seen(now, identity, seen, None)
         refuse_kept(now, [identity])
+        require_seen(now, identity, seen, None)
         return [_write(now, identity, principal, Edit(deletes=True, before=before))]
 
     return _edit(principal, row, write)[0]
@@ -159,10 +174,11 @@ def remove_edit(principal: Principal, change: UUID, identity: Identity, seen: st
 
     def write(now: ChangeRequest) -> list[Edit]:
         kind, tenant, name = identity
-        require_seen(now, identity, seen, None)
-        gone, _ = now.edits.filter(kind=kind, tenant=tenant, name=name).delete()
-        if not gone:
+        found = now.edits.filter(kind=kind, tenant=tenant, name=name)
+        if not found.exists():
             raise NotFound(f"this change request does not edit {named(identity)}")
+        require_seen(now, identity, seen, None)
+        found.delete()
         return []
 
     _edit(principal, row, write)
@@ -307,14 +323,6 @@ def _put(row: ChangeRequest, found: Sequence[Slot], principal: Principal) -> lis
         edit = Edit(source=slot.text, problems=problems, before=before.get(identity))
         written.append(_write(row, identity, principal, edit))
     return written
-
-
-def _require_new(row: ChangeRequest, found: Sequence[Slot]) -> None:
-    """Raises Overtaken where a text would replace what somebody wrote into the change request meanwhile."""
-    for slot in found:
-        standing = in_change(row, slot.identity)
-        if standing.by and standing.source != slot.text:
-            raise overtaken(slot.identity, standing)
 
 
 def _refuse_secrets(found: Sequence[Slot]) -> None:

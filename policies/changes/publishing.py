@@ -52,6 +52,7 @@ from policies.changes.refusals import (
     ReplayStale,
     TooEarly,
 )
+from policies.changes.seen import ANYTHING
 from policies.documents.document import Identity
 from policies.documents.problems import InvalidDocuments
 from policies.order.ids import new_id
@@ -247,7 +248,11 @@ def rollback(
     if not put and not gone:
         raise Conflict(f"revision {base.revision} has the documents of revision {revision} already")
     wanted = NewChange(
-        title=f"Back to revision {revision}", reason=reason, rollback_of=revision, author=author
+        title=f"Back to revision {revision}",
+        reason=reason,
+        rollback_of=revision,
+        author=author,
+        base=base.revision,
     )
     return propose(principal, wanted, put, gone)
 
@@ -260,7 +265,7 @@ def propose(
     if put:
         put_texts(principal, row.id, "---\n".join(put))
     for identity in delete:
-        delete_document(principal, row.id, identity)
+        delete_document(principal, row.id, identity, ANYTHING)
     return submit(principal, row.id)
 
 

@@ -11,6 +11,7 @@ from policies.bundles.snapshot import bundle_at
 from policies.changes import access
 from policies.changes.commands import NewChange, draft, put_text
 from policies.changes.models import ChangeRequest
+from policies.changes.seen import ANYTHING
 from policies.decisions.models import Decision
 from policies.engine.decide import decide
 from policies.engine.facts import decode
@@ -40,7 +41,7 @@ def suppose(principal: Principal, call: UUID, tenant: str) -> Supposed:
     test = drafted(facts, decision)
     wanted = NewChange(title=f"A test of {call_name(call)}", reason=_reason(test), tenant=tenant)
     change = draft(principal, wanted)
-    put_text(principal, change.id, ("PolicyTest", tenant, test.name), test.text)
+    put_text(principal, change.id, ("PolicyTest", tenant, test.name), test.text, ANYTHING)
     change.refresh_from_db()
     return Supposed(change, test)
 

@@ -19,6 +19,7 @@ from policies.changes.commands import NewChange, delete_document, draft, put_tex
 from policies.changes.models import APPROVAL, OPEN, ChangeRequest, Edit
 from policies.changes.read import edits_of, missing_words, standing
 from policies.changes.refusals import RoleMissing
+from policies.changes.seen import ANYTHING
 from policies.documents.document import Document, Identity
 from policies.folders.folder import Folder, lines_around
 from policies.folders.planning import Laid, Wanted, lay, needs_of, prepared
@@ -91,13 +92,14 @@ def hand_in(principal: Principal, laid: Laid, said: Said) -> ChangeRequest:
         tenant=laid.wanted.tenant,
         origin="git",
         author=said.author,
+        base=laid.base.revision,
         source=laid.folder.source_digest,
     )
     row = draft(principal, change)
     if laid.touched:
         put_texts(principal, row.id, "---\n".join(d.source for d in laid.touched))
     for identity in laid.difference.deleted:
-        delete_document(principal, row.id, identity)
+        delete_document(principal, row.id, identity, ANYTHING)
     places = {d.identity: noted(place_in(laid, d)) for d in laid.touched}
     edits = edits_of(row)
     for edit in edits:

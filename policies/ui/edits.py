@@ -163,7 +163,7 @@ def _edited(
             # what it says now decides where it belongs
             found = commands.put_texts(principal, row.id, text)
             if identity not in {one.identity for one in found}:
-                commands.remove_edit(principal, row.id, identity)
+                commands.remove_edit(principal, row.id, identity, seen)
         else:
             found = [commands.put_text(principal, row.id, identity, text, seen)]
     except Overtaken:

@@ -113,10 +113,13 @@ def published(console: Console, address: str) -> None:
 def taken_away(console: Console, kind: str, name: str) -> None:
     """A document of insurance, where it is published: others did not reckon with it."""
     with console.bearer(console.tokens["developer"]) as tariq:
-        if tariq.get(f"/documents/{kind}/{name}/?tenant=insurance").status_code != 200:
+        read = tariq.get(f"/documents/{kind}/{name}/?tenant=insurance")
+        if read.status_code != 200:
             return
+        seen = {"If-Match": read.json()["digest"]}
         wanted = {"title": f"No {name} any more", "tenant": "insurance"}
         one = f"/change-requests/{done(tariq.post('/change-requests/', json=wanted), 201)['id']}/"
-        done(tariq.put(f"{one}edits/{kind}/{name}/?tenant=insurance", json={"deletes": True}))
+        edit = f"{one}edits/{kind}/{name}/?tenant=insurance"
+        done(tariq.put(edit, json={"deletes": True}, headers=seen))
         done(tariq.post(f"{one}submit/"))
     published(console, one)

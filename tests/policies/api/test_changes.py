@@ -84,13 +84,18 @@ def test_every_step_by_address(world: World) -> None:
     _, handed = tariq("POST", f"{one}submit/")
     assert handed["state"] == "checks"
     address = f"{one}edits/Permission/p/?tenant={world.tenant}"
-    status, edit = tariq("PUT", address, {"source": permission("p", world.tenant)})
+    status, refused = tariq("PUT", address, {"source": permission("p", world.tenant)})
+    assert (status, refused["code"]) == (428, "if_match_missing")
+    seen = edits["items"][0]["digest"]
+    assert refused["theirs"]["digest"] == seen
+    status, edit = tariq("PUT", address, {"source": permission("p", world.tenant)}, match=seen)
     assert (status, edit["problems"]) == (200, [])
     assert tariq("GET", one)[1]["state"] == "approval"
     status, back = cleo("POST", f"{one}request-changes/", {"reason": "too wide"})
     assert (status, back["state"], back["note"]) == (200, "draft", "too wide")
     assert cleo("POST", f"{one}request-changes/", {})[0] == 400
-    assert tariq("DELETE", address)[0] == 204
+    assert tariq("DELETE", address)[0] == 428
+    assert tariq("DELETE", address, match=edit["digest"])[0] == 204
     assert tariq("DELETE", address)[0] == 404
     assert tariq("POST", f"{one}submit/")[0] == 400
     status, ended = tariq("POST", f"{one}withdraw/", {"reason": "never mind"})
@@ -126,7 +131,10 @@ def test_deleting_needs_what_is_there(world: World) -> None:
     tariq = api(world.tariq)
     _, made = tariq("POST", "change-requests/", {"title": "Gone", "tenant": world.tenant})
     one = f"change-requests/{made['id']}/edits/Permission"
-    status, edit = tariq("PUT", f"{one}/p/?tenant={world.tenant}", {"deletes": True})
+    of = f"?tenant={world.tenant}"
+    assert tariq("PUT", f"{one}/p/{of}", {"deletes": True})[0] == 428
+    seen = tariq("GET", f"documents/Permission/p/{of}")[1]["digest"]
+    status, edit = tariq("PUT", f"{one}/p/{of}", {"deletes": True}, match=seen)
     assert (status, edit["deletes"]) == (200, True)
     assert "+++ /dev/null" in edit["diff"]
     assert tariq("PUT", f"{one}/q/?tenant={world.tenant}", {"deletes": True})[0] == 404

@@ -12,6 +12,7 @@ from policies.changes import access, commands, glass, publishing, rebasing, sche
 from policies.changes import checks as checks_room
 from policies.changes.commands import NewChange
 from policies.changes.models import ChangeRequest, Edit
+from policies.changes.seen import ANYTHING
 from policies.documents.problems import InvalidDocuments, Problem
 from policies.order.lock import control, mandate_now
 from tests.policies.changes.world import World, budget, force, opened
@@ -221,8 +222,10 @@ def test_types_and_references_are_told_at_their_place(world: World) -> None:
     file = f"{world.tenant}/Permission/p.yaml"
     assert (file, 7, 17) in found
     assert any("there is no Tenant" in told for told in found.values())
-    commands.put_texts(world.tariq, row.id, permission("p", world.tenant, "request.stream"))
-    commands.remove_edit(world.tariq, row.id, ("Budget", world.tenant, "b"))
+    commands.put_texts(
+        world.tariq, row.id, permission("p", world.tenant, "request.stream"), ANYTHING
+    )
+    commands.remove_edit(world.tariq, row.id, ("Budget", world.tenant, "b"), ANYTHING)
     row.refresh_from_db()
     assert (row.state, set(checks(row).values())) == ("approval", {True})
 
@@ -231,11 +234,11 @@ def test_deleting_a_document_and_taking_the_edit_back(world: World) -> None:
     force(permission("p", world.tenant))
     row = draft(world.tariq, world.tenant)
     identity = ("Permission", world.tenant, "p")
-    edit = commands.delete_document(world.tariq, row.id, identity)
+    edit = commands.delete_document(world.tariq, row.id, identity, ANYTHING)
     assert (edit.deletes, edit.before) == (True, permission("p", world.tenant))
     with pytest.raises(NotFound, match="in revision"):
         commands.delete_document(world.tariq, row.id, ("Permission", world.tenant, "nope"))
-    commands.remove_edit(world.tariq, row.id, identity)
+    commands.remove_edit(world.tariq, row.id, identity, ANYTHING)
     assert row.edits.count() == 0
     with pytest.raises(NotFound, match="does not edit"):
         commands.remove_edit(world.tariq, row.id, identity)
@@ -250,7 +253,7 @@ def test_the_text_at_an_address_must_be_of_that_document(world: World) -> None:
     identity = ("Permission", world.tenant, "p")
     edit = commands.put_text(world.tariq, row.id, identity, permission("q", world.tenant))
     assert (edit.identity, len(edit.problems)) == (identity, 1)
-    edit = commands.put_text(world.tariq, row.id, identity, permission("p", world.tenant))
+    edit = commands.put_text(world.tariq, row.id, identity, permission("p", world.tenant), ANYTHING)
     assert (edit.identity, edit.problems, row.edits.count()) == (identity, [], 1)
     with pytest.raises(InvalidRequest, match="at most"):
         commands.put_text(world.tariq, row.id, identity, "x" * (commands.MAX_TEXT + 1))
@@ -341,7 +344,7 @@ def test_a_literal_secret_is_refused_at_its_place(world: World) -> None:
     with pytest.raises(InvalidRequest, match=r"line 4, spec\.credential: a literal secret is not"):
         commands.put_texts(world.ada, row.pk, LEAKY)
     with pytest.raises(InvalidRequest, match="write its name instead"):
-        commands.put_text(world.ada, row.pk, ("Provider", "", "leaky"), LEAKY)
+        commands.put_text(world.ada, row.pk, ("Provider", "", "leaky"), LEAKY, ANYTHING)
 
 
 def test_a_literal_secret_is_stored_nowhere(world: World) -> None:

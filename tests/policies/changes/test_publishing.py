@@ -13,6 +13,7 @@ from policies.bundles.read import published_documents
 from policies.changes import commands, publishing, rebasing
 from policies.changes.bound import Seen
 from policies.changes.models import Approval, ChangeRequest
+from policies.changes.seen import ANYTHING
 from policies.documents.parse import parse_text
 from policies.identity.models import User
 from policies.order.lock import control
@@ -92,7 +93,8 @@ def test_nobody_approves_what_they_wrote(world: World) -> None:
 
 def test_nobody_approves_what_they_last_edited(world: World) -> None:
     row = opened(world.tariq, permission("p", world.tenant), of=world.tenant)
-    commands.put_texts(world.cleo, row.id, permission("p", world.tenant, "request.stream"))
+    wanted = permission("p", world.tenant, "request.stream")
+    commands.put_texts(world.cleo, row.id, wanted, row.digest)
     refused(Forbidden, row, world.cleo, "you wrote or last edited this")
     assert publishing.approve(world.dora, row.id).state == "published"
 
@@ -100,7 +102,7 @@ def test_nobody_approves_what_they_last_edited(world: World) -> None:
 def test_who_edited_what_another_wrote_over_again_may_approve(world: World) -> None:
     row = opened(world.tariq, permission("p", world.tenant), of=world.tenant)
     commands.put_texts(world.cleo, row.id, permission("q", world.tenant))
-    commands.remove_edit(world.tariq, row.id, ("Permission", world.tenant, "q"))
+    commands.remove_edit(world.tariq, row.id, ("Permission", world.tenant, "q"), ANYTHING)
     assert publishing.approve(world.cleo, row.id).state == "published"
 
 
@@ -158,7 +160,7 @@ def test_grants_and_hard_forbids_take_another_person_whatever_the_organisation_s
         force(forbid)
     row = commands.draft(world.cleo, commands.NewChange(title="x", tenant=world.tenant))
     if floor == "lifted forbid":
-        commands.delete_document(world.cleo, row.id, ("Permission", world.tenant, "f"))
+        commands.delete_document(world.cleo, row.id, ("Permission", world.tenant, "f"), ANYTHING)
     else:
         text = {
             "grant": grant(world.cleo.id, "admin", of=world.tenant),
@@ -196,12 +198,12 @@ def test_an_edit_dismisses_every_approval_and_checks_again(world: World) -> None
     )
     publishing.approve(world.cleo, row.id)
     digest = row.digest
-    commands.put_texts(world.tariq, row.id, budget("b", world.tenant, "900.00"))
+    commands.put_texts(world.tariq, row.id, budget("b", world.tenant, "900.00"), ANYTHING)
     assert state_of(row) == ("approval", None, 0)
     assert row.digest != digest
     assert Approval.objects.get(change=row).dismissed_at is not None
     assert publishing.approve(world.finn, row.id).state == "approval"
-    commands.put_texts(world.tariq, row.id, permission("p", world.tenant, "nothing.here"))
+    commands.put_texts(world.tariq, row.id, permission("p", world.tenant, "nothing.here"), ANYTHING)
     assert state_of(row) == ("checks", None, 0)
     refused(Conflict, row, world.cleo, "does not pass its checks")
 
@@ -209,7 +211,9 @@ def test_an_edit_dismisses_every_approval_and_checks_again(world: World) -> None
 def test_an_approval_is_of_what_was_read(world: World) -> None:
     row = opened(world.tariq, permission("p", world.tenant), of=world.tenant)
     digest = row.digest
-    commands.put_texts(world.tariq, row.id, permission("p", world.tenant, "request.stream"))
+    commands.put_texts(
+        world.tariq, row.id, permission("p", world.tenant, "request.stream"), ANYTHING
+    )
     with pytest.raises(Conflict, match="since you read it"):
         publishing.approve(world.cleo, row.id, seen=Seen(digest=digest))
     row.refresh_from_db()
@@ -226,7 +230,9 @@ def test_an_edit_between_the_check_and_the_lock_stops_the_publishing(
     real = publish
 
     def edited_first(edits: object, consent: object) -> object:
-        commands.put_texts(world.tariq, row.id, permission("p", world.tenant, "request.stream"))
+        commands.put_texts(
+            world.tariq, row.id, permission("p", world.tenant, "request.stream"), ANYTHING
+        )
         return real(edits, consent)  # type: ignore[arg-type]
 
     monkeypatch.setattr(publishing, "publish", edited_first)

@@ -10,6 +10,7 @@ from policies.changes import commands, publishing, rebasing
 from policies.changes.commands import NewChange
 from policies.changes.models import ChangeRequest
 from policies.changes.refusals import FieldsClash
+from policies.changes.seen import ANYTHING
 from policies.documents.document import Identity
 from policies.order.lock import control
 from tests.policies.changes.world import World, budget, force, opened
@@ -112,7 +113,7 @@ def test_what_they_took_away_and_what_one_takes_away_oneself(world: World) -> No
 def test_a_deletion_over_a_change_of_theirs_is_chosen(world: World) -> None:
     force(budget("b", world.tenant))
     row = commands.draft(world.tariq, NewChange(title="x", tenant=world.tenant))
-    commands.delete_document(world.tariq, row.id, of(world))
+    commands.delete_document(world.tariq, row.id, of(world), ANYTHING)
     publishing.submit(world.tariq, row.id)
     force(budget("b", world.tenant, "1.00"))
     with pytest.raises(FieldsClash):

@@ -6,10 +6,12 @@ import pytest
 
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
+from policies.bundles.publish import BaseMoved
+from policies.bundles.read import require_published
 from policies.changes import commands
 from policies.changes.commands import NewChange
 from policies.changes.models import ChangeRequest, Edit
-from policies.changes.seen import DELETED, NOTHING, Overtaken, digest
+from policies.changes.seen import ANYTHING, DELETED, NOTHING, Overtaken, Unseen, digest
 from policies.documents.document import Identity
 from tests.policies.changes.world import World, force, opened
 from tests.policies.people import entries
@@ -58,14 +60,75 @@ def test_of_two_saves_from_one_text_the_second_is_refused_and_changes_nothing(
     assert stored(row) == (his, world.tariq.actor)
 
 
-def test_the_same_text_is_no_quarrel_and_no_digest_asks_nothing(world: World) -> None:
+def test_the_same_text_is_no_quarrel(world: World) -> None:
     row, identity, text = begun(world)
     other = text + "# one\n"
     commands.put_text(world.cleo, row.id, identity, other, digest(text))
     commands.put_text(world.tariq, row.id, identity, other, digest(text))
     assert stored(row) == (other, world.tariq.actor)
-    commands.put_text(world.tariq, row.id, identity, text)
+    commands.put_text(world.tariq, row.id, identity, other)
+    assert stored(row) == (other, world.tariq.actor)
+
+
+def test_what_does_not_say_what_it_began_from_goes_over_nothing(world: World) -> None:
+    row, identity, text = begun(world)
+    told, other = len(entries(row.subject)), text + "# blind\n"
+    for blind in (
+        lambda: commands.put_text(world.cleo, row.id, identity, other),
+        lambda: commands.put_texts(world.cleo, row.id, other),
+        lambda: commands.remove_edit(world.cleo, row.id, identity),
+    ):
+        with pytest.raises(Unseen) as error:
+            blind()
+        assert (error.value.status, error.value.code) == (428, "if_match_missing")
+        theirs = error.value.details["theirs"]
+        assert isinstance(theirs, dict)
+        assert (theirs["source"], theirs["digest"]) == (text, digest(text))
     assert stored(row) == (text, world.tariq.actor)
+    assert len(entries(row.subject)) == told
+    # who says so goes over whatever stands there
+    commands.put_text(world.cleo, row.id, identity, other, ANYTHING)
+    assert stored(row) == (other, world.cleo.actor)
+    commands.put_texts(world.tariq, row.id, text, ANYTHING)
+    assert stored(row) == (text, world.tariq.actor)
+
+
+def test_a_published_text_is_seen_before_it_is_changed_or_taken_away(world: World) -> None:
+    published = permission("known", world.tenant)
+    force(published)
+    identity = ("Permission", world.tenant, "known")
+    row = commands.draft(world.tariq, NewChange(title="On known", tenant=world.tenant))
+    for blind in (
+        lambda: commands.put_text(world.tariq, row.id, identity, published + "# mine\n"),
+        lambda: commands.delete_document(world.tariq, row.id, identity),
+    ):
+        with pytest.raises(Unseen):
+            blind()
+    assert not Edit.objects.filter(change=row).exists()
+    with pytest.raises(NotFound):
+        commands.remove_edit(world.tariq, row.id, identity)
+    commands.delete_document(world.tariq, row.id, identity, digest(published))
+    assert Edit.objects.get(change=row).deletes
+
+
+def test_a_new_document_and_one_that_cannot_be_read_need_no_digest(world: World) -> None:
+    row, _, _ = begun(world)
+    fresh = ("Permission", world.tenant, "fresh")
+    commands.put_text(world.cleo, row.id, fresh, permission("fresh", world.tenant))
+    commands.put_texts(world.cleo, row.id, "kind: [")
+    commands.put_texts(world.cleo, row.id, "kind: {")
+    assert Edit.objects.filter(change=row).count() == 4
+
+
+def test_texts_that_were_read_beside_an_older_revision_open_nothing(world: World) -> None:
+    before, told = ChangeRequest.objects.count(), len(entries())
+    now = require_published()
+    with pytest.raises(BaseMoved) as error:
+        commands.draft(world.cleo, NewChange(title="Old", tenant=world.tenant, base=now - 1))
+    assert f"revision {now} was published since" in error.value.message
+    assert (ChangeRequest.objects.count(), len(entries())) == (before, told)
+    row = commands.draft(world.cleo, NewChange(title="New", tenant=world.tenant, base=now))
+    assert row.base == now
 
 
 def test_two_new_documents_of_one_name_meet(world: World) -> None:

@@ -13,6 +13,7 @@ from policies.bundles.owning import take_over
 from policies.changes import commands, publishing
 from policies.changes.commands import NewChange
 from policies.changes.models import ChangeRequest
+from policies.changes.seen import ANYTHING
 from policies.folders.patch import patch
 from policies.order.lock import control
 from tests.policies.changes.conftest import alone, world
@@ -76,7 +77,7 @@ def test_the_console_may_not_write_what_git_keeps(alone: World, repository: Path
     place = place_of(head(alone, "p").place)
     for write in (
         lambda: commands.put_texts(alone.cleo, row.id, text),
-        lambda: commands.put_text(alone.cleo, row.id, identity, text),
+        lambda: commands.put_text(alone.cleo, row.id, identity, text, ANYTHING),
         lambda: commands.delete_document(alone.cleo, row.id, identity),
     ):
         with pytest.raises(OwnedByGit) as raised:

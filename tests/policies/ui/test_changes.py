@@ -5,6 +5,7 @@ from django.test.utils import CaptureQueriesContext
 
 from policies.changes import publishing
 from policies.changes.models import ChangeRequest
+from policies.changes.seen import DELETED, digest
 from policies.order.lock import control
 from tests.policies.changes.world import World, budget, force, opened
 from tests.policies.texts import permission
@@ -79,18 +80,26 @@ def test_a_text_that_cannot_be_read_is_kept_and_told_at_its_place(world: World) 
     address = f"/change-requests/{row.id}/edits/Permission/{world.tenant}/p/"
     broken = permission("p", world.tenant).replace("effect: permit", "effect: maybe")
     page = tariq.post(address, documents=broken)
+    assert "stands there already: say what your text began from" in words(page)
+    assert row.edits.get().problems == []
+    page = tariq.post(address, documents=broken, seen=digest(row.edits.get().source))
     assert page.redirect_chain == [(address, 302)]
     assert "Line 5, column 11, spec.effect:" in words(page)
     assert "effect: maybe" in page.content.decode()
     assert "Its text has to be put right first." in words(tariq.get(f"/change-requests/{row.id}/"))
-    page = tariq.post(address, documents=permission("p", world.tenant).replace("\n", "\r\n"))
+    right = permission("p", world.tenant).replace("\n", "\r\n")
+    page = tariq.post(address, documents=right, seen=digest(broken))
     assert page.redirect_chain == [(f"/change-requests/{row.id}/", 302)]
     assert row.edits.get().source == permission("p", world.tenant)
     page = tariq.post(f"/change-requests/{row.id}/edits/", documents="hello: [")
     assert "Kept, but it cannot be read" in words(page)
     lost = f"/change-requests/{row.id}/edits/-/-/text-1/"
     assert "hello: [" in tariq.get(lost).content.decode()
-    tariq.post(lost, documents=permission("q", world.tenant))
+    tariq.post(
+        lost,
+        documents=permission("q", world.tenant),
+        seen=digest(row.edits.get(name="text-1").source),
+    )
     assert sorted(row.edits.values_list("kind", "name")) == [
         ("Permission", "p"),
         ("Permission", "q"),
@@ -103,13 +112,13 @@ def test_an_edit_is_taken_out_and_a_document_deleted(world: World) -> None:
     row = opened(world.tariq, permission("p", world.tenant), of=world.tenant, submit=False)
     one = f"/change-requests/{row.id}/edits/Permission/{world.tenant}"
     assert "As published in revision" in words(tariq.get(f"{one}/old/"))
-    tariq.post(f"{one}/old/", delete="1")
+    tariq.post(f"{one}/old/", delete="1", seen=digest(permission("old", world.tenant)))
     assert row.edits.get(name="old").deletes
     assert "Taken away. It was: Permits a call always." in words(
         tariq.get(f"/change-requests/{row.id}/")
     )
-    tariq.post(f"{one}/old/", remove="1")
-    tariq.post(f"{one}/p/", remove="1")
+    tariq.post(f"{one}/old/", remove="1", seen=DELETED)
+    tariq.post(f"{one}/p/", remove="1", seen=digest(permission("p", world.tenant)))
     assert row.edits.count() == 0
     assert "Nothing is edited yet" in words(tariq.get(f"/change-requests/{row.id}/"))
 
