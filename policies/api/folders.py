@@ -65,6 +65,11 @@ class FolderApplied(FolderWanted):
         max_length=64 * 1024, required=False, allow_blank=True, default=""
     )
     reason = serializers.CharField(max_length=4000, required=False, allow_blank=True, default="")
+    proposeOnly = serializers.BooleanField(  # noqa: N815 - the API's spelling
+        required=False,
+        default=False,
+        help_text="hand it in, what is wrong included, and approve nothing: also in single-operator mode",
+    )
 
 
 class Folders(ApiView):
@@ -97,7 +102,8 @@ class Folders(ApiView):
         said = Said(title=found["title"], reason=found["reason"], attestation=found["attestation"])
 
         def work() -> tuple[int, Any]:
-            done = applying.apply(self.principal, _folder(found), _wanted(found), said)
+            take = applying.propose if found["proposeOnly"] else applying.apply
+            done = take(self.principal, _folder(found), _wanted(found), said)
             return 201 if done.row else 200, applying.facts(done)
 
         return answered(request, self.principal, work)

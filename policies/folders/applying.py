@@ -75,6 +75,12 @@ def apply(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> A
     return Applied(row, laid, handed)
 
 
+def propose(principal: Principal, folder: Folder, wanted: Wanted, said: Said) -> Applied:
+    """Hand a folder in and do no more: who proposes approves nothing, in no mode. Raises as `lay`."""
+    laid = lay(principal, folder, wanted)
+    return Applied(hand_in(principal, laid, said) if laid.difference else None, laid)
+
+
 def hand_in(principal: Principal, laid: Laid, said: Said) -> ChangeRequest:
     """What differs as a change request; the same again finds the one that is open."""
     same = ChangeRequest.objects.filter(

@@ -7,7 +7,8 @@ approve.
 """
 
 from argparse import _SubParsersAction
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +22,15 @@ from policies.changes import access, publishing
 from policies.changes.models import OPEN, ChangeRequest
 from policies.changes.read import edits_of, missing_words, standing
 from policies.documents.problems import InvalidDocuments
-from policies.folders.applying import Said, hand_in
+from policies.folders import applying
+from policies.folders.applying import Said
 from policies.folders.folder import read_folder
-from policies.folders.planning import Wanted, lay
+from policies.folders.planning import Wanted
 from policies.folders.repository import repository_of
 from policies.identity.models import User
+from policies.management import asking
+from policies.management.targets import TOKEN
+from policies.order.lock import control
 
 
 def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
@@ -50,35 +55,71 @@ def add_arguments(actions: "_SubParsersAction[CommandParser]") -> None:
         )
     for parser in (propose, listing, rollback):
         parser.add_argument("--json", action="store_true", help="one object on one line")
+        parser.add_argument("--server", default="", help="a server's address instead of here")
+        parser.add_argument("--token-file", type=Path, help=f"instead of {TOKEN}")
 
 
-def propose(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest | None:
-    """What DIR changes, handed in; the same again finds the one that is open. None where nothing would change."""
-    said = Said(title=options["title"], reason=options["reason"], author=_author(options["as"]))
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of one change request: to a program, and line by line to a person."""
+
+    facts: dict[str, object]
+    lines: Sequence[str]
+
+
+def propose(operator: Principal, options: Mapping[str, Any]) -> Told:
+    """What DIR changes, handed in; the same again finds the one that is open."""
     folder: Path = options["dir"]
     local = read_folder(folder, repository_of(folder), None)
+    wanted = Wanted(tenant=options["tenant"], prune=options["prune"])
+    said = Said(title=options["title"], reason=options["reason"])
+    if options["server"]:
+        done, revision = asking.propose(asking.server_of(options), local, wanted, said)
+        return _there(done) if done else _nothing(revision)
+    said = replace(said, author=_author(options["as"]))
     try:
-        laid = lay(
-            operator,
-            local.folder,
-            Wanted(tenant=options["tenant"], prune=options["prune"]),
-        )
+        applied = applying.propose(operator, local.folder, wanted, said)
     except InvalidDocuments as error:
         raise local.placed(error) from error
-    return hand_in(operator, laid, said) if laid.difference else None
+    return _here(applied.row) if applied.row else _nothing(control().revision)
 
 
-def requests(operator: Principal, state: str) -> Iterator[ChangeRequest]:
+def requests(operator: Principal, options: Mapping[str, Any]) -> Iterator[Told]:
     """Newest first."""
+    state = options["state"]
+    if options["server"]:
+        for found in asking.requests(asking.server_of(options), state):
+            yield Told(_said(found), [_line(found)])
+        return
     rows = access.visible(operator).order_by("-id")
-    yield from (rows.filter(state__in=OPEN) if state == "open" else rows)[:200]
+    for row in (rows.filter(state__in=OPEN) if state == "open" else rows)[: asking.MOST]:
+        yield Told(facts(row), [_line(facts(row))])
 
 
-def rollback(operator: Principal, options: Mapping[str, Any]) -> ChangeRequest:
+def rollback(operator: Principal, options: Mapping[str, Any]) -> Told:
     """The documents of an old revision, handed in."""
-    return publishing.rollback(
-        operator, options["revision"], options["reason"], author=_author(options["as"])
-    )
+    revision, reason = options["revision"], options["reason"]
+    if options["server"]:
+        return _there(asking.rollback(asking.server_of(options), revision, reason))
+    author = _author(options["as"])
+    return _here(publishing.rollback(operator, revision, reason, author=author))
+
+
+def _here(row: ChangeRequest) -> Told:
+    return Told(facts(row), list(story(row)))
+
+
+def _there(found: dict[str, Any]) -> Told:
+    return Told(_said(found), list(asking.story(found)))
+
+
+def _nothing(revision: int) -> Told:
+    none = {"revision": revision, "created": 0, "changed": 0, "deleted": 0}
+    return Told(dict(none), [f"nothing to change: revision {revision} is in force"])
+
+
+def _said(found: Mapping[str, Any]) -> dict[str, object]:
+    return {name: found[name] for name in SAID}
 
 
 SAID: Final = (
@@ -104,9 +145,9 @@ def facts(row: ChangeRequest) -> dict[str, object]:
     return dict(zip(SAID, said, strict=True))
 
 
-def line(row: ChangeRequest) -> str:
+def _line(found: Mapping[str, Any]) -> str:
     """One line of the list."""
-    return f"{row.id}  {row.state:<9}  {row.tenant or '-'}  {row.title}"
+    return f"{found['id']}  {found['state']:<9}  {found['tenant'] or '-'}  {found['title']}"
 
 
 def story(row: ChangeRequest) -> Iterator[str]:

@@ -120,6 +120,11 @@ class Server:
         body["attestation"] = said.attestation
         return self.ask("POST", "folders/", body)
 
+    def propose(self, folder: Folder, wanted: Wanted, said: Said) -> Json:
+        """The same, handed in and no more."""
+        told = {"title": said.title, "reason": said.reason, "proposeOnly": True}
+        return self.ask("POST", "folders/", {**_body(folder, wanted), **told})
+
     def published(self, tenant: str) -> Json:
         """By GET folders/."""
         return self.ask("GET", f"folders/?{urlencode({'tenant': tenant})}")

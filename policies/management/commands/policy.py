@@ -6,13 +6,11 @@ from typing import Any, Final
 
 from django.core.management.base import CommandParser
 
-from policies.changes.models import ChangeRequest
 from policies.documents.kinds import combined_schema
 from policies.management import arguments, attesting, folders, importing, proposing, steps
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from policies.management.work import Work
-from policies.order.lock import control
 
 _FOLDERS: Final[Mapping[str, Callable[[Work], None]]] = {
     "validate": folders.validate,
@@ -62,22 +60,11 @@ class Command(Base):
         self.stdout.write(json.dumps(combined_schema(), indent=2))
 
     def _propose(self, options: dict[str, Any]) -> None:
-        row = proposing.propose(operator(), options)
-        if row is not None:
-            self._told(row, options)
-        elif options["json"]:
-            self.say_json(
-                {"revision": control().revision, "created": 0, "changed": 0, "deleted": 0}
-            )
-        else:
-            self.stdout.write(f"nothing to change: revision {control().revision} is in force")
+        self._told(proposing.propose(operator(), options), options)
 
     def _requests(self, options: dict[str, Any]) -> None:
-        for row in proposing.requests(operator(), options["state"]):
-            if options["json"]:
-                self.say_json(proposing.facts(row))
-            else:
-                self.stdout.write(proposing.line(row))
+        for told in proposing.requests(operator(), options):
+            self._told(told, options)
 
     def _step(self, name: str, options: dict[str, Any]) -> None:
         told = steps.take(operator(), name, options)
@@ -96,9 +83,9 @@ class Command(Base):
     def _rollback(self, options: dict[str, Any]) -> None:
         self._told(proposing.rollback(operator(), options), options)
 
-    def _told(self, row: ChangeRequest, options: dict[str, Any]) -> None:
+    def _told(self, told: proposing.Told, options: dict[str, Any]) -> None:
         if options["json"]:
-            self.say_json(proposing.facts(row))
+            self.say_json(told.facts)
             return
-        for line in proposing.story(row):
+        for line in told.lines:
             self.stdout.write(line)

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django.live_server_helper import LiveServer
 
 from policies.bundles.models import Document
 from policies.changes.models import ChangeRequest
 from policies.identity.commands import create_token
 from policies.identity.models import User
+from policies.management import proposing
 from policies.order.lock import control
 from tests.policies.changes.world import World, force
 from tests.policies.changes.world import world as made
-from tests.policies.management.running import run
+from tests.policies.management.running import Ran, run
 from tests.policies.people import entries
 from tests.policies.texts import ORGANISATION, permission
 
@@ -197,3 +199,53 @@ def test_in_single_operator_mode_the_operator_approves_flagged(world: World, fol
     )
     row.refresh_from_db()
     assert (row.state, row.flagged) == ("published", True)
+
+
+def test_the_three_at_a_server_do_what_they_do_here(
+    folder: Path, world: World, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def there(who: str, *words: str) -> Ran:
+        monkeypatch.setenv("MANDATE_TOKEN", token(world, who))
+        return run("policy", *words, "--server", live_server.url)
+
+    propose = ("propose", str(folder), "--title", "Far", "--tenant", world.tenant)
+    done = there("tariq", *propose)
+    row = only()
+    assert (row.author, row.state, row.origin) == (world.tariq.actor, "approval", "git")
+    waits = (
+        f"change request {row.id} waits for approval: 1 more with the role approver for Permission"
+    )
+    assert done.said.splitlines() == [f"+ Permission {world.tenant}/p", waits]
+    told = json.loads(there("tariq", *propose, "--json").said)
+    assert told == proposing.facts(row)
+    # the whole list, page by page, and nothing of another tenant
+    listed = there("tariq", "requests").said.splitlines()
+    assert f"{row.id}  approval   {world.tenant}  Far" in listed
+    assert str(row.id) not in there("mallory", "requests", "--state", "all").said
+    named = there("tariq", *propose, "--as", world.cleo.id)
+    assert (named.code, "the token says who writes" in named.complained) == (1, True)
+    assert only() == row
+
+
+def test_a_rollback_at_a_server(
+    world: World, folder: Path, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = force(permission("p", world.tenant))
+    monkeypatch.setenv("MANDATE_TOKEN", token(world, "ada"))
+    at = ("--server", live_server.url)
+    same = run("policy", "propose", str(folder), "--title", "Same", *at)
+    assert same.said.splitlines() == [f"nothing to change: revision {first} is in force"]
+    force(permission("p", world.tenant, "request.stream"))
+    done = run("policy", "rollback", str(first), "--reason", "enough", *at)
+    row = only()
+    assert done.said.splitlines()[0] == f"~ Permission {world.tenant}/p"
+    assert (row.rollback_of, row.author, row.reason) == (first, world.ada.actor, "enough")
+    (folder / "p.yaml").write_text(
+        permission("p", world.tenant, "request.nothing"), encoding="utf-8"
+    )
+    wrong = run("policy", "propose", str(folder), "--title", "Wrong", *at).said.splitlines()
+    assert (wrong[1], wrong[-1]) == (
+        "does not pass: whole",
+        f"change request {only().id} is in state checks",
+    )
+    assert wrong[2].startswith(f"  {world.tenant}/Permission/p.yaml:7:17 spec.when: ")
