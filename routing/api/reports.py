@@ -15,11 +15,13 @@ from controlplane.kernel.money import format_nano
 from policies.bundles.published import published
 from policies.order.lock import mandate_now
 from routing.reports.access import require_money
-from routing.reports.asking import csv_of, question
-from routing.reports.report import DIMENSIONS, Line, Report, report
+from routing.reports.asking import COMPARED, csv_of, question
+from routing.reports.dimensions import DIMENSIONS
+from routing.reports.report import Line, Report, report
 from routing.reports.spans import PERIODS
+from routing.reports.splitting import KEYS
 
-_FILTERS = ("tenant", "team", "route", "key", "model")
+_FILTERS = tuple(name for name in DIMENSIONS if name != "label")
 
 
 class SpendPart(serializers.Serializer[Any]):
@@ -29,6 +31,7 @@ class SpendPart(serializers.Serializer[Any]):
     calls = serializers.IntegerField()
     spent = serializers.CharField()
     before = serializers.CharField()
+    shared = serializers.CharField(help_text="what was laid on it of others' cost; not in `spent`")
 
 
 class SpendLine(SpendPart):
@@ -48,6 +51,7 @@ class SpendReport(serializers.Serializer[Any]):
     lines = SpendLine(many=True)
     total = SpendPart()
     denied = serializers.IntegerField()
+    unallocated = serializers.CharField(help_text="what no cost centre, use case, … is known of")
 
 
 class Spend(ApiView):
@@ -68,7 +72,22 @@ class Spend(ApiView):
             OpenApiParameter(
                 "then", str, enum=[*DIMENSIONS, "-"], description="`-`: no second dimension"
             ),
-            *(OpenApiParameter(name, str) for name in _FILTERS),
+            OpenApiParameter("compare", str, enum=list(COMPARED), description="what `before` is"),
+            OpenApiParameter(
+                "split", str, enum=list(KEYS), description="lay what no line owns over the others"
+            ),
+            OpenApiParameter(
+                "label", str, description="the name of the label, where `by` or `then` is `label`"
+            ),
+            OpenApiParameter(
+                "value",
+                str,
+                description="only calls with this value of that label; `-`: without it",
+            ),
+            *(
+                OpenApiParameter(name, str, description="only these; `-`: without any")
+                for name in _FILTERS
+            ),
             OpenApiParameter("as", str, enum=["json", "csv"]),
         ],
     )
@@ -101,6 +120,7 @@ def _told(told: Report) -> dict[str, Any]:
         ],
         "total": _line(told.total),
         "denied": told.denied,
+        "unallocated": format_nano(told.unallocated.spent_nano if told.unallocated else 0),
     }
 
 
@@ -110,4 +130,5 @@ def _line(line: Line) -> dict[str, Any]:
         "calls": line.calls,
         "spent": format_nano(line.spent_nano),
         "before": format_nano(line.before_nano),
+        "shared": format_nano(line.shared_nano),
     }

@@ -1,5 +1,7 @@
-"""PURE: the spans of time of a report, in the organisation's time zone, and the span each is compared with."""
+"""PURE: the spans of time of a report in one time zone, the span each is compared with, and the steps it is told in."""
 
+from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -8,12 +10,30 @@ from zoneinfo import ZoneInfo
 PERIODS: Final = {
     "month": "this month",
     "last-month": "last month",
+    "today": "today",
+    "yesterday": "yesterday",
     "week": "the last 7 days",
     "days": "the last 30 days",
+    "quarter": "this quarter",
+    "last-quarter": "last quarter",
     "year": "this year",
+    "last-year": "last year",
+    "fiscal-year": "this fiscal year",
+    "last-fiscal-year": "last fiscal year",
+}
+GRAINS: Final = {
+    "day": "day",
+    "week": "week",
+    "month": "month",
+    "quarter": "quarter",
+    "year": "year",
+    "fiscal-year": "fiscal year",
 }
 OLDEST_YEAR, NEWEST_YEAR = 1971, 9000  # ids carry the time since 1970
 MOST_DAYS: Final = 400
+_LAST_DAYS: Final = {"today": 0, "week": 6, "days": 29}
+_MOST_DAY_STEPS, _MOST_WEEK_STEPS = 62, 200
+_JANUARY: Final = "01-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +60,19 @@ class Span:
         return (self.last - self.first).days + 1
 
 
-def span_of(period: str, now: datetime, zone: ZoneInfo) -> Span:
-    """One of PERIODS up to now. An unknown word means this month."""
+def span_of(period: str, now: datetime, zone: ZoneInfo, fiscal: str = _JANUARY) -> Span:
+    """One of PERIODS up to now; `fiscal` is the day that a fiscal year starts on. An unknown word means this month."""
     today = now.astimezone(zone).date()
-    first = today.replace(day=1)
-    match period:
-        case "last-month":
-            before = (first - timedelta(days=1)).replace(day=1)
-            return Span(_begin(before, zone), _begin(first, zone), zone)
-        case "week":
-            return Span(_begin(today - timedelta(days=6), zone), now, zone)
-        case "days":
-            return Span(_begin(today - timedelta(days=29), zone), now, zone)
-        case "year":
-            return Span(_begin(today.replace(month=1, day=1), zone), now, zone)
-        case _:
-            return Span(_begin(first, zone), now, zone)
+    grain = period.removeprefix("last-")
+    if period in _LAST_DAYS:
+        return Span(begin(today - timedelta(days=_LAST_DAYS[period]), zone), now, zone)
+    if period == "yesterday":
+        return Span(begin(today - timedelta(days=1), zone), begin(today, zone), zone)
+    first = step_of(today, grain if grain in GRAINS else "month", fiscal)
+    if period == grain or period not in PERIODS:
+        return Span(begin(first, zone), now, zone)
+    past = step_of(first - timedelta(days=1), grain, fiscal)
+    return Span(begin(past, zone), begin(first, zone), zone)
 
 
 def between(first: date, last: date, now: datetime, zone: ZoneInfo) -> Span:
@@ -66,7 +83,7 @@ def between(first: date, last: date, now: datetime, zone: ZoneInfo) -> Span:
         raise ValueError(f"the last day, {last}, is before the first, {first}")
     if (last - first).days >= MOST_DAYS:
         raise ValueError(f"a report spans at most {MOST_DAYS} days")
-    starts, until = _begin(first, zone), _begin(last + timedelta(days=1), zone)
+    starts, until = begin(first, zone), begin(last + timedelta(days=1), zone)
     return Span(starts, max(starts, min(until, now)), zone)
 
 
@@ -74,11 +91,59 @@ def before(span: Span) -> Span:
     """The span to compare with: of a month's beginning the same days of the month before, else as many days just before."""
     first = span.first
     if first.day == 1 and (span.last.year, span.last.month) == (first.year, first.month):
-        starts = _begin((first - timedelta(days=1)).replace(day=1), span.zone)
+        starts = begin((first - timedelta(days=1)).replace(day=1), span.zone)
         return Span(starts, min(starts + (span.until - span.starts), span.starts), span.zone)
-    starts = _begin(first - timedelta(days=span.days), span.zone)
+    starts = begin(first - timedelta(days=span.days), span.zone)
     return Span(starts, min(starts + (span.until - span.starts), span.starts), span.zone)
 
 
-def _begin(day: date, zone: ZoneInfo) -> datetime:
+def year_before(span: Span) -> Span:
+    """The same days and the same time of day, a year earlier; 29 February becomes the 28th."""
+    starts, until = (moved_back(at.astimezone(span.zone)) for at in (span.starts, span.until))
+    return Span(starts, until, span.zone)
+
+
+def moved_back(here: datetime) -> datetime:
+    """The same wall clock a year earlier."""
+    day = min(here.day, monthrange(here.year - 1, here.month)[1])
+    return here.replace(year=here.year - 1, day=day)
+
+
+def step_of(day: date, grain: str, fiscal: str = _JANUARY) -> date:
+    """The first day of the step of one of GRAINS that a day lies in; weeks begin on Monday."""
+    match grain:
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case "quarter":
+            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        case "year":
+            return day.replace(month=1, day=1)
+        case "fiscal-year":
+            month, number = (int(part) for part in fiscal.split("-"))
+            starts = day.replace(month=month, day=number)
+            return starts if starts <= day else starts.replace(year=day.year - 1)
+        case _:
+            return day
+
+
+def steps(span: Span, grain: str, fiscal: str = _JANUARY) -> tuple[date, ...]:
+    """The first day of every step that the span touches, in order."""
+    return tuple(dict.fromkeys(step_of(day, grain, fiscal) for day in _days(span)))
+
+
+def grain_for(span: Span) -> str:
+    """The step that reads well."""
+    if span.days <= _MOST_DAY_STEPS:
+        return "day"
+    return "week" if span.days <= _MOST_WEEK_STEPS else "month"
+
+
+def begin(day: date, zone: ZoneInfo) -> datetime:
+    """Its first moment there."""
     return datetime.combine(day, time(), tzinfo=zone)
+
+
+def _days(span: Span) -> Iterator[date]:
+    return (span.first + timedelta(days=n) for n in range(span.days))

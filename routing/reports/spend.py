@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDate
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.calls.models import Attempt, Call
+from routing.reports.sums import CLOCKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """Nano units by day, then provider; days without spend are there with nothing."""
+    """Nano units by day, then provider; days without spend are there with nothing. Other steps than days have `grain`."""
 
     days: tuple[date, ...]
     providers: tuple[str, ...]
     nano: Mapping[tuple[date, str], int]
+    grain: str = "day"
 
     def total(self, day: date) -> int:
         """All providers of a day."""
@@ -53,8 +55,8 @@ def month_start(now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
-    """The calls that were asked for from a moment on; by id, so that old months are not read."""
-    return calls.filter(pk__gte=uuid7_floor(starts))
+    """The calls that were admitted, or denied, from a moment on; by id too, so that old months are not read."""
+    return calls.filter(pk__gte=uuid7_floor(starts - CLOCKS), admitted_at__gte=starts)
 
 
 def totals(calls: QuerySet[Call], all_calls: QuerySet[Call]) -> Totals:
@@ -124,4 +126,4 @@ def merged(found: Daily, most: int = 4) -> Daily:
     nano: dict[tuple[date, str], int] = defaultdict(int)
     for (day, provider), amount in found.nano.items():
         nano[day, provider if provider in kept else "others"] += amount
-    return Daily(found.days, (*kept, "others"), dict(nano))
+    return Daily(found.days, (*kept, "others"), dict(nano), found.grain)

@@ -1,8 +1,8 @@
 """The list of calls: filters in the address, pages by key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -15,14 +15,16 @@ from django.views.decorators.http import require_safe
 from audit.ui.filters import Filters, page_of, read_filters
 from audit.ui.request import principal_of
 from audit.ui.words import count, lasting, money
-from controlplane.kernel.ids import call_name, parse_call_name
+from controlplane.kernel.ids import call_name, parse_call_name, uuid7_floor
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Published, moment, published
 from routing.calls.access import reading_tenants, visible
 from routing.calls.models import Attempt, Call
 from routing.reports.runs import of_run
+from routing.reports.spans import Span, between
 from routing.reports.spend import since
+from routing.reports.sums import CLOCKS
 
 STATES = ("admitted", "running", "held", "completed", "failed", "cancelled", "denied")
 _SPANS = {
@@ -30,6 +32,10 @@ _SPANS = {
     "day": ("the last 24 hours", 24),
     "week": ("the last 7 days", 168),
 }
+
+
+_KEPT = ("team", "key", "run", "provider", "user", "from", "to")
+"""What only links say; the form hands it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +63,16 @@ def calls(request: HttpRequest) -> HttpResponse:
     principal = principal_of(request)
     found = published()
     filters = read_filters(request, _choices(principal, found))
-    rows = visible(principal)
+    only = only_of(request.GET.dict(), found)
+    rows = visible(principal).filter(only.condition)
     exact = call_id(filters.q)
     if exact is not None and rows.filter(pk=exact).exists():
         return redirect("call", call_name(exact))
     page = page_of(request, _narrowed(rows, filters), lambda part: rows_of(part, found.currency))
     context = {
         "filters": filters,
+        "only": only.words,
+        "kept": [(name, request.GET[name]) for name in _KEPT if request.GET.get(name)],
         "page": page,
         "scope": scope_in_words(principal),
         "zone": f"{timezone.localtime():%Z}",
@@ -139,6 +148,48 @@ def _narrowed(rows: QuerySet[Call], filters: Filters) -> QuerySet[Call]:
     if filters.q:
         rows = matching(rows, filters.q)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What a report's line narrows the list to, beside its filters; `words` say it."""
+
+    condition: Q
+    words: tuple[str, ...] = ()
+
+
+def only_of(address: Mapping[str, str], found: Published) -> Only:
+    """Days, team, key, provider, user and run as reports' addresses have them; what cannot be read counts as nothing."""
+    condition, words = Q(), []
+    for name, word in (("team", "team"), ("key", "key"), ("run", "run")):
+        if value := address.get(name, ""):
+            condition &= Q(**{name: value})
+            words.append(f"{word} {value[:40]}")
+    if provider := address.get("provider", ""):
+        tried = Attempt.objects.filter(call=OuterRef("pk"), provider=provider)
+        condition &= Q(Exists(tried))
+        words.append(f"provider {provider[:40]}")
+    if user := address.get("user", ""):
+        condition &= Q(user_ref__endswith=f"/user/{user}")
+        words.append(f"user committed {user[:12]}…")
+    days = _days(address, found)
+    if days is not None:
+        condition &= Q(
+            pk__gte=uuid7_floor(days.starts - CLOCKS),
+            pk__lt=uuid7_floor(days.until + CLOCKS),
+            admitted_at__gte=days.starts,
+            admitted_at__lt=days.until,
+        )
+        words.append(f"{days.first} to {days.last}")
+    return Only(condition, tuple(words))
+
+
+def _days(address: Mapping[str, str], found: Published) -> Span | None:
+    try:
+        first, last = (date.fromisoformat(address.get(name, "")) for name in ("from", "to"))
+        return between(first, last, moment(), found.zone)
+    except ValueError:
+        return None
 
 
 def matching(rows: QuerySet[Call], q: str) -> QuerySet[Call]:

@@ -5,6 +5,7 @@ from datetime import date
 
 from audit.ui.words import money
 from controlplane.kernel.money import NANO
+from routing.reports.spans import GRAINS
 from routing.reports.spend import Daily
 
 _STEPS = (1, 2, 5)
@@ -89,6 +90,7 @@ class SpendChart:
     drawings: tuple[Drawing, ...]
     rows: tuple[TableRow, ...]
     summary: str
+    step: str = "Day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,29 @@ def spend_chart(found: Daily, currency: str, width: int = _WIDTH) -> SpendChart:
         series=tuple(Serie(name) for name in found.providers),
         drawings=tuple(_draw(found, currency, top, shape) for shape in shapes),
         rows=tuple(_row(found, currency, day) for day in found.days),
-        summary=f"Daily spend, {len(found.days)} days, {money(total, currency)} in all; the table below has the figures",
+        summary=f"{_heading(found)}, {money(total, currency)} in all; the table below has the figures",
+        step=GRAINS[found.grain].capitalize(),
     )
+
+
+def _heading(found: Daily) -> str:
+    steps = f"{len(found.days)} {GRAINS[found.grain]}{'' if len(found.days) == 1 else 's'}"
+    return f"Daily spend, {steps}" if found.grain == "day" else f"Spend, {steps}"
+
+
+def step_name(first: date, grain: str) -> str:
+    """A step by its first day: `2 Nov`, `Nov 2026`, `Q4 2026`, `2026`, `FY from 1 Apr 2026`."""
+    match grain:
+        case "month":
+            return f"{first:%b %Y}"
+        case "quarter":
+            return f"Q{(first.month + 2) // 3} {first.year}"
+        case "year":
+            return str(first.year)
+        case "fiscal-year":
+            return f"FY from {first.day} {first:%b %Y}"
+        case _:
+            return f"{first.day} {first:%b}"
 
 
 def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
@@ -127,7 +150,7 @@ def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
         x = round(shape.left + slot * number + (slot - width) / 2, 1)
         bars += _stack(found, currency, day, _Box(x, width, floor, (floor - ceiling) / top))
         if _is_named(number, len(found.days), shape.every):
-            labels.append(_label(day, x + width / 2, shape.width))
+            labels.append(_label(found, day, x + width / 2, shape.width))
     grid = tuple(
         _rule(top * n // _LINES, currency, top, round(floor - (floor - ceiling) * n / _LINES, 1))
         for n in range(_LINES + 1)
@@ -137,9 +160,9 @@ def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
     )
 
 
-def _label(day: date, x: float, end: int) -> Label:
+def _label(found: Daily, day: date, x: float, end: int) -> Label:
     """A day under its bar; near the right edge it ends there."""
-    name = f"{day.day} {day:%b}"
+    name = step_name(day, found.grain)
     return Label(end, name, "end") if x + _HALF_LABEL > end else Label(round(x, 1), name, "middle")
 
 
@@ -159,7 +182,7 @@ def _stack(found: Daily, currency: str, day: date, box: _Box) -> list[Bar]:
             continue
         height = max(1.0, round(amount * box.scale, 1))
         y = round(y - height, 1)
-        title = f"{day.day} {day:%b}, {provider}: {money(amount, currency)}"
+        title = f"{step_name(day, found.grain)}, {provider}: {money(amount, currency)}"
         bars.append(Bar(serie, box.x, y, box.width, height, title))
     return bars
 
@@ -186,9 +209,15 @@ def _round_top(amount: int) -> int:
         power *= 10
 
 
+def _step_in_table(day: date, grain: str) -> str:
+    if grain == "week":
+        return f"from Mon {day.day} {day:%b %Y}"
+    return f"{day:%a} {step_name(day, grain)}" if grain == "day" else step_name(day, grain)
+
+
 def _row(found: Daily, currency: str, day: date) -> TableRow:
     return TableRow(
-        day=f"{day:%a} {day.day} {day:%b}",
+        day=_step_in_table(day, found.grain),
         cells=tuple(money(found.nano.get((day, p), 0), currency) for p in found.providers),
         total=money(found.total(day), currency),
     )

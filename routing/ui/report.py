@@ -1,6 +1,7 @@
-"""The spend report: chart, table and CSV of the same figures. Filters live in the address."""
+"""The spend report: chart, table and CSV of the same figures. Everything that is asked stands in the address."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import urlencode
@@ -10,35 +11,87 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from audit.ui.filters import Select, read_filters
+from audit.ui.filters import Select
 from audit.ui.request import principal_of
 from audit.ui.words import count, money, share
+from audit.vault.keys import subject_of_user
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Published, moment, published
 from routing.reports.access import require_money
-from routing.reports.asking import BY, csv_of, question
-from routing.reports.report import DIMENSIONS, Line, Question, daily_by, report
-from routing.reports.spans import PERIODS, Span
+from routing.reports.asking import BY, COMPARED, NONE, csv_of, labels_of, question
+from routing.reports.content import store
+from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, UNRECORDED, Cells
+from routing.reports.report import Line, Question, Report, chart_of, report
+from routing.reports.spans import GRAINS, PERIODS, Span
 from routing.reports.spend import Daily, merged
+from routing.reports.splitting import KEYS
 from routing.ui.charts import spend_chart
 
 _CARD_WIDTH = 1160
+MOST_LINES = 100
+MOST_INSIDE = 12
+_NEXT = {
+    "tenant": "team",
+    "costCentre": "team",
+    "team": "route",
+    "key": "route",
+    "user": "route",
+    "useCase": "route",
+    "task": "route",
+    "label": "route",
+    "route": "model",
+    "provider": "model",
+    "run": "model",
+    "model": "route",
+}
+"""By what a line that is opened is told next."""
+_OF_CALLS = ("tenant", "team", "route", "key", "model", "provider", "user", "run")
+"""What the list of calls can be narrowed to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table, in words. `url` leads to its calls where there is a filter for it."""
+    """One line of the table, in words. `url` opens it, `calls_url` leads to its calls; empty where that cannot be said."""
 
     title: str
-    url: str
+    told: "Told"
+    url: str = ""
+    calls_url: str = ""
+    shared: str = ""
+    inside: "tuple[Row, ...]" = ()
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The figures of a line, in words."""
+
     calls: str
     spent: str
     share: str
     each: str
     before: str
     change: str
-    inside: "tuple[Row, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What is asked, by whom, and what came of it."""
+
+    asked: Question
+    told: Report
+    currency: str
+    address: Mapping[str, str]
+
+    @property
+    def whole_nano(self) -> int:
+        return self.told.total.spent_nano
+
+    def narrowed(self, name: str, cells: Cells, **more: str) -> str:
+        """The same report of one line alone, told by what comes next."""
+        only = {**self.address, **_address_of(name, cells), "by": _NEXT[name], "then": NONE, **more}
+        return f"?{urlencode(only)}"
 
 
 @require_safe
@@ -46,55 +99,95 @@ def spend(request: HttpRequest) -> HttpResponse:
     """`/reports/spend/`; `?as=csv` gives the table as a file."""
     principal, found, now = principal_of(request), published(), moment()
     require_money(principal)
-    filters = read_filters(request, _choices(principal, found))
     asked, trouble = question(request.GET.dict(), principal, found, now)
     told = report(asked)
     if request.GET.get("as") == "csv":
         return as_file(csv_of(asked, told, found.currency), asked)
+    view = _View(asked, told, found.currency, _kept(request))
     context = {
         "now": now,
-        "filters": filters,
-        "by_fields": _by_fields(asked),
+        "fields": _fields(principal, found, asked, request.GET),
+        "days": {name: request.GET.get(name, "")[:10] for name in ("from", "to")},
+        "narrowed": _narrowed(view),
         "trouble": trouble,
         "span": days_in_words(asked.span),
-        "before": days_in_words(asked.before),
-        "by": BY[asked.by],
+        "before": _compared(asked),
+        "by": BY[asked.by] if asked.by != "label" else f"label {asked.label}",
         "then": BY.get(asked.then, ""),
         "rates": _rates(found, now),
         "chart": _chart(asked, found.currency),
-        "rows": [_row(line, told.total.spent_nano, asked, found.currency) for line in told.lines],
-        "total": _row(told.total, told.total.spent_nano, asked, found.currency),
+        "rows": [_row(line, view) for line in told.lines[:MOST_LINES]],
+        "more": max(0, len(told.lines) - MOST_LINES),
+        "total": _total(view),
         "denied": count(told.denied),
+        "unallocated": _unallocated(view),
+        "shared": KEYS.get(asked.shared, ""),
         "csv": _csv_address(request),
-        "from": asked.span.first.isoformat(),
-        "to": asked.span.last.isoformat(),
     }
     return render(request, "routing/report.html", context)
 
 
-def _choices(
-    principal: Principal, found: Published
-) -> list[tuple[str, str, str, list[tuple[str, str]]]]:
+def _fields(
+    principal: Principal, found: Published, asked: Question, address: Mapping[str, str]
+) -> list[Select]:
     seen = list(documents(principal, found))
 
-    def named(kind: str) -> list[tuple[str, str]]:
-        return [(name, name) for name in sorted({d.name for d in seen if d.kind == kind})]
+    def names(kind: str) -> tuple[tuple[str, str], ...]:
+        return tuple((name, name) for name in sorted({d.name for d in seen if d.kind == kind}))
 
-    return [
-        ("period", "Period", "this month", [(k, v) for k, v in PERIODS.items() if k != "month"]),
-        ("tenant", "Tenant", "all", named("Tenant")),
-        ("route", "Route", "all", named("Route")),
-        ("model", "Model", "all", named("Model")),
-    ]
+    def chosen(name: str, options: Iterable[tuple[str, str]]) -> str:
+        value = address.get(name, "")
+        return value if value in {key for key, _ in options} else ""
 
-
-def _by_fields(asked: Question) -> tuple[Select, Select]:
-    words = tuple(BY.items())
-    others = tuple((key, word) for key, word in words if key != asked.by)
-    return (
-        Select("by", "By", "", words, asked.by),
+    others = tuple((key, word) for key, word in BY.items() if key != asked.by)
+    labels = tuple((name, name) for name in labels_of(found))
+    shown = [
+        Select("by", "By", "", tuple(BY.items()), asked.by),
         Select("then", "then", "nothing more", others, asked.then),
+    ]
+    choices: list[tuple[str, str, str, tuple[tuple[str, str], ...]]] = [
+        (
+            "period",
+            "Period",
+            "this month",
+            tuple((k, v) for k, v in PERIODS.items() if k != "month"),
+        ),
+        ("compare", "Compared with", COMPARED["previous"], tuple(COMPARED.items())[1:]),
+        ("group", "In steps of a", "fitting length", tuple(GRAINS.items())),
+        ("tenant", "Tenant", "all", names("Tenant")),
+        ("route", "Route", "all", names("Route")),
+        ("model", "Model", "all", names("Model")),
+    ]
+    if "label" in (asked.by, asked.then) and labels:
+        choices.append(("label", "Label", labels[0][0], labels[1:]))
+    if asked.by in UNALLOCATED:
+        choices.append(("split", "What has none", "stands alone", tuple(KEYS.items())))
+    more = (
+        Select(name, word, empty, some, chosen(name, some)) for name, word, empty, some in choices
     )
+    return [*shown, *more]
+
+
+def _kept(request: HttpRequest) -> dict[str, str]:
+    return {name: value for name, value in request.GET.dict().items() if value and name != "as"}
+
+
+def _narrowed(view: _View) -> list[tuple[str, str, str]]:
+    """What the report is narrowed to beside the selects: a word, the value, and the address without it."""
+    found = []
+    for name, value in view.asked.only.items():
+        key = "value" if name == "label" else name
+        if name not in ("tenant", "route", "model"):
+            rest = {n: v for n, v in view.address.items() if n != key}
+            word = f"label {view.asked.label}" if name == "label" else BY[name]
+            found.append((word, _shown(name, value), f"?{urlencode(rest)}"))
+    return found
+
+
+def _shown(name: str, value: str) -> str:
+    if name in ("user", "run") and value:
+        return f"committed {value[:12]}…"
+    return "not recorded" if value == UNRECORDED else value or DIMENSIONS[name].without
 
 
 def days_in_words(span: Span) -> str:
@@ -109,6 +202,12 @@ def days_between(first: date, last: date) -> str:
     if (first.year, first.month) == (last.year, last.month):
         return f"{first.day} to {last.day} {last:%b %Y}"
     return f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
+
+
+def _compared(asked: Question) -> str:
+    if asked.before is not None:
+        return days_in_words(asked.before)
+    return "Budget" if asked.compare == "budget" else ""
 
 
 def _rates(found: Published, now: datetime) -> str:
@@ -126,26 +225,67 @@ def _rates(found: Published, now: datetime) -> str:
 
 
 def _chart(asked: Question, currency: str) -> object:
-    days, nano = daily_by(asked)
+    days, nano = chart_of(asked)
     sums: dict[str, int] = defaultdict(int)
     for (_, name), amount in nano.items():
         sums[name] += amount
     names = tuple(sorted(sums, key=lambda name: (-sums[name], name)))
-    return spend_chart(merged(Daily(days, names, nano)), currency, _CARD_WIDTH)
+    return spend_chart(merged(Daily(days, names, nano, asked.grain)), currency, _CARD_WIDTH)
 
 
-def _row(line: Line, whole_nano: int, asked: Question, currency: str) -> Row:
+def _row(line: Line, view: _View) -> Row:
+    inside = tuple(_part(part, line, view) for part in line.inside[:MOST_INSIDE])
+    only = _address_of(view.asked.by, line.name)
     return Row(
-        title=line.title,
-        url=_calls_address(line, asked),
+        title=_known_title(view.asked.by, line),
+        told=_figures(line, view),
+        url=view.narrowed(view.asked.by, line.name),
+        calls_url=_calls_address(only, (view.asked.by,), view),
+        shared=money(line.shared_nano, view.currency) if view.asked.shared else "",
+        inside=inside,
+        more=max(0, len(line.inside) - MOST_INSIDE),
+    )
+
+
+def _part(part: Line, line: Line, view: _View) -> Row:
+    asked = view.asked
+    width = len(DIMENSIONS[asked.then].columns) if asked.then not in _BY_DOCUMENTS else 0
+    cells = (line.name[0], *part.name) if len(part.name) < width else part.name
+    only = {**_address_of(asked.by, line.name), **_address_of(asked.then, cells)}
+    return Row(
+        title=_known_title(asked.then, part),
+        told=_figures(part, view),
+        url=f"?{urlencode({**view.address, **only, 'by': _NEXT[asked.then], 'then': NONE})}",
+        calls_url=_calls_address(only, (asked.by, asked.then), view),
+    )
+
+
+_BY_DOCUMENTS = ("costCentre", "useCase", "task")
+
+
+def _total(view: _View) -> Row:
+    return Row(title="All", told=_figures(view.told.total, view))
+
+
+def _figures(line: Line, view: _View) -> Told:
+    currency, compares = view.currency, bool(_compared(view.asked))
+    return Told(
         calls=count(line.calls),
         spent=money(line.spent_nano, currency),
-        share=share(line.spent_nano, whole_nano),
+        share=share(line.spent_nano, view.whole_nano),
         each=money(line.spent_nano // line.calls, currency) if line.calls else "",
-        before=money(line.before_nano, currency),
-        change=change(line.spent_nano, line.before_nano),
-        inside=tuple(_row(part, whole_nano, asked, currency) for part in line.inside),
+        before=money(line.before_nano, currency) if compares else "",
+        change=change(line.spent_nano, line.before_nano) if compares else "",
     )
+
+
+def _known_title(name: str, line: Line) -> str:
+    """A user whose key was destroyed is known to nobody any more."""
+    if name != "user" or len(line.name) != 2 or not line.name[1]:
+        return line.title
+    tenant, ref = line.name
+    erased = store().destroyed(subject_of_user(tenant, ref))
+    return f"{tenant} / erased" if erased else line.title
 
 
 def change(spent_nano: int, before_nano: int) -> str:
@@ -156,17 +296,29 @@ def change(spent_nano: int, before_nano: int) -> str:
     return f"{permille / 10:+.1f} %"
 
 
-def _calls_address(line: Line, asked: Question) -> str:
-    """Routes, models and tenants are filters of the list of calls."""
-    if not line.name or asked.by not in ("tenant", "route", "model"):
+def _unallocated(view: _View) -> str:
+    """What no line owns, and how it is laid over the others."""
+    alone = view.told.unallocated
+    if view.asked.by not in UNALLOCATED:
         return ""
-    columns = DIMENSIONS[asked.by]
-    if len(columns) != len(line.name) or not all(line.name):
+    amount = money(alone.spent_nano if alone else 0, view.currency)
+    return f"{amount} with {DIMENSIONS[view.asked.by].without}"
+
+
+def _address_of(name: str, cells: Cells) -> dict[str, str]:
+    """What an address says for one line: its tenant too where a name is of a tenant."""
+    *places, last = cells
+    key = "value" if name == "label" else name
+    return {**({"tenant": places[0]} if places else {}), key: last or NONE}
+
+
+def _calls_address(only: Mapping[str, str], dimensions: tuple[str, ...], view: _View) -> str:
+    """The list of calls with what it can be narrowed to; nothing where a part of it is said by documents alone."""
+    asked = {**view.asked.only}
+    if not {*dimensions, *asked} <= set(_OF_CALLS) or NONE in only.values():
         return ""
-    values = {
-        column.rpartition("__")[2]: value for column, value in zip(columns, line.name, strict=True)
-    }
-    return f"{reverse('calls')}?{urlencode(values)}"
+    days = {"from": view.asked.span.first.isoformat(), "to": view.asked.span.last.isoformat()}
+    return f"{reverse('calls')}?{urlencode({**asked, **only, **days})}"
 
 
 def _csv_address(request: HttpRequest) -> str:

@@ -1,6 +1,7 @@
 """The spend report says what the ledger says, in the page, the API and the file; and to its readers only."""
 
 import csv
+import html
 import io
 import re
 from decimal import Decimal
@@ -24,7 +25,22 @@ def _one(console: Console, query: str, *params: object) -> int:
     return int(value)
 
 
-@pytest.mark.parametrize("by", ["tenant", "team", "route", "key", "model", "provider"])
+@pytest.mark.parametrize(
+    "by",
+    [
+        "tenant",
+        "team",
+        "costCentre",
+        "key",
+        "user",
+        "route",
+        "useCase",
+        "model",
+        "provider",
+        "task",
+        "run",
+    ],
+)
 def test_every_cut_has_the_same_sum_as_the_ledger(console: Console, by: str) -> None:
     whole = _one(console, SPENT)
     assert whole > 0
@@ -42,6 +58,29 @@ def test_every_cut_has_the_same_sum_as_the_ledger(console: Console, by: str) -> 
     assert told["denied"] == _one(
         console, "SELECT count(*) FROM routing_call WHERE state = 'denied'"
     )
+
+
+def test_documents_say_whose_cost_centre_use_case_and_task_it_was(console: Console) -> None:
+    with console.bearer(console.tokens["finance"]) as finn:
+        asked = {"by": "costCentre", "then": "useCase", "period": "year"}
+        told = finn.get("/reports/spend/", params=asked).json()
+    found = {line["name"][0]: [part["name"] for part in line["inside"]] for line in told["lines"]}
+    assert ["insurance", "claims-triage"] in found["4410"]
+    assert told["unallocated"] == "0.00"
+
+
+def test_a_line_leads_to_its_calls(console: Console) -> None:
+    with console.signed_in("finn") as finn:
+        page = finn.get("/reports/spend/?by=provider&then=key&period=year").text
+        links = [html.unescape(link) for link in re.findall(r'href="(/calls/\?[^"]+)"', page)]
+        narrow = [link for link in links if "key=" in link and "provider=" in link]
+        listed = finn.get(narrow[0]).text
+        opened = finn.get(
+            "/reports/spend/" + html.unescape(re.findall(r'href="(\?[^"]+)"', page)[0])
+        ).text
+    assert "Only key " in listed
+    assert "provider" in listed
+    assert "Only provider" in opened
 
 
 def test_a_call_that_tried_two_models_counts_once_in_the_total(console: Console) -> None:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from routing.reports.spans import before, between, span_of
+from routing.reports.spans import before, between, grain_for, span_of, step_of, steps, year_before
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 23, 13, 20, tzinfo=UTC)
@@ -76,3 +76,60 @@ def test_an_impossible_span_is_refused_in_words() -> None:
 def test_days_to_come_are_an_empty_span() -> None:
     ahead = between(date(2026, 12, 1), date(2026, 12, 3), NOW, BERLIN)
     assert ahead.starts == ahead.until
+
+
+@pytest.mark.parametrize(
+    ("period", "first", "last"),
+    [
+        ("today", (2026, 11, 23), (2026, 11, 23)),
+        ("yesterday", (2026, 11, 22), (2026, 11, 22)),
+        ("quarter", (2026, 10, 1), (2026, 11, 23)),
+        ("last-quarter", (2026, 7, 1), (2026, 9, 30)),
+        ("year", (2026, 1, 1), (2026, 11, 23)),
+        ("last-year", (2025, 1, 1), (2025, 12, 31)),
+        ("fiscal-year", (2026, 4, 1), (2026, 11, 23)),
+        ("last-fiscal-year", (2025, 4, 1), (2026, 3, 31)),
+        ("nonsense", (2026, 11, 1), (2026, 11, 23)),
+        ("last-nonsense", (2026, 11, 1), (2026, 11, 23)),
+    ],
+)
+def test_each_period(period: str, first: tuple[int, int, int], last: tuple[int, int, int]) -> None:
+    span = span_of(period, NOW, BERLIN, "04-01")
+    assert (span.first, span.last) == (date(*first), date(*last))
+
+
+def test_a_year_earlier_has_the_same_wall_clock() -> None:
+    leap = between(date(2028, 2, 29), date(2028, 2, 29), datetime(2030, 1, 1, tzinfo=UTC), BERLIN)
+    past = year_before(leap)
+    assert (past.first, past.last) == (date(2027, 2, 28), date(2027, 2, 28))
+    summer = span_of("days", datetime(2026, 4, 10, 13, 20, tzinfo=UTC), BERLIN)
+    assert year_before(summer).until == datetime(2025, 4, 10, 13, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("grain", "day", "first"),
+    [
+        ("day", date(2026, 11, 1), date(2026, 11, 1)),
+        ("week", date(2026, 11, 1), date(2026, 10, 26)),
+        ("month", date(2026, 11, 30), date(2026, 11, 1)),
+        ("quarter", date(2026, 12, 31), date(2026, 10, 1)),
+        ("year", date(2026, 12, 31), date(2026, 1, 1)),
+        ("fiscal-year", date(2026, 3, 31), date(2025, 4, 1)),
+        ("fiscal-year", date(2026, 4, 1), date(2026, 4, 1)),
+    ],
+)
+def test_the_first_day_of_a_step(grain: str, day: date, first: date) -> None:
+    assert step_of(day, grain, "04-01") == first
+
+
+def test_the_steps_of_a_span_and_what_reads_well() -> None:
+    year = between(date(2026, 1, 1), date(2026, 12, 31), datetime(2027, 6, 1, tzinfo=UTC), BERLIN)
+    assert steps(year, "quarter") == tuple(date(2026, month, 1) for month in (1, 4, 7, 10))
+    assert steps(year, "fiscal-year", "04-01") == (date(2025, 4, 1), date(2026, 4, 1))
+    assert (len(steps(year, "day")), len(steps(year, "week")), grain_for(year)) == (
+        365,
+        53,
+        "month",
+    )
+    assert grain_for(span_of("month", NOW, BERLIN)) == "day"
+    assert grain_for(span_of("quarter", datetime(2026, 12, 20, tzinfo=UTC), BERLIN)) == "week"

@@ -1,0 +1,240 @@
+"""The spend report over rows: every dimension, what nobody owns, comparisons, steps; to the last nano unit."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db.models import Q
+
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import NOTHING
+from routing.reports.asking import question, rows_of
+from routing.reports.attributes import Attributes, Timeline
+from routing.reports.dimensions import DIMENSIONS, UNRECORDED
+from routing.reports.report import Question, chart_of, report
+from routing.reports.spans import Span
+from tests.routing.reports.made import Ledger, Tried
+
+pytestmark = pytest.mark.django_db
+UTC_ZONE = ZoneInfo("UTC")
+USER = "subject/insurance/user/" + "c0ffee" * 10
+
+
+def asked(ledger: Ledger, by: str, then: str = "", **more: Any) -> Question:
+    day = ledger.at.replace(hour=0)
+    span = Span(day, day + timedelta(days=2), UTC_ZONE)
+    past = Span(day - timedelta(days=2), day, UTC_ZONE)
+    return Question(Q(tenant__in=("insurance", "retail")), span, past, by, then, **more)
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Three calls at 100, 20 + 7 (2 of it overrun) and 3 nano units, one denied, one held before any model; one day before."""
+    made = Ledger()
+    made.call(Tried(100), labels={"project": "roof"}, run="r1", revision=2, user_ref=USER)
+    made.call(
+        Tried(20),
+        Tried(5, "claude-large", "anthropic", overrun=2),
+        after=timedelta(hours=1),
+        committed=True,
+        revision=3,
+    )
+    made.call(
+        Tried(3), after=timedelta(days=1), tenant="retail", team="support", key="ef56ab78",
+        route="replies", user_ref="subject/retail/team/support",
+    )  # fmt: skip
+    made.call(state="denied")
+    made.call(state="held")
+    made.call(Tried(11), after=timedelta(days=-1))
+    made.write()
+    documents = Attributes(
+        {
+            ("Tenant", "", "insurance"): Timeline(
+                [1, 3], [{"costCentre": "4410"}, {"costCentre": "4420"}]
+            ),
+            ("Route", "insurance", "triage"): Timeline(
+                [1, 3],
+                [
+                    {"useCase": "claims-triage", "task": "classification"},
+                    {"useCase": "claims-triage"},
+                ],
+            ),
+        }
+    )
+    monkeypatch.setattr("routing.reports.report.attributes", lambda: documents)
+    return made
+
+
+LINES: dict[str, list[tuple[tuple[str, ...], int, int, int]]] = {
+    "tenant": [(("insurance",), 3, 127, 11), (("retail",), 1, 3, 0)],
+    "team": [(("insurance", "claims"), 3, 127, 11), (("retail", "support"), 1, 3, 0)],
+    "costCentre": [(("4410",), 2, 100, 11), (("4420",), 1, 27, 0), (("",), 1, 3, 0)],
+    "key": [(("insurance", "ab12cd34"), 3, 127, 11), (("retail", "ef56ab78"), 1, 3, 0)],
+    "user": [
+        (("insurance", "c0ffee" * 10), 1, 100, 0),
+        (("insurance", ""), 2, 27, 11),
+        (("retail", ""), 1, 3, 0),
+    ],
+    "route": [(("insurance", "triage"), 3, 127, 11), (("retail", "replies"), 1, 3, 0)],
+    "useCase": [(("insurance", "claims-triage"), 3, 127, 11), (("retail", ""), 1, 3, 0)],
+    "model": [
+        (("gpt-mini",), 3, 123, 11),
+        (("claude-large",), 1, 7, 0),
+        (("",), 1, 0, 0),
+    ],
+    "provider": [(("openai",), 3, 123, 11), (("anthropic",), 1, 7, 0), (("",), 1, 0, 0)],
+    "task": [(("classification",), 2, 100, 11), (("",), 2, 30, 0)],
+    "label": [(("roof",), 1, 100, 0), ((UNRECORDED,), 1, 27, 0), (("",), 2, 3, 11)],
+    "run": [
+        (("insurance", "r1"), 1, 100, 0),
+        (("insurance", ""), 2, 27, 11),
+        (("retail", ""), 1, 3, 0),
+    ],
+}
+
+
+def test_every_dimension_is_expected_here() -> None:
+    assert set(LINES) == set(DIMENSIONS)
+
+
+@pytest.mark.parametrize("by", list(LINES))
+def test_each_dimension_has_its_lines_and_they_come_to_the_whole(ledger: Ledger, by: str) -> None:
+    told = report(asked(ledger, by, label="project"))
+    found = [(line.name, line.calls, line.spent_nano, line.before_nano) for line in told.lines]
+    assert found == LINES[by]
+    assert (told.total.calls, told.total.spent_nano, told.total.before_nano) == (4, 130, 11)
+    assert told.denied == 1
+
+
+@pytest.mark.parametrize("by", ["costCentre", "model", "label", "run"])
+@pytest.mark.parametrize("then", ["route", "provider", "task"])
+def test_the_second_dimension_divides_the_first(ledger: Ledger, by: str, then: str) -> None:
+    told = report(asked(ledger, by, then, label="project"))
+    for line in told.lines:
+        assert sum(part.spent_nano for part in line.inside) == line.spent_nano
+        assert sum(part.before_nano for part in line.inside) == line.before_nano
+    assert sum(row.spent_nano for row in rows_of(told)) == 130
+
+
+def test_what_a_title_says(ledger: Ledger) -> None:
+    titles = {
+        by: [line.title for line in report(asked(ledger, by, label="project")).lines]
+        for by in LINES
+    }
+    assert titles["team"] == ["insurance / claims", "retail / support"]
+    assert titles["costCentre"] == ["4410", "4420", "no cost centre"]
+    assert titles["user"][:2] == [
+        "insurance / committed c0ffeec0ffee…",
+        "insurance / no user named",
+    ]
+    assert titles["label"] == ["roof", "not recorded", "without it"]
+    assert titles["model"][2] == "no model"
+
+
+@pytest.mark.parametrize(
+    ("only", "spent", "calls"),
+    [
+        ({"model": "claude-large"}, 7, 1),
+        ({"provider": "openai"}, 123, 3),
+        ({"costCentre": "4410"}, 100, 2),
+        ({"costCentre": ""}, 3, 1),
+        ({"task": "classification", "tenant": "insurance"}, 100, 2),
+        ({"label": "roof"}, 100, 1),
+        ({"label": ""}, 3, 2),
+        ({"user": "c0ffee" * 10, "tenant": "insurance"}, 100, 1),
+        ({"useCase": "claims-triage", "model": "gpt-mini"}, 120, 2),
+        ({"run": "r1"}, 100, 1),
+        ({"team": "nobody"}, 0, 0),
+    ],
+)
+def test_a_line_opened_shows_itself_alone(
+    ledger: Ledger, only: dict[str, str], spent: int, calls: int
+) -> None:
+    told = report(asked(ledger, "team", "route", only=only, label="project"))
+    assert (told.total.spent_nano, told.total.calls) == (spent, calls)
+    assert sum(line.spent_nano for line in told.lines) == spent
+    days, nano = chart_of(asked(ledger, "team", only=only, label="project"))
+    assert (len(days), sum(nano.values())) == (2, spent)
+
+
+def test_what_nobody_owns_stands_alone_or_is_laid_over_the_others(ledger: Ledger) -> None:
+    alone = report(asked(ledger, "costCentre"))
+    assert alone.unallocated is not None
+    assert (alone.unallocated.spent_nano, alone.unallocated.shared_nano) == (3, 0)
+    laid = report(asked(ledger, "costCentre", shared="calls"))
+    assert [(line.name, line.spent_nano, line.shared_nano) for line in laid.lines] == [
+        (("4410",), 100, 2),
+        (("4420",), 27, 1),
+        (("",), 3, -3),
+    ]
+    assert sum(line.shared_nano for line in laid.lines) == 0
+    assert report(asked(ledger, "team", shared="calls")).unallocated is None
+
+
+def test_a_steps_first_day_stands_for_it(ledger: Ledger) -> None:
+    days, nano = chart_of(asked(ledger, "tenant"))
+    first = ledger.at.date()
+    assert days == (first, first + timedelta(days=1))
+    assert nano == {(first, "insurance"): 127, (first + timedelta(days=1), "retail"): 3}
+    month, of_month = chart_of(asked(ledger, "tenant", grain="month"))
+    assert month == (first.replace(day=1),)
+    assert of_month == {(month[0], "insurance"): 127, (month[0], "retail"): 3}
+    assert chart_of(asked(ledger, "user"))[1] == {
+        (first, "every user"): 127,
+        (days[1], "every user"): 3,
+    }
+
+
+def test_a_call_belongs_to_the_day_of_its_admission_whatever_its_id_says() -> None:
+    made = Ledger()
+    late = made.call(Tried(5))
+    late.admitted_at = late.admitted_at.replace(hour=23) + timedelta(hours=1)
+    made.write()
+    first = made.at.date()
+    assert chart_of(asked(made, "tenant"))[1] == {(first + timedelta(days=1), "insurance"): 5}
+    day = made.at.replace(hour=0)
+    whole = asked(made, "tenant")
+    assert (
+        report(replace(whole, span=Span(day, day + timedelta(days=1), UTC_ZONE))).total.calls == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ({"project": "a'b\"c"}, "a'b\"c"),
+        ({"project": "nul\x00"}, UNRECORDED),
+        ({"project": ""}, ""),
+        ({"other": "x", "labelsCommitted": "y"}, ""),
+        ({"project": "Dach"}, "Dach"),
+    ],
+)
+def test_a_labels_value_comes_back_as_it_was_sent(labels: dict[str, str], told: str) -> None:
+    made = Ledger()
+    made.call(Tried(5), labels=labels)
+    made.write()
+    assert [line.name for line in report(asked(made, "label", label="project")).lines] == [(told,)]
+
+
+def test_an_address_says_everything() -> None:
+    finn = Principal(kind="cli", id="finn", name="Finn")
+    made = Ledger()
+    address = {
+        "by": "label", "label": "project", "value": "-", "then": "costCentre", "group": "quarter",
+        "compare": "year", "split": "equal", "task": "-", "from": "2026-02-28", "to": "2026-03-01",
+    }  # fmt: skip
+    told, trouble = question(address, finn, NOTHING, made.at)
+    assert trouble == ""
+    assert (told.by, told.then, told.label, told.only) == (
+        "label",
+        "costCentre",
+        "project",
+        {"label": "", "task": ""},
+    )
+    assert (told.grain, told.shared, told.compare) == ("quarter", "equal", "year")
+    assert told.before is not None
+    assert (told.before.first, told.before.last) == (date(2025, 2, 28), date(2025, 3, 1))
+    plain, _ = question({"by": "label", "compare": "-"}, finn, NOTHING, made.at)
+    assert (plain.by, plain.then, plain.before, plain.grain) == ("team", "route", None, "day")
