@@ -10,7 +10,7 @@ APP = Path(__file__).resolve().parent.parent
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0004_evidence'),
+        ('routing', '0005_closing'),
     ]
 
     operations = [
