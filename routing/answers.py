@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -21,9 +22,15 @@ from controlplane.kernel.errors import (
     UpstreamFailed,
 )
 from controlplane.kernel.money import format_nano
+from policies.engine.weigh import Weighed
 from routing.calls import commands
 from routing.calls.pool import Database
 from routing.relay import Outcome, unpack_outcome
+
+NOT_ACCEPTED: Final[Mapping[str, str]] = {
+    "response": "not_accepted", "failure": "not_accepted", "tool": "tool_forbidden",
+}  # fmt: skip
+"""The code of a call whose answer is shown to nobody, by the stage that decided so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +84,25 @@ def _unseal(store: KeyStore, call: UUID, sealed: commands.Sealed) -> bytes:
         raise NotFound("the answer of this call was erased", call=call) from error
 
 
-def failure(state: str, code: str, call: UUID) -> MandateError:
-    """The error for a call that ended as `state` with `code` and has no answer of its own."""
+def failure(state: str, code: str, call: UUID, weighed: Weighed | None = None) -> MandateError:
+    """The error for a call that ended as `state` with `code` and has no answer of its own, and what was weighed last."""
+    if weighed is not None and code == NOT_ACCEPTED["tool"]:
+        return _tool_forbidden(weighed, call)
     made, message = _FAILURES.get((state, code)) or _FAILURES.get((state, "")) or _UNKNOWN
     # an exhausted budget has a code that the SDKs' users already check
     told = {} if made in (BudgetExhausted, HeldForReview) else {"code": code}
     if made is HeldForReview:
         told = {"poll": f"/api/v1/calls/call_{call.hex}/"}
     return made(message.format(call=f"call_{call.hex}", code=code), call=call, **told)
+
+
+def _tool_forbidden(weighed: Weighed, call: UUID) -> MandateError:
+    """The error for an answer that asks for a tool which a rule forbids: it names the rule and whom to ask."""
+    rules = tuple(dict.fromkeys(rule.name for rule in weighed.determining))
+    message = f"{weighed.message} (rule {', '.join(rules)}; ask {weighed.owner})"
+    return Forbidden(
+        message, call=call, code=NOT_ACCEPTED["tool"], rules=rules, owner=weighed.owner
+    )
 
 
 _STOPPED = (Forbidden, "an administrator stopped this while it ran")
@@ -109,6 +127,10 @@ _FAILURES: Mapping[tuple[str, str], tuple[type[MandateError], str]] = {
     ("failed", "not_redactable"): (
         Forbidden,
         "what must be redacted here cannot be: in an encoded attachment, or where it is the name of a member",
+    ),
+    ("failed", "tool_forbidden"): (
+        Forbidden,
+        "the answer asks for a tool that it may not have; GET /api/v1/calls/{call}/ says why",
     ),
     ("failed", "no_headroom"): (BudgetExhausted, "no money is left for another attempt"),
     ("failed", "not_accepted"): (

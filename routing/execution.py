@@ -27,7 +27,7 @@ from policies.engine.decision import Hold, Plan
 from policies.engine.rates import rate_claims
 from policies.engine.weigh import Weighed
 from routing import checked
-from routing.answers import Money, complete, failure
+from routing.answers import NOT_ACCEPTED, Money, complete, failure
 from routing.attempts import Door, Ended
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import Peeked
@@ -146,7 +146,7 @@ async def _walk_checked(case: Case, door: Door, plan: Plan) -> End:
         case "escalate":
             return End("held", "escalated", last, weighed, chosen, weighed.hold)
         case "next" | "repair" | "reject":
-            return End("failed", "not_accepted", last, weighed, chosen)
+            return End("failed", NOT_ACCEPTED[weighed.stage], last, weighed, chosen)
         case _:
             assert_never(weighed.action)
 
@@ -190,8 +190,7 @@ async def _finish(case: Case, door: Door, end: End) -> bool:
         revision=case.revision,
         stop_epoch=case.epoch,
     )
-    answer = await _commit(case, end, finish)
-    match answer:
+    match await _commit(case, end, finish):
         case answers.Finished(cost_nano, left_nano):
             money = Money(cost_nano, case.bundle.organisation.spec["currency"], left_nano)
             await _give_back(case, door)
@@ -216,8 +215,7 @@ def _told(case: Case, end: End) -> dict[str, object]:
     """What the entry of the end says."""
     model = end.answered.candidate.model if end.answered else ""
     data: dict[str, object] = {"code": end.code, "model": model, "attempts": case.attempts}
-    if end.weighed is not None:
-        data |= {"weighed": end.weighed.digest.hex()}
+    data |= {"weighed": end.weighed.digest.hex()} if end.weighed is not None else {}
     if case.decided is not None:
         data["decision"] = case.decided.digest.hex()
     if case.decision.denial is not None:
@@ -226,6 +224,8 @@ def _told(case: Case, end: End) -> dict[str, object]:
         data |= told(case.redacted_answer)
     if end.hold is not None:
         data |= {"queue": end.hold.queue, "rules": [rule.name for rule in end.hold.rules]}
+    elif end.weighed is not None and end.code == NOT_ACCEPTED["tool"]:
+        data["rules"] = [rule.name for rule in end.weighed.determining]
     return data
 
 
@@ -306,9 +306,9 @@ def _outcome(case: Case, door: Door, end: End) -> Outcome:
         if last
         else {}
     )
-    transcript = bytes(door.flow.transcript)
     if end.state == "completed" and last is not None:
-        body = transcript if case.row.stream and end.weighed is None else last.body
+        relayed = case.row.stream and end.weighed is None
+        body = bytes(door.flow.transcript) if relayed else last.body
         return Outcome(200, EVENTS if case.row.stream else JSON, headers, body)
     error = _error(case, end)
     sent = door.flow.shown
@@ -330,7 +330,7 @@ def _error(case: Case, end: End) -> MandateError:
         told = {"code": end.code, "rules": denial.rules, "owner": denial.owner}
         return Forbidden(message, call=call, **told)
     if last is None or end.code != last.error_class or end.code in CUT:
-        return failure(end.state, end.code, call)
+        return failure(end.state, end.code, call, end.weighed)
     message = f"{last.candidate.model}: {end.code}; no other model of this route answered"
     # what a model refused as it stands is refused again
     made = InvalidRequest if end.code == "refused_request" else UpstreamFailed

@@ -4,25 +4,25 @@
 2. validators, and how sure the answer is
 3. weigh: a pure function of bundle, facts and answer    (policies/engine/weigh.py)
 4. one commit: the decision record of stage `response` or `failure`, the answer sealed beside it
+5. each tool that an answer asks for which somebody shall see: the same at stage `tool`    (policies/engine/tool_stage.py)
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from policies.engine.answer import Output, output_of
 from policies.engine.decide import deliberate
-from policies.engine.weigh import (
-    AnswerFacts,
-    Checked,
-    Output,
-    Weighed,
-    encode_facts,
-    weigh,
-)
+from policies.engine.tool_stage import ToolFacts
+from policies.engine.weigh import AnswerFacts, Checked, Weighed, encode_facts, weigh
 from routing.calls import answers, commands, steps
 from routing.case import Case, Dropped
-from routing.dialects import dialect
+from routing.dialects import dialect, tool_calls
+from routing.dialects.tool_calls import Wanted
 from routing.exchange import UnreadableAnswer
+from routing.ledger.headroom import model_label
 from routing.validation import confidence
 from routing.validation.judged import Answer, Judged, Place
 from routing.validation.registry import Result, results
@@ -41,9 +41,10 @@ class Judge:
         """Weigh the answers of one tier as one. Raises Dropped where the call is another's now."""
         try:
             said = [self._read(one) for one in given]
+            chosen, found = self._measured(said, given)
+            wanted = self._wanted(given[chosen])
         except UnreadableAnswer:
             return await self.failed(place, UNREADABLE)
-        chosen, found = self._measured(said, given)
         tokens = given[chosen].usage
         facts = AnswerFacts(
             of=self.case.decision.digest.hex(),
@@ -61,8 +62,44 @@ class Judge:
             output=self.case.keys.commit("output", said[chosen].text.encode()),
         )
         weighed = await self._record(facts, said[chosen].output())
+        if weighed.action in ("accept", "escalate"):
+            weighed = await self._tools(
+                weighed, facts, model_label(given[chosen].candidate), wanted
+            )
         problems = tuple(one.problem for one in found.results if one.problem)
         return Judged(weighed, chosen, said[chosen].text, problems)
+
+    async def _tools(
+        self, answer: Weighed, facts: AnswerFacts, model: str, wanted: Sequence[Wanted]
+    ) -> Weighed:
+        """Weigh every tool that the answer asks for; what decides about the answer then.
+
+        INVARIANT: what is forbidden is shown to nobody, also to no reviewer. Else the first that asks for a person has the
+        queue, the answer's own rules before those of its tools.
+        """
+        found = answer
+        for number, one in enumerate(wanted):
+            text = one.text()
+            tool = ToolFacts(number=number, model=model, name=self._known(one.name))
+            commits = self.case.keys.commit("tool", text.encode())
+            weighed = await self._record(replace(facts, tool=tool, output=commits), output_of(text))
+            if weighed.action == "reject" or found.action == "reject":
+                found = found if found.action == "reject" else weighed
+            elif weighed.hold is not None:
+                found = _held_too(found, weighed)
+        return found
+
+    def _known(self, name: str) -> str:
+        """The name of a tool where a document has it: any other is a word of the caller's."""
+        return name if self.case.bundle.find("Tool", self.case.row.tenant, name) else ""
+
+    def _wanted(self, answer: Answer) -> tuple[Wanted, ...]:
+        """The tools that it asks for, where some rule may have a say about them."""
+        checks = self.case.checks
+        if checks is None or not checks.tools:
+            return ()
+        read_tools = tool_calls.of_stream if self.case.row.stream else tool_calls.of_body
+        return read_tools(answer.body)
 
     async def failed(self, place: Place, error_class: str) -> Judged:
         """Weigh a tier that gave no answer."""
@@ -125,6 +162,14 @@ class Judge:
             raise Dropped
         case.decision_no = number
         return weighed
+
+
+def _held_too(found: Weighed, more: Weighed) -> Weighed:
+    """Two that may both ask for a person: the queue of the first, the rules of both."""
+    if found.hold is None or more.hold is None:
+        return more
+    rules = tuple(dict.fromkeys((*found.hold.rules, *more.hold.rules)))
+    return replace(found, hold=replace(found.hold, rules=rules))
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class Validator(Kind):
 
 
 class Tool(Kind):
-    """Something a model may call."""
+    """Something a model may call. With `approval: always` a person of `queue` looks at every answer that asks for it."""
 
     kind = "Tool"
     fields = {
@@ -205,7 +205,14 @@ class Tool(Kind):
         "endpoint": Words(URL, "an address"),
         "credential": Secret(),
         "approval": Choice("none", "always", default="none"),
+        "queue": Ref("ReviewQueue", default=""),
     }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Who approves."""
+        if spec.get("approval") == "always" and not spec.get("queue"):
+            yield "queue", "approval always needs a queue"
 
 
 class DataSource(Kind):

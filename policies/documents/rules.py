@@ -75,9 +75,12 @@ class Permission(Kind):
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Tools and data."""
-        if spec["on"] in ("tool", "data"):
+        """Data, and obligations of a permit on a tool: by then the request is sent, and all that can be asked is a hold."""
+        if spec["on"] == "data":
             yield "on", f'a permission on "{spec["on"]}"'
+        for owed, value in spec.get("obligations", {}).items():
+            if spec["on"] == "tool" and owed != "hold" and value:
+                yield f"obligations.{owed}", f'{owed} on a permission on "tool"'
 
 
 class Lifting(Kind):
@@ -171,12 +174,6 @@ class EscalationRule(Kind):
         "when": Cel("stage", required=True),
         "queue": Ref("ReviewQueue", required=True),
     }
-
-    @classmethod
-    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Before a tool."""
-        if spec["stage"] == "tool":
-            yield "stage", f'the stage "{spec["stage"]}"'
 
 
 class ReviewQueue(Kind):

@@ -1,14 +1,22 @@
 """What an answer says, as conditions read it: its words, and their value where they are JSON."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.documents.limits import ANSWER_VALUES
 from policies.engine.values import INT_MAX, INT_MIN, Value
-from policies.engine.weigh import Output
 
 MOST_DEPTH: Final = 64
 """Levels of an answer that is read as JSON; `limits.ANSWER_VALUES` says how many values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an answer says: content, never recorded. `json` is None where the text is none."""
+
+    text: str = ""
+    json: Value = None
 
 
 def parsed(text: str) -> tuple[Any, bool]:

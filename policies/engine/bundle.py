@@ -255,6 +255,9 @@ class TenantScope:
     """The owners ("" or the tenant) that have a permit on models: each needs a match of its own."""
     budgets: tuple[BudgetView, ...]
     escalations: tuple[Rule, ...] = ()
+    tool_rules: tuple[Rule, ...] = ()
+    approvals: Mapping[str, Key] = field(default_factory=dict)
+    """Permissions on tools; the queue of each tool that needs a person every time, by its name."""
     exceptions: tuple[ExceptionView, ...] = ()
     rate_limits: tuple[RateLimitView, ...] = ()
     reads: Reads = NOTHING
@@ -287,6 +290,8 @@ class Bundle:
     exceptions: tuple[ExceptionView, ...] = ()
     rate_limits: tuple[RateLimitView, ...] = ()
     validators: Mapping[Key, ValidatorView] = field(default_factory=dict)
+    approvals: Mapping[str, dict[str, Key]] = field(default_factory=dict)
+    """The queue of each tool that needs a person every time, by tenant and name."""
     reads: Mapping[str, Reads] = field(default_factory=dict)
     """What the documents of each tenant ("" the organisation's) read of a caller's own words."""
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
@@ -367,10 +372,8 @@ class Bundle:
     def _make_scope(self, tenant: str) -> TenantScope:
         rules = [r for r in self.rules if r.tenant in ("", tenant)]
         on_model = tuple(r for r in rules if r.on == "model")
-        document = self.tenants.get(tenant)
-        zone = (document.spec["timeZone"] if document else None) or self.organisation.spec[
-            "timeZone"
-        ]
+        document, ours = self.tenants.get(tenant), self.organisation.spec["timeZone"]
+        zone = (document.spec["timeZone"] if document else None) or ours
         return TenantScope(
             time_zone=zone,
             call_rules=tuple(r for r in rules if r.on == "call"),
@@ -384,6 +387,8 @@ class Bundle:
                 if b.key[0] in ("", tenant) and b.scope.parts.get("tenant") in (None, tenant)
             ),
             escalations=tuple(r for r in self.escalations if r.tenant in ("", tenant)),
+            tool_rules=tuple(r for r in rules if r.on == "tool"),
+            approvals=self.approvals.get(tenant, {}) | self.approvals.get("", {}),
             exceptions=tuple(e for e in self.exceptions if e.key[0] in ("", tenant)),
             rate_limits=tuple(r for r in self.rate_limits if r.key[0] in ("", tenant)),
             reads=self.reads.get("", NOTHING) | self.reads.get(tenant, NOTHING),

@@ -1,13 +1,13 @@
 """What stands between a model's answer and the caller, as a plan says it, and what sends a call to a person beforehand."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from policies.engine.bundle import TierView, label
 from policies.engine.decision import Checks, Hold, RuleRef, Tier
 from policies.engine.deliberation import CallView, Considered, Deliberation
 from policies.engine.rules import Rule
-from policies.engine.schema import ANSWER
+from policies.engine.schema import ANSWER, TOOL, Declared
 from policies.engine.values import CelError, Value
 
 UNKNOWN: Any = object()
@@ -18,15 +18,24 @@ class Answered(tuple[Any, ...]):
     """The variables of an answer by their place; reading one that is not known raises CelError."""
 
     __slots__ = ()
+    declared: ClassVar[tuple[Declared, ...]] = ANSWER
 
     def __getitem__(self, index: Any) -> Value:  # noqa: ANN401  # as tuple's own
         value = super().__getitem__(index)
         if value is UNKNOWN:
-            raise CelError(f"{ANSWER[index].name} is not known")
+            raise CelError(f"{self.declared[index].name} is not known")
         return value
 
 
+class Asking(Answered):
+    """The variables of a tool that an answer asks for."""
+
+    __slots__ = ()
+    declared = TOOL
+
+
 NO_ANSWER = Answered(UNKNOWN for _ in ANSWER)
+NO_TOOL = Asking(UNKNOWN for _ in TOOL)
 
 
 def may_hold(view: CallView) -> tuple[Rule, ...]:
@@ -42,6 +51,25 @@ def may_hold_failure(view: CallView) -> tuple[Rule, ...]:
     return _possible(view, "failure")
 
 
+def may_ask(view: CallView) -> tuple[str, ...]:
+    """The documents that may have a say about a tool that this call's answer asks for; none where it offers no tool.
+
+    A model asks for nothing that it was not offered: a call without tools is not held back for them.
+    """
+    asked, scope = view.facts.request, view.scope
+    if not (asked.tools or asked.tools_committed or "tools" in asked.needs):
+        return ()
+    call = view.environment
+    rules = [
+        rule
+        for rule in (*scope.tool_rules, *(r for r in scope.escalations if r.on == "tool"))
+        # once there is a permit, what it does not match is denied
+        if rule.effect == "permit" or rule.holds(call, NO_TOOL) is not False
+    ]
+    approved = [f"Tool {name}" for name in sorted(scope.approvals) if name in asked.tools]
+    return (*(f"{rule.kind} {label(rule.key)}" for rule in rules), *approved)
+
+
 def _possible(view: CallView, stage: str) -> tuple[Rule, ...]:
     call = view.environment
     return tuple(
@@ -54,8 +82,8 @@ def _possible(view: CallView, stage: str) -> tuple[Rule, ...]:
 def checks_of(to: Deliberation, view: CallView) -> Checks | None:
     """What the answers of this call must pass; None for nothing."""
     route, rules = view.route, (*may_hold(view), *may_hold_failure(view))
-    owed = to.obligations
-    checked = route.tiers or route.validators or rules or owed.hold or owed.redact_answers
+    owed, tools = to.obligations, may_ask(view)
+    checked = route.tiers or route.validators or rules or owed.hold or owed.redact_answers or tools
     if not checked:
         return None
     return Checks(
@@ -66,6 +94,7 @@ def checks_of(to: Deliberation, view: CallView) -> Checks | None:
         escalations=tuple(label(rule.key) for rule in rules),
         otherwise=label(route.otherwise),
         hold=owed.hold,
+        tools=tools,
     )
 
 

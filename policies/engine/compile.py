@@ -103,6 +103,7 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
         validators={
             (d.tenant, d.name): governing.validator(maker, d) for d in maker.of("Validator")
         },
+        approvals=governing.approvals(maker, maker.of("Tool")),
         rates=_rates(found[0]),
         reads=_reads(documents.values(), checked),
     )

@@ -120,7 +120,8 @@ class Checks(Part, frozen=True, kw_only=True):
     """What an answer must pass before the caller sees a byte of it; documents are named as `name` or `tenant/name`.
 
     `samples` attempts of a tier are compared where `method` is agreement. `escalations` are the rules that may hold this
-    call's answer, `otherwise` the queue for what no tier answered, `hold` the queue that an obligation names.
+    call's answer, `otherwise` the queue for what no tier answered, `hold` the queue that an obligation names. `tools` are
+    the documents (`Permission claims/no-payments`) that may have a say about a tool that an answer asks for.
     """
 
     tiers: tuple[Tier, ...]
@@ -130,6 +131,7 @@ class Checks(Part, frozen=True, kw_only=True):
     escalations: tuple[str, ...] = ()
     otherwise: str = ""
     hold: str = ""
+    tools: tuple[str, ...] = ()
 
 
 class Plan(Part, frozen=True, kw_only=True):
@@ -295,6 +297,7 @@ def _plan(plan: Plan, rests: Sequence[bytes]) -> dict[str, object]:
 
 
 def _checks(checks: Checks) -> dict[str, object]:
+    tools = {"tools": checks.tools} if checks.tools else {}
     return {
         "escalations": checks.escalations,
         "hold": checks.hold,
@@ -302,6 +305,7 @@ def _checks(checks: Checks) -> dict[str, object]:
         "otherwise": checks.otherwise,
         "samples": checks.samples,
         "tiers": [{"conditional": t.conditional, "steps": t.steps} for t in checks.tiers],
+        **tools,
         "validators": checks.validators,
     }
 

@@ -18,7 +18,7 @@ from policies.engine.facts import Facts
 from policies.engine.lifting import lifts
 from policies.engine.older import OLDER
 from policies.engine.rules import NOTHING, VARIABLES, Environment, Expression, Outcome, Rule
-from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL
+from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL, TOOL
 from policies.engine.values import Erred, Moment, Value, moment_text
 from policies.engine.wire import Node, walk
 
@@ -26,7 +26,7 @@ Environments = tuple[Environment, Environment]
 _MOST_KEPT: Final = 2_000
 _ORDER = {
     d.name: (which, i)
-    for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER), (1, INPUT))
+    for which, declared in ((0, EVERYWHERE), (1, MODEL), (1, ANSWER), (1, INPUT), (1, TOOL))
     for i, d in enumerate(declared)
 }
 

@@ -1,6 +1,7 @@
 """The views of what governs answers, exceptions and speed: tiers, validators, escalation rules, scopes."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from controlplane.kernel.money import parse_nano
@@ -8,6 +9,7 @@ from policies.engine.bundle import (
     ExceptionView,
     Extract,
     Governed,
+    Key,
     RateLimitView,
     RulesView,
     Scope,
@@ -50,6 +52,16 @@ def escalation(maker: Maker, document: Governed) -> Rule:
         kind=ESCALATION,
         queue=maker.must("ReviewQueue", document.tenant, document.spec["queue"]),
     )
+
+
+def approvals(maker: Maker, tools: Iterable[Governed]) -> dict[str, dict[str, Key]]:
+    """Which tools need a person each time, by tenant and name, and whose. One from before it had a queue asks nobody."""
+    found: dict[str, dict[str, Key]] = {}
+    for tool in tools:
+        if tool.spec["approval"] == "always" and tool.spec["queue"]:
+            queue = maker.must("ReviewQueue", tool.tenant, tool.spec["queue"])
+            found.setdefault(tool.tenant, {})[tool.name] = queue
+    return found
 
 
 def validator(maker: Maker, document: Governed) -> ValidatorView:

@@ -7,15 +7,16 @@ from typing import Any, Final
 from policies.engine.cel import Program, Variable, compile_expression, compile_together
 from policies.engine.decision import Obligations, RuleRef
 from policies.engine.forms import Form
-from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL
+from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL, TOOL
 from policies.engine.values import CelError, Erred
 from policies.engine.wire import Checked, Node, read, walk
 
 VARIABLES: Final[Mapping[str, Variable]] = {
     **{d.name: Variable(f"c[{i}]") for i, d in enumerate(EVERYWHERE)},
     **{d.name: Variable(f"m[{i}]") for i, d in enumerate(MODEL)},
-    # no place has both a model and an answer: each is the second environment of its own
+    # no place has two of a model, an answer and a tool: each is the second environment of its own
     **{d.name: Variable(f"m[{i}]", fallible=True) for i, d in enumerate(ANSWER)},
+    **{d.name: Variable(f"m[{i}]", fallible=True) for i, d in enumerate(TOOL)},
     **{d.name: Variable(f"m[{i}]") for i, d in enumerate(INPUT)},
 }
 Environment = tuple[Any, ...]

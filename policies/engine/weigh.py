@@ -12,15 +12,18 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from controlplane.kernel.errors import InvalidRequest
+from policies.engine import tool_stage
+from policies.engine.answer import Output
 from policies.engine.bundle import Bundle, Key, TierView, ValidatorView, key_of
 from policies.engine.checking import UNKNOWN, Answered, held, may_hold, may_hold_failure
 from policies.engine.decide import deliberate
-from policies.engine.decision import ENGINE, Effect, Hold, Part, RuleRef
+from policies.engine.decision import ENGINE, Effect, Hold, Lifted, Part, RuleRef
 from policies.engine.deliberation import CallView, Deliberation, built_in
 from policies.engine.facts import Count, Fact, Facts
 from policies.engine.older import OLDER
 from policies.engine.rules import Outcome, Rule
-from policies.engine.values import Erred, Value
+from policies.engine.tool_stage import ToolFacts
+from policies.engine.values import Erred
 
 Action = Literal["accept", "next", "repair", "reject", "escalate"]
 _EFFECTS: Final[dict[Action, Effect]] = {
@@ -43,7 +46,8 @@ class AnswerFacts(Fact, frozen=True, kw_only=True):
     """What is known of one answer, content-free. `of` is the digest of the `request` decision it is weighed under.
 
     `tier` counts from 0; `last`: no later tier has a model. `error_class` is that of a tier none of whose models
-    answered. `confidence` is a decimal, empty where it could not be measured. `output` commits to the text.
+    answered. `confidence` is a decimal, empty where it could not be measured. `output` commits to the text; at stage
+    `tool` these are the facts of the answer that asks for `tool`, and `output` commits to what it asks.
     """
 
     of: str
@@ -58,26 +62,25 @@ class AnswerFacts(Fact, frozen=True, kw_only=True):
     confidence: Confidence = ""
     validators: tuple[Checked, ...] = ()
     output: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What an answer says: content, never recorded. `json` is None where the text is none."""
-
-    text: str = ""
-    json: Value = None
+    tool: ToolFacts | msgspec.UnsetType = msgspec.UNSET
 
 
 class Weighed(Part, frozen=True, kw_only=True):
-    """What happens with an answer, and the rules that made it so; `effect` is the action's in the words of a decision."""
+    """What happens with an answer, and the rules that made it so; `effect` is the action's in the words of a decision.
 
-    stage: Literal["response", "failure"]
+    At stage `tool` it is what happens with one tool that it asks for; `owner`, `advisories` and `lifted` are of that stage.
+    """
+
+    stage: Literal["response", "failure", "tool"]
     action: Action
     effect: Effect
     determining: tuple[RuleRef, ...]
     hold: Hold | None = None
     errors: tuple[RuleRef, ...] = ()
     message: str = ""
+    owner: str = ""
+    advisories: tuple[RuleRef, ...] = ()
+    lifted: tuple[Lifted, ...] = ()
     revision: int
     bundle: str
     digest: bytes = b""
@@ -90,6 +93,8 @@ def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> 
     2. Validators: the strictest wish of those that failed.
     3. The tier's condition: what is not accepted goes to the next tier, else to `otherwise`.
     4. Rules of stage `response`, and a hold that a permission asks for.
+
+    With `answer.tool` it weighs one tool that the answer asks for instead: see `tool_stage`.
     """
     if bundle.engine != ENGINE:
         older: Weighed = OLDER[bundle.engine].weigh(bundle, facts, answer, output)
@@ -98,9 +103,15 @@ def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> 
     if to.view is None or to.checks is None:
         raise InvalidRequest("this call has no answer that could be weighed")
     _must_know(to.view, answer)
+    if answer.tool is not msgspec.UNSET:
+        return _digested(_tool(bundle, to.view, answer.tool, output))
     weighing = _Weighing(to, to.view, answer, environment_of(answer, output))
     found = weighing.weigh()
-    weighed = Weighed(
+    return _digested(_answer(bundle, answer, found))
+
+
+def _answer(bundle: Bundle, answer: AnswerFacts, found: "_Found") -> Weighed:
+    return Weighed(
         stage="failure" if answer.error_class else "response",
         action=found.action,
         effect=_EFFECTS[found.action],
@@ -111,6 +122,28 @@ def weigh(bundle: Bundle, facts: Facts, answer: AnswerFacts, output: Output) -> 
         revision=bundle.revision,
         bundle=bundle.digest,
     )
+
+
+def _tool(bundle: Bundle, view: CallView, tool: ToolFacts, output: Output) -> Weighed:
+    found = tool_stage.weigh(view, tool, tool_stage.wanted_of(output.json))
+    action: Action = "reject" if found.forbidden else "escalate" if found.hold else "accept"
+    return Weighed(
+        stage="tool",
+        action=action,
+        effect=_EFFECTS[action],
+        determining=found.rules,
+        hold=found.hold,
+        errors=found.errors,
+        message=found.forbidden,
+        owner=found.owner,
+        advisories=found.advisories,
+        lifted=found.lifted,
+        revision=bundle.revision,
+        bundle=bundle.digest,
+    )
+
+
+def _digested(weighed: Weighed) -> Weighed:
     return msgspec.structs.replace(weighed, digest=sha256(encode(weighed)).digest())
 
 
@@ -278,8 +311,12 @@ _decoder = msgspec.json.Decoder(AnswerFacts)
 def encode(weighed: Weighed) -> bytes:
     """Canonical JSON (RFC 8785) without `revision` and the digest itself."""
     # INVARIANT: every key is ASCII and no value is a float, so that sorting by code points is RFC 8785's order
+    tool: dict[str, object] = {}
+    if weighed.stage == "tool":
+        tool = {"advisories": weighed.advisories, "lifted": weighed.lifted, "owner": weighed.owner}
     return _encoder.encode(
-        {
+        tool
+        | {
             "action": weighed.action,
             "bundle": weighed.bundle,
             "determining": weighed.determining,

@@ -16,7 +16,7 @@ import msgspec
 
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import MILLION, NANO
-from policies.engine.bundle import Bundle, key_of, label
+from policies.engine.bundle import Bundle, label
 from policies.engine.compile import load_bundle
 from policies.engine.decide import undigested
 from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, PriceRef, RuleRef
@@ -183,7 +183,7 @@ class Two:
         key = (facts.tenant, facts.route, before, after)
         same = self._same.get(key)
         if same is None:
-            same = self._same[key] = _checked(self.base, before, facts) == _checked(
+            same = self._same[key] = answers.hangs_on(self.base, before, facts) == answers.hangs_on(
                 self.draft, after, facts
             )
         return same
@@ -246,23 +246,6 @@ def _terms(decision: Decision) -> object:
         plan.retry,
         [step.max_output_tokens for step in plan.steps],
         hold and (hold.queue_tenant, hold.queue),
-    )
-
-
-def _checked(bundle: Bundle, checks: Checks | None, facts: Facts) -> object:
-    """Everything that an answer's fate hangs on."""
-    if checks is None:
-        return None
-    found = bundle.routes.get((facts.tenant, facts.route)) or bundle.routes["", facts.route]
-    spec = bundle.documents["Route", *found.key].spec
-    tiers = spec["strategy"].get("tiers") if found.tiers else None
-    return (
-        tiers,
-        spec["strategy"].get("otherwise"),
-        spec["confidence"],
-        checks.hold,
-        [bundle.documents["EscalationRule", *key_of(name)].spec for name in checks.escalations],
-        [bundle.documents["Validator", *key_of(name)].spec for name in checks.validators],
     )
 
 

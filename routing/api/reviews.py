@@ -58,7 +58,7 @@ class ReviewSerializer(serializers.Serializer[Any]):
     call = serializers.CharField()
     state = serializers.ChoiceField(choices=CASE_STATES)
     outcome = serializers.CharField(allow_blank=True)
-    stage = serializers.ChoiceField(choices=["request", "response", "failure", "sample"])
+    stage = serializers.ChoiceField(choices=["request", "response", "tool", "failure", "sample"])
     tenant = serializers.CharField()
     team = serializers.CharField()
     key = serializers.CharField()

@@ -16,9 +16,10 @@ from policies.replay.answers import Spoken
 from policies.replay.values import Attempted
 from policies.replay.words import Asked
 from routing.calls.models import Attempt, Call
+from routing.dialects import tool_calls
 from routing.dialects.registry import dialect
-from routing.exchange import decode_request
-from routing.relay import unpack_outcome
+from routing.exchange import UnreadableAnswer, decode_request
+from routing.relay import Outcome, unpack_outcome
 from routing.reports.content import store, weighed_text
 from routing.reviews import drafts
 
@@ -95,4 +96,14 @@ def _delivered(call: UUID) -> Spoken | None:
     if answer is None or not answer.choices:
         return None
     used = answer.usage.output if answer.usage else 0
-    return Spoken(drafts.text_of(answer.choices[0]), answer.choices[0].finish, used)
+    first, tools = answer.choices[0], _tools(outcome)
+    return None if tools is None else Spoken(drafts.text_of(first), first.finish, used, tools)
+
+
+def _tools(outcome: Outcome) -> tuple[str, ...] | None:
+    """The tools that an answer asks for, as they would be sealed beside a decision; None where nobody can tell."""
+    read = tool_calls.of_stream if drafts.is_stream(outcome) else tool_calls.of_body
+    try:
+        return tuple(wanted.text() for wanted in read(outcome.body))
+    except UnreadableAnswer:
+        return None

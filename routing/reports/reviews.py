@@ -16,6 +16,7 @@ from routing.reviews.models import ReviewCase, ReviewDecision
 STAGES = {
     "request": "held before any model",
     "response": "held before the caller sees it",
+    "tool": "held before a tool runs",
     "failure": "no answer was accepted",
     "sample": "sampled after delivery",
 }

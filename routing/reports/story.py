@@ -32,6 +32,7 @@ _REASONS = {
     "policy_changed": "the policy changed while it waited, and forbids it now",
     "deadline_exceeded": "the caller's deadline passed",
     "not_redactable": "what the policy redacts could not be taken out of it",
+    "tool_forbidden": "its answer asks for a tool that a rule forbids",
     "stopped": "a stop was set",
     "caller_gone": "the caller went away",
 }

@@ -3,20 +3,28 @@
 What an answer said is read to weigh it again and shown to nobody.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from controlplane.kernel.errors import MandateError
 from policies.bundles.snapshot import bundle_at
 from policies.decisions.models import Decision as Record
 from policies.engine.answer import output_of
 from policies.engine.facts import decode
+from policies.engine.tool_stage import ToolFacts
 from policies.engine.weigh import AnswerFacts, Weighed, decode_facts, weigh
 from routing.reports.content import weighed_text
 
-STAGES = ("response", "failure")
+STAGES = ("response", "tool", "failure")
 _GONE = "what this answer said is gone: it cannot be weighed again"
-_WORDS = {
+_OF_TOOL: Mapping[str, str] = {
+    "accept": "tool allowed",
+    "reject": "tool forbidden, the answer is shown to nobody",
+    "escalate": "a person must decide about a tool",
+}
+_WORDS: Mapping[str, str] = {
     "accept": "accepted",
     "next": "not accepted, on to the next",
     "repair": "not accepted, asked again",
@@ -43,9 +51,16 @@ class Weighing:
         return self.weighed is not None and self.weighed.digest.hex() == self.digest
 
     @property
+    def tool(self) -> ToolFacts | None:
+        """The tool that it is about, at stage `tool`."""
+        found = self.facts.tool if self.facts else msgspec.UNSET
+        return None if found is msgspec.UNSET else found
+
+    @property
     def result(self) -> str:
         """In words."""
-        return _WORDS[self.weighed.action] if self.weighed else self.error
+        words = _OF_TOOL if self.tool else _WORDS
+        return words[self.weighed.action] if self.weighed else self.error
 
     @property
     def because(self) -> str:
@@ -58,6 +73,8 @@ class Weighing:
         """What was measured: `tier 1, agreement 0.666667, fails triage-schema`."""
         if self.facts is None:
             return ""
+        if self.tool is not None:
+            return f"{self.tool.model} asks for {self.tool.name or 'a tool that no document names'}"
         found = [f"tier {self.facts.tier + 1}"]
         if self.facts.error_class:
             found.append(self.facts.error_class.replace("_", " "))

@@ -23,7 +23,7 @@ from routing.reviews import drafts, questions
 from routing.reviews.asking import ask, of_entry, of_sealed
 from routing.reviews.content import Material
 from routing.reviews.models import ReviewCase
-from routing.reviews.steps import OVERDUE, Opening, Overdue, Terms
+from routing.reviews.steps import ANSWERED, OVERDUE, Opening, Overdue, Terms
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ def _act(found: Published, case: ReviewCase) -> bool:
 
 def _has_nothing(case: ReviewCase, answer: Sealed | None) -> bool:
     """A call that no model answered cannot be released with an answer."""
-    return case.stage in {"response", "failure"} and answer is None
+    return case.stage in ANSWERED and answer is None
 
 
 def _next(found: Published, case: ReviewCase) -> Opening | None:

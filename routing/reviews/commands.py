@@ -20,7 +20,7 @@ from routing.reviews import access, drafts, questions
 from routing.reviews.asking import ask, of_entry, of_sealed
 from routing.reviews.content import Material, Opened
 from routing.reviews.models import ReviewCase
-from routing.reviews.steps import CLAIM, REJECTED, Decide, Verdict
+from routing.reviews.steps import ANSWERED, CLAIM, REJECTED, Decide, Verdict
 
 LONGEST_REASON = 2_000
 Check = Callable[[ReviewCase, str], Sequence[str]]
@@ -79,7 +79,7 @@ def approve(principal: Principal, review: UUID, version: int, reason: str = "") 
     """Let the call go on, or give the draft of this version out. Raises Conflict where another text is in force by now."""
     case = _claimed(principal, review)
     answer = None
-    if case.stage in {"response", "failure"}:
+    if case.stage in ANSWERED:
         material = Material.of(case)
         outcome = material.outcome(version)
         if outcome is None or not drafts.read(material.codec, outcome).answered:

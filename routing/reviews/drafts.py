@@ -56,7 +56,7 @@ def read(codec: Dialect, outcome: Outcome) -> Draft:
 
 def answer_of(codec: Dialect, outcome: Outcome) -> Answer | None:
     """The answer that the caller got, read back from its dialect; None where it cannot be read."""
-    if _is_stream(outcome):
+    if is_stream(outcome):
         return streamed(codec, outcome.body)
     return _plain(codec, outcome.body)
 
@@ -74,7 +74,7 @@ def edited(
         raise InvalidRequest("write the answer that the caller shall get, or reject the call")
     old = None
     if outcome.status == _OK:
-        old = streamed(codec, outcome.body) if _is_stream(outcome) else _plain(codec, outcome.body)
+        old = streamed(codec, outcome.body) if is_stream(outcome) else _plain(codec, outcome.body)
     tools = tuple(p for p in old.choices[0].parts if isinstance(p, ToolCall)) if old else ()
     choice = Choice((Text(text), *tools), "tool_calls" if tools else "stop")
     answer = Answer(choices=(choice,), usage=old.usage if old else None)
@@ -96,7 +96,7 @@ def edited(
 
 def plain(codec: Dialect, outcome: Outcome, route: str, call: UUID) -> bytes:
     """The body of an outcome; of a stream the plain answer that it came to, where it can be read."""
-    answer = streamed(codec, outcome.body) if _is_stream(outcome) else None
+    answer = streamed(codec, outcome.body) if is_stream(outcome) else None
     if answer is None:
         return outcome.body
     created = int(uuid7_time(call).timestamp())
@@ -131,7 +131,8 @@ def spans_of(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
     return spans
 
 
-def _is_stream(outcome: Outcome) -> bool:
+def is_stream(outcome: Outcome) -> bool:
+    """Whether it is the transcript of a stream."""
     return outcome.content_type.startswith("text/event-stream")
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from policies.engine.decision import RuleRef
 
-Stage = Literal["request", "response", "failure", "sample"]
+Stage = Literal["request", "response", "tool", "failure", "sample"]
 Verdict = Literal["approved", "edited", "redacted", "rejected"]
+ANSWERED: Final = frozenset({"response", "tool", "failure"})
+"""Stages at which models were asked: what waits for a person is an answer."""
 CLAIM = timedelta(minutes=15)
 """How long a claim stands without a decision."""
 RELEASED_SECONDS = 600.0

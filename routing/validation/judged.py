@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from policies.engine.decision import Candidate
 from policies.engine.weigh import Action, Weighed
 from routing.exchange import Usage
 
@@ -10,6 +11,7 @@ from routing.exchange import Usage
 class Answer(Protocol):
     """What a judgement needs to know of an attempt that a model answered."""
 
+    candidate: Candidate
     body: bytes
     usage: Usage | None
     logprobs: tuple[float, ...]

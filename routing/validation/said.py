@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from policies.engine.answer import cel_value, parsed
-from policies.engine.weigh import Output
+from policies.engine.answer import Output, cel_value, parsed
 from routing.dialects.base import Dialect
 from routing.exchange import Choice, Text, UnreadableAnswer
 

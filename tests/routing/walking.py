@@ -132,7 +132,13 @@ async def walk(
 ) -> Walked:
     """Carry the call to its end."""
     facts = small_call(
-        {"dialect": asked.dialect, "stream": asked.stream, "n": asked.outline.n}, **changes
+        {
+            "dialect": asked.dialect,
+            "stream": asked.stream,
+            "n": asked.outline.n,
+            "tools": asked.outline.tools,
+        },
+        **changes,
     )
     line, story = Line(), list[str]()
     case = _case(bundle, facts, asked, line)

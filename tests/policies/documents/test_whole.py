@@ -110,18 +110,16 @@ def test_a_data_class_must_be_one_of_the_organisation() -> None:
 def test_what_has_no_executor_is_named() -> None:
     texts = (
         document("Provider", "p", "{type: gemini}")
-        + document("Permission", "r", "{effect: permit, on: tool}")
+        + document("Permission", "r", "{effect: permit, on: data}")
         + document("Permission", "o", "{effect: permit, on: call, obligations: {redact: [card], stripTools: [], hold: ''}}")
         + document("Route", "c", "{useCase: u, strategy: {type: human, queue: q}, validators: [v]}")
         + document("Budget", "b", '{period: day, limit: "1", onExhausted: downgrade}')
-        + document("EscalationRule", "e", "{stage: tool, when: 'true', queue: q}")
     )  # fmt: skip
     assert [(p.line, p.message) for p in not_yet_executed(parse_text(BASE + texts))] == [
         (24, 'not yet executed: the provider type "gemini"'),
-        (29, 'not yet executed: a permission on "tool"'),
+        (29, 'not yet executed: a permission on "data"'),
         (39, 'not yet executed: the strategy "human"'),
         (44, 'not yet executed: onExhausted "downgrade"'),
-        (49, 'not yet executed: the stage "tool"'),
     ]
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from policies.engine.answer import Output
 from policies.engine.bundle import Bundle
 from policies.engine.facts import Facts
-from policies.engine.weigh import AnswerFacts, Checked, Output, Weighed, weigh
+from policies.engine.weigh import AnswerFacts, Checked, Weighed, weigh
 from tests.policies.engine.small import EVERYONE, bundle, call, document, model
 
 DESK = document("ReviewQueue", "desk", {"reviewers": ["role:reviewer"]})

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.kernel.errors import InvalidRequest
+from policies.engine.answer import Output
 from policies.engine.decide import decide
 from policies.engine.weigh import (
     AnswerFacts,
     Checked,
-    Output,
     Weighed,
     decode_facts,
     encode,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from policies.engine.answer import Output
 from policies.engine.decide import decide
-from policies.engine.weigh import Output
 from routing.dialects import dialect
 from routing.exchange import UnreadableAnswer
 from routing.validation.registry import VALIDATORS, Result, failures, results

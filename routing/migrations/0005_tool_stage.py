@@ -1,0 +1,14 @@
+"""Review cases of stage `tool`."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+SQL = Path(__file__).resolve().parent.parent / "reviews/sql/tool_stage.sql"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("routing", "0004_evidence")]
+    operations = [
+        migrations.RunSQL(SQL.read_text(encoding="utf-8"), reverse_sql=migrations.RunSQL.noop)
+    ]
