@@ -8,7 +8,7 @@ SQL = Path(__file__).resolve().parent.parent / "reviews/sql/tool_stage.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0005_closing")]
+    dependencies = [("routing", "0006_labels")]
     operations = [
         migrations.RunSQL(SQL.read_text(encoding="utf-8"), reverse_sql=migrations.RunSQL.noop)
     ]
