@@ -6,7 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
-    "responses", "short", "checked", "slow", "reviews",
+    "responses", "short", "checked", "slow", "reviews", "redact",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -137,6 +137,32 @@ apiVersion: mandate/v1
 kind: Permission
 metadata: {name: named-users-look-nothing-up, tenant: j-tools}
 spec: {effect: permit, on: call, when: user.known, obligations: {stripTools: [lookup_policy]}}
+---
+apiVersion: mandate/v1
+kind: Tool
+metadata: {name: pay, tenant: j-tools}
+spec: {type: http, risk: money}
+---
+apiVersion: mandate/v1
+kind: Permission
+metadata: {name: small-sums-only, tenant: j-tools, owner: finn@acme.example}
+spec:
+  effect: forbid
+  on: tool
+  when: 'route.name.startsWith("ruled") && tool.risk == "money" && tool.arguments.amount > 100'
+  message: '"a model pays at most 100"'
+"""
+_TOOL_HELD = 'route.name == "looked" && tool.name == "pay"'
+_REDACT = """\
+apiVersion: mandate/v1
+kind: Permission
+metadata: {name: no-cards-upstream, tenant: j-redact}
+spec: {effect: permit, on: call, when: 'route.name.startsWith("asked")', obligations: {redact: [card]}}
+---
+apiVersion: mandate/v1
+kind: Permission
+metadata: {name: no-accounts-in-answers, tenant: j-redact}
+spec: {effect: permit, on: call, when: 'route.name.startsWith("told")', obligations: {redactAnswers: [iban]}}
 """
 _SLOW = """\
 apiVersion: mandate/v1
@@ -188,7 +214,8 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "deny.rules", [_DENY])
     _put(folder, "checked.rules", [_CHECKED])
     _put(folder, "slow.rules", [_SLOW])
-    _put(folder, "tools.rules", [_TOOLS])
+    _put(folder, "tools.rules", list(_tools()))
+    _put(folder, "redact.rules", list(_redact()))
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
     _put(folder, "reviews.rules", list(_reviews("reviews", "rui")))
@@ -298,6 +325,28 @@ def _reviews(tenant: str, *people: str) -> Iterator[str]:
         yield _ESCALATION.format(tenant=tenant, name=name, stage=stage, when=when, queue=queue)
     for name in ("first", "payout", "two", "outage"):
         yield route(tenant, name, "{type: single, model: j-gpt}")
+
+
+def _tools() -> Iterator[str]:
+    """Routes whose answers may not ask for much money (`ruled`), or wait for a person where they ask for any (`looked`)."""
+    yield _TOOLS
+    yield _REVIEWER.format(who="rui", tenant="tools")
+    spec = "{reviewers: ['role:reviewer']}"
+    yield _QUEUE.format(tenant="tools", name="desk", spec=spec)
+    yield _ESCALATION.format(
+        tenant="tools", name="who-pays", stage="tool", when=_TOOL_HELD, queue="desk"
+    )
+    yield route("tools", "ruled", "{type: single, model: j-gpt}")
+    yield route("tools", "ruled-claude", "{type: single, model: j-claude}")
+    yield route("tools", "looked", "{type: single, model: j-gpt}")
+
+
+def _redact() -> Iterator[str]:
+    """Routes that take cards out of what they send (`asked`) and accounts out of what comes back (`told`), to each vendor."""
+    yield _REDACT
+    for name in ("asked", "told"):
+        yield route("redact", name, "{type: single, model: j-gpt}")
+        yield route("redact", f"{name}-claude", "{type: single, model: j-claude}")
 
 
 def _tenant(name: str) -> list[str]:
