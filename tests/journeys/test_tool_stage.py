@@ -117,7 +117,7 @@ def test_what_a_person_lets_go_on_is_the_answer_with_its_tool(mandate: Installat
     answer = client.chat.completions.create(**asked, **again)
     (wanted,) = answer.choices[0].message.tool_calls or []
     assert json.loads(wanted.function.arguments) == {"amount": 70}  # type: ignore[union-attr]  # the only kind offered
-    assert mandate.seen_by(KEY, call).json["state"] == "completed"
+    assert mandate.seen_by(KEY, call).json()["state"] == "completed"
 
 
 def test_what_a_person_turns_down_reaches_nobody(mandate: Installation) -> None:
@@ -130,7 +130,7 @@ def test_what_a_person_turns_down_reaches_nobody(mandate: Installation) -> None:
         assert (
             reviewer.post(f"/reviews/{review}/reject/", json=body).json()["outcome"] == "rejected"
         )
-    told = mandate.seen_by(KEY, call).json
+    told = mandate.seen_by(KEY, call).json()
     assert (told["state"], told["code"]) == ("failed", "review_rejected")
     assert "pay it by hand" in json.dumps(told["answer"])
     assert "amount" not in json.dumps(told["answer"])
