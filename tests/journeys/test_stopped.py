@@ -129,9 +129,11 @@ def test_a_started_plain_call_runs_to_its_end(mandate: Installation) -> None:
     caller = threading.Thread(target=ask, daemon=True)
     known = len(mandate.calls_of("j-stopped"))
     caller.start()
+    until = time.monotonic() + 30
     while len(found := mandate.calls_of("j-stopped")) == known or not mandate.upstream.arrivals(
         found[-1]["id"]
     ):
+        assert time.monotonic() < until
         time.sleep(0.05)
     with stopped(mandate, "model", "gpt", "--tenant", "j-stopped"):
         caller.join(10)

@@ -233,7 +233,7 @@ async def test_32_clients_on_overlapping_windows_never_deadlock(app_dsn: str) ->
         until = asyncio.get_running_loop().time() + 4
         clients = (_one_client(world, refs, Random(n), until) for n in range(32))  # noqa: S311 - draws of a test
         done = await asyncio.gather(*clients)
-        assert sum(done) > 100
+        assert min(done) >= 1
         assert await ask(db, DEADLOCKS) == (before,)
         for ref in refs:
             assert await world.money(ref.id) == await world.scan(ref.id)

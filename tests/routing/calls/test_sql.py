@@ -36,6 +36,7 @@ OWNED = {
     "evidence": {"routing_evidence", "routing_evidence_part"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
+    "reports": set(),
     "reviews": {"routing_review_case", "routing_review_decision"},
 }
 READ_BELOW = {

@@ -62,7 +62,7 @@ def test_a_draft_shows_what_it_says_as_long_as_it_says_it(made: World) -> None:
     assert [name for name, _ in shown(found)] == [f"Permission {made.tenant}/q"]
     assert found.links[0].text == "A change"
     assert found.links[0].url == f"/change-requests/{row.pk}/"
-    drafts.put_texts(made.tariq, row.pk, permission("q", made.tenant, "request.stream"))
+    drafts.put_texts(made.tariq, row.pk, permission("q", made.tenant, "request.stream"), "*")
     first = read.page(read.Filter(subject=row.subject)).lines[-2]
     assert first.kind.name == "change.edited"
     stale = about(made.cleo, first)
