@@ -105,6 +105,15 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 55},
         },
+        "forecast": {
+            "task": "routing.forecast",
+            "schedule": 120.0,
+            "options": {"expires": 110},
+        },
+        "forget-deliveries": {
+            "task": "routing.forget_deliveries",
+            "schedule": crontab(minute="37", hour="3"),
+        },
         "expire-idempotency": {
             "task": "routing.expire_idempotency",
             "schedule": crontab(minute="23"),

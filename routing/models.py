@@ -3,18 +3,22 @@
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.evidence.models import Evidence, EvidencePart
+from routing.forecasts.models import BudgetDay, Forecast
 from routing.ledger.models import LedgerWindow, Posting
-from routing.notifications.models import BudgetMark, Delivery, Notified
+from routing.notifications.models import BudgetMark, Delivery, ForecastMark, Notified
 from routing.reviews.models import ReviewCase, ReviewDecision
 
 __all__ = [
     "Adjustment",
     "Attempt",
+    "BudgetDay",
     "BudgetMark",
     "Call",
     "Delivery",
     "Evidence",
     "EvidencePart",
+    "Forecast",
+    "ForecastMark",
     "Idempotency",
     "LedgerWindow",
     "Notified",

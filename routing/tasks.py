@@ -21,6 +21,8 @@ from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
 from routing.closing.late import propose_late
 from routing.evidence.making import make_next
+from routing.forecasts.making import make
+from routing.notifications.commands import forget
 from routing.notifications.deriving import derive
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
@@ -92,6 +94,18 @@ def notify() -> int:
 def watch_marks() -> None:
     """Look whether budgets passed a mark, keys end soon, models are away or at their sunset."""
     watch()
+
+
+@shared_task(name="routing.forecast", ignore_result=True)
+def forecast() -> int:
+    """Say what every budget will have spent at the end of its period; how many windows."""
+    return make(published(), mandate_now())
+
+
+@shared_task(name="routing.forget_deliveries", ignore_result=True)
+def forget_deliveries() -> int:
+    """Forget deliveries that ended ninety days ago; how many."""
+    return forget(mandate_now())
 
 
 @shared_task(name="routing.shadow", ignore_result=True)

@@ -177,6 +177,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("log.pruned", "old entries pruned"),
             ("log.key-rotated", "log key rotated"),
             ("finding.acknowledged", "finding of a check acknowledged"),
+            ("delivery.repeated", "given-up delivery sent again"),
             ("view.saved", "view of the log saved"),
             ("view.removed", "saved view of the log removed"),
             ("demo.tampered", "row changed behind the log's back, in a demo"),

@@ -1,6 +1,7 @@
 """`/api/v1/notifications/`: what Notification documents sent, what waits, and what was given up."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -11,7 +12,7 @@ from audit.api.base import CURSOR, ApiView, page
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest
 from policies.documents.money import EVENTS
-from routing.notifications import access
+from routing.notifications import access, commands
 from routing.notifications.models import STATES, Delivery
 
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
@@ -64,6 +65,15 @@ class Notifications(ApiView):
                     raise InvalidRequest(f'"{asked[:40]}" is no {name}; use {", ".join(words)}')
                 rows = rows.filter(**{name: asked})
         return Response(page(request, rows, lambda found: [_shown(row) for row in found]))
+
+
+class NotificationRepeat(ApiView):
+    """A delivery that was given up, once more."""
+
+    @extend_schema(operation_id="notifications_repeat", request=None, responses=DeliverySerializer)
+    def post(self, request: Request, delivery: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """Send a delivery that was given up again, at once and then as often as a new one."""
+        return Response(_shown(commands.repeat(self.principal, delivery)))
 
 
 def _shown(row: Delivery) -> dict[str, object]:

@@ -32,6 +32,11 @@ urlpatterns = [
         name="api-evidence-download",
     ),
     path("notifications/", notifications.Notifications.as_view(), name="api-notifications"),
+    path(
+        "notifications/<uuid:delivery>/repeat/",
+        notifications.NotificationRepeat.as_view(),
+        name="api-notification-repeat",
+    ),
     path("reviews/", reviews.Reviews.as_view(), name="api-reviews"),
     path("reviews/<uuid:review>/", reviews.OneReview.as_view(), name="api-review"),
     path("reviews/<uuid:review>/content/", reviews.Content.as_view(), name="api-review-content"),

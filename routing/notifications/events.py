@@ -119,7 +119,10 @@ def _verified(entry: Entry) -> Told | None:
 def _budget(entry: Entry) -> Told:
     data = entry["data"]
     facts = {name: str(data[name]) for name in ("budget", "percent", "spent", "limit", "currency")}
-    title = f"The budget {facts['budget']} has used {facts['percent']} % of its limit"
+    more = ("owner", "forecast", "low", "high", "method")
+    facts |= {name: str(data[name]) for name in more if name in data}
+    uses = "is forecast to use" if "forecast" in data else "has used"
+    title = f"The budget {facts['budget']} {uses} {facts['percent']} % of its limit"
     return "budget.alert", title, "/budgets/", facts
 
 

@@ -82,3 +82,20 @@ class BudgetMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.window} at {self.percent} %"
+
+
+class ForecastMark(models.Model):
+    """One window that was forecast to pass one of its budget's marks; told once, whatever later forecasts say."""
+
+    pk = models.CompositePrimaryKey("window", "percent")
+    window = models.BigIntegerField()
+    percent = models.SmallIntegerField()
+    passed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """Its table."""
+
+        db_table = "routing_forecast_mark"
+
+    def __str__(self) -> str:
+        return f"{self.window} forecast at {self.percent} %"

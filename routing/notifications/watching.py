@@ -1,6 +1,7 @@
-"""What no entry tells: budgets that pass a mark (which become entries), keys that end soon, models at their sunset or away."""
+"""What no entry tells: budgets at a mark, spent or forecast (these become entries); keys that end soon; models away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import redis
@@ -14,13 +15,16 @@ from policies.identity.models import ApiKey
 from policies.identity.read import in_state
 from policies.order.entries import append_entry
 from policies.order.lock import mandate_now
+from routing.forecasts.models import Forecast
 from routing.ledger.models import LedgerWindow
 from routing.limits.breakers import KEY as BREAKERS
 from routing.notifications.deriving import put
 from routing.notifications.events import Event
-from routing.notifications.models import BudgetMark
+from routing.notifications.models import BudgetMark, ForecastMark
 
 SUNSET = timedelta(days=30)
+FRESH = timedelta(hours=1)
+"""An older forecast is of a job that is away: it tells nobody anything."""
 
 
 def watch() -> None:
@@ -33,35 +37,66 @@ def watch() -> None:
         put(found, event, now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A window at one of its budget's marks: by what was spent, or by a forecast."""
+
+    document: Governed
+    window: LedgerWindow
+    percent: int
+    forecast: Forecast | None = None
+
+
 def mark_budgets(found: Published, now: datetime) -> None:
-    """An entry `budget.alert` for each mark that a window's actual spend has passed, once; forecasts are not looked at."""
+    """An entry `budget.alert` for each mark that a window passed, once by what was spent and once by a forecast before that."""
     marked = {document.title: document for document in found.of("Budget") if _marks(document)}
-    open_now = LedgerWindow.objects.filter(starts__lte=now, ends__gt=now, limit_nano__gt=0)
-    open_now = open_now.filter(budget__in={document.name for document in marked.values()})
-    told = set(
-        BudgetMark.objects.filter(window__in=open_now.values("id")).values_list("window", "percent")
-    )
-    for window in open_now.order_by("id"):
-        name = f"{window.tenant} / {window.budget}" if window.tenant else window.budget
-        document = marked.get(name)
-        spent = window.posted_nano + window.overrun_nano
-        for percent in _marks(document) if document else ():
+    rows = LedgerWindow.objects.filter(starts__lte=now, ends__gt=now, limit_nano__gt=0)
+    rows = rows.filter(budget__in={document.name for document in marked.values()})
+    windows = {row.id: row for row in rows.order_by("id")}
+    said = Forecast.objects.filter(window__in=windows, made_at__gte=now - FRESH)
+    forecasts = {row.window: row for row in said.exclude(method="none")}
+    told, foretold = _told(BudgetMark, windows), _told(ForecastMark, windows)
+    for window in windows.values():
+        document = marked.get(_title(window))
+        if document is None:
+            continue
+        for percent in _marks(document):
+            spent = window.posted_nano + window.overrun_nano
             # a mark is passed when as much is spent
-            if (window.id, percent) not in told and spent * 100 >= percent * window.limit_nano:
-                _mark(found, document, window, percent)
+            if _reaches(spent, percent, window):
+                if (window.id, percent) not in told:
+                    _mark(found, _Passed(document, window, percent))
+                continue
+            forecast = forecasts.get(window.id)
+            ahead = forecast is not None and _reaches(forecast.expected_nano, percent, window)
+            if ahead and (window.id, percent) not in foretold:
+                _mark(found, _Passed(document, window, percent, forecast))
 
 
-def _marks(document: Governed | None) -> list[int]:
-    return sorted(document.spec.get("alerts") or ()) if document else []
+def _told(
+    marks: type[BudgetMark] | type[ForecastMark], windows: Iterable[int]
+) -> set[tuple[int, int]]:
+    return set(marks.objects.filter(window__in=windows).values_list("window", "percent"))
 
 
-def _mark(found: Published, document: Governed | None, window: LedgerWindow, percent: int) -> None:
-    if document is None:
-        return
-    spent = window.posted_nano + window.overrun_nano
+def _title(window: LedgerWindow) -> str:
+    return f"{window.tenant} / {window.budget}" if window.tenant else window.budget
+
+
+def _reaches(amount_nano: int, percent: int, window: LedgerWindow) -> bool:
+    return amount_nano * 100 >= percent * window.limit_nano
+
+
+def _marks(document: Governed) -> list[int]:
+    return sorted(document.spec.get("alerts") or ())
+
+
+def _mark(found: Published, at: _Passed) -> None:
+    marks = BudgetMark if at.forecast is None else ForecastMark
+    document, window = at.document, at.window
     try:
         with transaction.atomic():
-            BudgetMark.objects.create(window=window.id, percent=percent)
+            marks.objects.create(window=window.id, percent=at.percent)
             append_entry(
                 "budget.alert",
                 actor="job:budgets",
@@ -70,15 +105,29 @@ def _mark(found: Published, document: Governed | None, window: LedgerWindow, per
                 subject=f"budget:{document.title.replace(' / ', '/')}",
                 data={
                     "budget": document.name,
-                    "percent": percent,
-                    "spent": format_nano(spent),
+                    "percent": at.percent,
+                    "spent": format_nano(window.posted_nano + window.overrun_nano),
                     "limit": format_nano(window.limit_nano),
                     "currency": found.currency,
                     "window": window.id,
+                    **_ahead(at.forecast),
+                    **({"owner": document.spec["owner"]} if document.spec.get("owner") else {}),
                 },
             )
     except IntegrityError:
         return  # another job was first
+
+
+def _ahead(forecast: Forecast | None) -> Mapping[str, str]:
+    """What the entry says of a forecast; nothing of what was spent."""
+    if forecast is None:
+        return {}
+    return {
+        "forecast": format_nano(forecast.expected_nano),
+        "low": format_nano(forecast.low_nano),
+        "high": format_nano(forecast.high_nano),
+        "method": forecast.method,
+    }
 
 
 def _keys(now: datetime) -> Iterator[Event]:

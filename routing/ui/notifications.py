@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import NotFound
+from controlplane.kernel.principal import Principal
 from policies.ui.documents import document_url
-from routing.notifications import access
-from routing.notifications.models import STATES, Delivery
+from routing.notifications import access, commands
+from routing.notifications.models import FAILED, STATES, Delivery
 
 ROWS = 50
 
@@ -34,12 +36,14 @@ class Row:
     made_at: datetime
     sent_at: datetime | None
     next_at: datetime
+    repeatable: bool
 
 
 @require_safe
 def notifications(request: HttpRequest) -> HttpResponse:
     """`/settings/notifications/`; `?state=failed` those that were given up, `?before=` the next page."""
-    rows = access.readable(principal_of(request))
+    principal = principal_of(request)
+    rows = access.readable(principal)
     state, before = request.GET.get("state", ""), request.GET.get("before", "")
     if state in STATES:
         rows = rows.filter(state=state)
@@ -47,7 +51,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(pk__lt=_id(before))
     found = list(rows.order_by("-pk")[: ROWS + 1])
     context = {
-        "rows": [_row(delivery) for delivery in found[:ROWS]],
+        "rows": [_row(delivery, principal) for delivery in found[:ROWS]],
         "states": STATES,
         "state": state,
         "paged": bool(before),
@@ -57,6 +61,14 @@ def notifications(request: HttpRequest) -> HttpResponse:
     return render(request, "routing/notifications.html", context)
 
 
+@require_POST
+def repeat(request: HttpRequest, delivery: UUID) -> HttpResponse:
+    """`/settings/notifications/<id>/repeat/`: send one that was given up again."""
+    commands.repeat(principal_of(request), delivery)
+    messages.success(request, "It is sent again within seconds; the list shows what comes of it.")
+    return redirect("notifications")
+
+
 def _id(text: str) -> UUID:
     try:
         return UUID(hex=text)
@@ -64,7 +76,7 @@ def _id(text: str) -> UUID:
         raise NotFound("there is no such page") from None
 
 
-def _row(delivery: Delivery) -> Row:
+def _row(delivery: Delivery, principal: Principal) -> Row:
     tenant, name = delivery.tenant, delivery.document
     return Row(
         id=delivery.id,
@@ -79,4 +91,5 @@ def _row(delivery: Delivery) -> Row:
         made_at=delivery.made_at,
         sent_at=delivery.sent_at,
         next_at=delivery.next_at,
+        repeatable=delivery.state == FAILED and access.may_repeat(principal, tenant),
     )

@@ -55,5 +55,10 @@ urlpatterns = [
     path("search/", search.search, name="search"),
     path("playground/", playground.page, name="playground"),
     path("settings/notifications/", notifications.notifications, name="notifications"),
+    path(
+        "settings/notifications/<uuid:delivery>/repeat/",
+        notifications.repeat,
+        name="notification-repeat",
+    ),
     path("models/", models.models, name="models"),
 ]

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from policies.identity.models import User
 from policies.management.cli import operator
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
+from routing.notifications.commands import forget as remove
 from routing.notifications.models import Delivery
+from tests.policies.people import entries
 from tests.policies.texts import put, tenant
 
 GRANT = """\
@@ -127,11 +130,12 @@ def test_the_page_says_what_was_given_up_and_why(place: str) -> None:
     ada = person("admin", place)
     status, text = page(ada)
     assert status == 200
-    assert text.count("A stop was set: &lt;b&gt;route&lt;/b&gt;") == 2
+    # two lines, and the button that sends the one again says which
+    assert text.count("A stop was set: &lt;b&gt;route&lt;/b&gt;") == 3
     assert text.index("sent") < text.index("given up") < text.index("answered 503")
     assert f'href="/documents/Notification/{place}/alarm/"' in text
     status, text = page(ada, "/settings/notifications/?state=failed")
-    assert text.count("A stop was set") == 1
+    assert text.count("A stop was set") == 2
     assert page(ada, "/settings/notifications/?before=nonsense")[0] == 404
     assert "/settings/notifications/" in page(ada, "/settings/")[1]
 
@@ -142,3 +146,46 @@ def test_the_page_is_not_for_developers(place: str) -> None:
     status, text = page(tariq)
     assert (status, "A stop was set" in text) == (403, False)
     assert "/settings/notifications/" not in page(tariq, "/settings/")[1]
+
+
+def send_again(name: str, row: Delivery) -> int:
+    user = User.objects.get(email=f"{name}@acme.example")
+    shown = commands.create_token(operator(), user).shown
+    client = Client(headers={"host": "localhost", "authorization": f"Bearer {shown}"})
+    return client.post(f"/api/v1/notifications/{row.id}/repeat/").status_code
+
+
+def test_what_was_given_up_is_sent_again_by_an_admin_once(place: str) -> None:
+    row, ada = delivery(place, "failed", "answered 503"), person("admin", place)
+    assert 'aria-label="Send again: A stop was set' in page(ada)[1]
+    assert [send_again(ada, row), send_again(ada, row)] == [200, 409]
+    row.refresh_from_db()
+    assert (row.state, row.tries, row.next_at <= mandate_now()) == ("waiting", 0, True)
+    (told,) = entries(kind="delivery.repeated", tenant=place)
+    assert told["data"] == {"event": "stop.set", "notification": "alarm", "tries": 1}
+    assert (told["actor"], told["subject"]) == (f"member:{ada}@acme.example", f"delivery:{row.id.hex}")  # fmt: skip
+    assert send_again(ada, delivery(place, "sent")) == 409
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("auditor", 403), ("approver", 403), ("finance", 403)]
+)
+def test_who_only_reads_sends_nothing(place: str, role: str, status: int) -> None:
+    row, name = delivery(place, "failed"), person(role, place)
+    assert send_again(name, row) == status
+    assert send_again(person("admin", f"t-{secrets.token_hex(4)}"), row) == 404
+    row.refresh_from_db()
+    assert (row.state, entries(kind="delivery.repeated", tenant=place)) == ("failed", [])
+    if role != "finance":
+        assert "Send again" not in page(name)[1]
+
+
+def test_what_ended_ninety_days_ago_is_forgotten_and_what_waits_is_not(place: str) -> None:
+    now = mandate_now()
+    old = [delivery(place, state) for state in ("sent", "failed", "waiting")]
+    for row in old:
+        Delivery.objects.filter(pk=row.pk).update(made_at=now - timedelta(days=90, seconds=1))
+    young = delivery(place, "sent")
+    assert remove(now) == 2
+    kept = Delivery.objects.filter(tenant=place).order_by("pk")
+    assert list(kept) == [old[2], young]

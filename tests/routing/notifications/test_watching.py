@@ -12,6 +12,7 @@ from django.db import connection
 from policies.identity import commands
 from policies.management.cli import operator
 from policies.order.lock import mandate_now
+from routing.forecasts.models import Forecast
 from routing.limits.breakers import KEY as BREAKERS
 from routing.notifications.models import BudgetMark
 from routing.notifications.watching import watch
@@ -86,6 +87,7 @@ def test_a_budget_tells_each_mark_that_it_passed_once(place: str) -> None:
             "limit": "100.00",
             "currency": "EUR",
             "window": window,
+            "owner": "finn@acme.example",
         }
         for percent in (50, 80)
     ]
@@ -182,3 +184,59 @@ def test_a_model_that_calls_keep_away_from_is_told_once_an_hour(
         "Calls keep away from the model small: it failed too often"
     }
     assert 1 <= len(found) <= 2  # the hour may end between the two looks
+
+
+def foresee(window: int, expected: int, *, method: str = "weekday", minutes: int = 0) -> None:
+    """A forecast of the window, made so long ago."""
+    Forecast.objects.update_or_create(
+        window=window,
+        defaults={
+            "made_at": mandate_now() - timedelta(minutes=minutes),
+            "expected_nano": expected,
+            "low_nano": expected - NANO,
+            "high_nano": expected + NANO,
+            "method": method,
+        },
+    )
+
+
+def test_a_forecast_tells_each_mark_once_before_it_is_spent(place: str) -> None:
+    tell(place, "budget.alert")
+    put(BUDGET.format(name="monthly", place=f", tenant: {place}", scope=place))
+    window = spend(place, "monthly", 60 * NANO)
+    foresee(window, 80 * NANO)
+    watch()
+    foresee(window, 95 * NANO)
+    watch()
+    found = [entry["data"] for entry in entries(kind="budget.alert", tenant=place)]
+    # 50 is spent already: its forecast is no news
+    assert [(data["percent"], data.get("forecast")) for data in found] == [
+        (50, None),
+        (80, "80.00"),
+    ]
+    assert {name: found[1][name] for name in ("spent", "low", "high", "method", "owner")} == {
+        "spent": "60.00",
+        "low": "79.00",
+        "high": "81.00",
+        "method": "weekday",
+        "owner": "finn@acme.example",
+    }
+    bill(window, 80 * NANO)
+    watch()
+    found = [entry["data"] for entry in entries(kind="budget.alert", tenant=place)]
+    assert [(data["percent"], data.get("forecast")) for data in found[2:]] == [(80, None)]
+    read_on()
+    assert [row.told["data"]["title"] for row in deliveries(place)] == [
+        "The budget monthly has used 50 % of its limit",
+        "The budget monthly is forecast to use 80 % of its limit",
+        "The budget monthly has used 80 % of its limit",
+    ]
+
+
+@pytest.mark.parametrize(("method", "minutes"), [("none", 0), ("weekday", 61)])
+def test_no_forecast_and_an_old_one_tell_nothing(place: str, method: str, minutes: int) -> None:
+    tell(place, "budget.alert")
+    put(BUDGET.format(name="monthly", place=f", tenant: {place}", scope=place))
+    foresee(spend(place, "monthly", NANO), 200 * NANO, method=method, minutes=minutes)
+    watch()
+    assert entries(kind="budget.alert", tenant=place) == []
