@@ -22,8 +22,8 @@ from routing.calls.sweeping import idempotency_expire
 from routing.closing.late import propose_late
 from routing.evidence.making import make_next
 from routing.forecasts.making import make
-from routing.notifications.commands import forget
 from routing.notifications.deriving import derive
+from routing.notifications.forgetting import forget
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
 from routing.reports.past import Past

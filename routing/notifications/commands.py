@@ -1,7 +1,5 @@
-"""Sending a delivery again that was given up, and forgetting those that ended long ago."""
+"""Sending a delivery again that was given up."""
 
-from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -12,9 +10,6 @@ from policies.order.entries import append_entry
 from policies.order.lock import mandate_now
 from routing.notifications import access
 from routing.notifications.models import FAILED, WAITING, Delivery
-
-KEPT: Final = timedelta(days=90)
-"""How long a delivery is kept after its event, sent or given up; its entry stays in the log."""
 
 
 def repeat(principal: Principal, delivery: UUID) -> Delivery:
@@ -44,9 +39,3 @@ def repeat(principal: Principal, delivery: UUID) -> Delivery:
         )
     row.refresh_from_db()
     return row
-
-
-def forget(now: datetime) -> int:
-    """Take away what ended longer ago than KEPT; how many. What waits is never taken."""
-    done, _ = Delivery.objects.filter(made_at__lt=now - KEPT).exclude(state=WAITING).delete()
-    return done

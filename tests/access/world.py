@@ -29,7 +29,7 @@ from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
 from routing.evidence import commands as evidence
 from routing.evidence.asks import Ask
-from tests.access import guests, kept
+from tests.access import guests, kept, money
 from tests.access.table import ASKERS, PLACES
 from tests.browser.calls import Wanted, make_calls
 from tests.routing.reviews.held import Desk
@@ -149,6 +149,7 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects["stop"] = lambda: _stop(tess)
     made.objects |= kept.makers(tess, HERE, call)
     made.objects |= guests.makers(tess, HERE, TEAM)
+    made.objects |= money.makers(HERE)
     made.objects |= _changes(tess)
     made.objects |= _constants({"view": str(save(tess, "tried", "what=stops").pk)})
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id

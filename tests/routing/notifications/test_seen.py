@@ -13,7 +13,7 @@ from policies.identity.models import User
 from policies.management.cli import operator
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.notifications.commands import forget as remove
+from routing.notifications.forgetting import forget
 from routing.notifications.models import Delivery
 from tests.policies.people import entries
 from tests.policies.texts import put, tenant
@@ -186,6 +186,6 @@ def test_what_ended_ninety_days_ago_is_forgotten_and_what_waits_is_not(place: st
     for row in old:
         Delivery.objects.filter(pk=row.pk).update(made_at=now - timedelta(days=90, seconds=1))
     young = delivery(place, "sent")
-    assert remove(now) == 2
+    assert forget(now) == 2
     kept = Delivery.objects.filter(tenant=place).order_by("pk")
     assert list(kept) == [old[2], young]
