@@ -181,6 +181,23 @@ class Decided(serializers.Serializer[Any]):
     trace = serializers.DictField()
 
 
+class BudgetForecastSerializer(serializers.Serializer[Any]):
+    """What the window will have cost at its end: nine periods in ten stay between `low` and `high`.
+
+    The same method was tried on `tried` past periods; `held` stayed in the range, and it was off by `errorPermille` on average.
+    """
+
+    method = serializers.CharField()
+    expected = serializers.CharField()
+    low = serializers.CharField()
+    high = serializers.CharField()
+    limitOn = serializers.DateField(allow_null=True)
+    tried = serializers.IntegerField()
+    held = serializers.IntegerField()
+    errorPermille = serializers.IntegerField(allow_null=True)
+    madeAt = serializers.DateTimeField()
+
+
 class BudgetSerializer(serializers.Serializer[Any]):
     """One budget in its open window; amounts are exact decimals in the organisation's `currency`."""
 
@@ -200,6 +217,7 @@ class BudgetSerializer(serializers.Serializer[Any]):
     left = serializers.CharField()
     starts = serializers.DateTimeField(allow_null=True)
     ends = serializers.DateTimeField(allow_null=True)
+    forecast = BudgetForecastSerializer(allow_null=True)
 
 
 class BudgetList(serializers.Serializer[Any]):

@@ -24,8 +24,9 @@ from policies.order.lock import mandate_now
 from routing.api import shapes
 from routing.calls.access import get, visible
 from routing.calls.models import Attempt, Call
+from routing.forecasts.models import Forecast
 from routing.reports.access import require_money
-from routing.reports.balances import Balance, balances
+from routing.reports.balances import Balance, balances, forecasts
 from routing.reports.content import own_answer, weighed_text
 from routing.reports.dry import DryRun, decide_dry
 from routing.reports.ending import cancel_for
@@ -187,11 +188,13 @@ class Budgets(ApiView):
 
     @extend_schema(operation_id="budgets_list", responses=shapes.BudgetList)
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        """List budgets in their open windows: spent, pending, left."""
+        """List budgets in their open windows: spent, pending, left, and what they will have spent at their end."""
         require_money(self.principal)
         found = published()
         rows = balances(self.principal, found, mandate_now())
-        return Response({"items": [_budget(row, found.currency) for row in rows]})
+        said = forecasts(rows)
+        items = [_budget(row, found.currency, said.get(row.window or 0)) for row in rows]
+        return Response({"items": items})
 
 
 def _no_request() -> dict[str, Any]:
@@ -323,7 +326,23 @@ def _hexed(value: Any) -> Any:  # noqa: ANN401 - as above
     return value
 
 
-def _budget(row: Balance, currency: str) -> dict[str, Any]:
+def _forecast(said: Forecast | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    return {
+        "method": said.method,
+        "expected": format_nano(said.expected_nano),
+        "low": format_nano(said.low_nano),
+        "high": format_nano(said.high_nano),
+        "limitOn": said.limit_on.isoformat() if said.limit_on else None,
+        "tried": said.tried,
+        "held": said.held,
+        "errorPermille": said.error_permille,
+        "madeAt": to_text(said.made_at),
+    }
+
+
+def _budget(row: Balance, currency: str, said: Forecast | None) -> dict[str, Any]:
     return {
         "name": row.name,
         "tenant": row.tenant,
@@ -341,4 +360,5 @@ def _budget(row: Balance, currency: str) -> dict[str, Any]:
         "left": format_nano(row.left_nano),
         "starts": _text(row.starts),
         "ends": _text(row.ends),
+        "forecast": _forecast(said),
     }

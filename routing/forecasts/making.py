@@ -55,6 +55,15 @@ def line_of(window: LedgerWindow) -> _Line:
     return window.tenant, window.budget, window.subject
 
 
+def history_of(window: LedgerWindow, now: datetime) -> Days:
+    """Spend by day of the budget and subject that a window belongs to."""
+    tenant, budget, subject = line_of(window)
+    rows = LedgerWindow.objects.filter(
+        tenant=tenant, budget=budget, subject=subject, starts__gte=now - HISTORY, starts__lte=now
+    )
+    return _days(rows).get(line_of(window)) or Days(now.date(), {})
+
+
 def days_of(window: LedgerWindow) -> dict[date, int]:
     """One window's spend by day, as last filled."""
     rows = BudgetDay.objects.filter(window=window.id).values_list("day", "spent_nano")

@@ -1,7 +1,7 @@
 """Budgets and what is left of them: the published documents joined with the ledger's windows."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from controlplane.kernel.money import parse_nano
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Governed, Published
+from routing.forecasts.models import Forecast
 from routing.ledger.models import LedgerWindow
 from routing.reports.access import sees_budget
 
@@ -19,7 +20,7 @@ NEAR_PERMILLE = 800
 class Balance:
     """One budget in the window that is open now, or with nothing spent. Money in nano units.
 
-    `subject` tells the windows of an `each` apart. `starts` is None when no call has drawn on it in this window.
+    `subject` tells the windows of an `each` apart. `window` and `starts` are None when no call has drawn on it in this one.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Balance:
     posted_nano: int
     pending_nano: int
     overrun_nano: int
+    window: int | None
     starts: datetime | None
     ends: datetime | None
 
@@ -72,10 +74,17 @@ def balances(principal: Principal, found: Published, now: datetime) -> list[Bala
     return sorted(rows, key=_order)
 
 
-def history(name: str, tenant: str, most: int = 12) -> list[LedgerWindow]:
-    """The newest windows of one budget."""
-    found = LedgerWindow.objects.filter(budget=name, tenant=tenant)
-    return list(found.order_by("-starts", "subject")[:most])
+def forecasts(rows: Iterable[Balance]) -> dict[int, Forecast]:
+    """What was last said of these windows' ends; those of which nothing is forecast are not there."""
+    windows = [row.window for row in rows if row.window is not None]
+    said = Forecast.objects.filter(window__in=windows).exclude(method="none")
+    return {row.window: row for row in said}
+
+
+def history(name: str, tenant: str, subject: str = "", most: int = 12) -> list[LedgerWindow]:
+    """The newest windows of one budget, or of one subject of its `each`."""
+    found = LedgerWindow.objects.filter(budget=name, tenant=tenant, subject=subject)
+    return list(found.order_by("-starts", "id")[:most])
 
 
 def _of(
@@ -102,6 +111,7 @@ def _balance(budget: Governed, scope: Mapping[str, Any], window: LedgerWindow | 
         posted_nano=window.posted_nano if window else 0,
         pending_nano=window.pending_nano if window else 0,
         overrun_nano=window.overrun_nano if window else 0,
+        window=window.id if window else None,
         starts=window.starts if window else None,
         ends=window.ends if window else None,
     )

@@ -1,6 +1,6 @@
 """What needs a person first: one thing with its one next step, and the held calls among them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,10 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.changes.models import ChangeRequest
 from policies.ui.people import names, person
+from routing.forecasts.models import Forecast
+from routing.reports.balances import Balance
 from routing.reports.reviews import queue
+from routing.ui.budgets import address, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +75,29 @@ def changes_to_look_at(rows: Iterable[ChangeRequest], tenant: str, now: datetime
 
 def _changes(number: int) -> str:
     return f"{number} changes were" if number > 1 else "1 change was"
+
+
+def exhausted(near: Sequence[Balance]) -> list[Need]:
+    """Hard budgets that have nothing left."""
+    full = [row for row in near if row.left_nano <= 0 and row.hard]
+    if not full:
+        return []
+    text = f"{full[0].name} has nothing left: its calls get “{full[0].on_exhausted}”."
+    title = f"{len(full)} budget{'s are' if len(full) > 1 else ' is'} exhausted"
+    return [Need(title, text, "budget", "bad", reverse("budgets"), "Open the budgets")]
+
+
+def foreseen(rows: Sequence[Balance], said: Mapping[int, Forecast]) -> list[Need]:
+    """Hard budgets whose limit would be reached before their window ends."""
+    ahead = [
+        (row, one.limit_on)
+        for row in rows
+        if row.hard and row.left_nano > 0 and (one := said.get(row.window or 0))
+        if one.limit_on is not None
+    ]
+    if not ahead:
+        return []
+    row, on = min(ahead, key=lambda pair: pair[1])
+    title = f"{len(ahead)} budget{'s are' if len(ahead) > 1 else ' is'} forecast to reach the limit"
+    text = f"{row.name} on {in_words(on)}; its calls then get “{row.on_exhausted}”."
+    return [Need(title, text, "budget", "warn", address(row), "Open the budget")]

@@ -30,12 +30,12 @@ from policies.ui.people import names, person
 from routing.calls.access import visible
 from routing.calls.models import Call
 from routing.reports.access import may_read_money, spend_of
-from routing.reports.balances import Balance, balances
+from routing.reports.balances import Balance, balances, forecasts
 from routing.reports.spend import Totals, daily, merged, month_start, since, totals
 from routing.ui.budgets import row_of
 from routing.ui.calls import first_call, scope_in_words
 from routing.ui.charts import spend_chart
-from routing.ui.needs import Need, changes_to_look_at, held_calls
+from routing.ui.needs import Need, changes_to_look_at, exhausted, foreseen, held_calls
 
 _CHANGES_SHOWN = 5
 _VALIDATION_SOON_DAYS = 30
@@ -114,6 +114,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
     near = [row for row in rows if row.near]
+    said = forecasts(rows) if rows else {}
     context = {
         "now": view.now,
         "scope": view.tenant or scope_in_words(principal),
@@ -121,7 +122,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "tenant_filter": Select(
             "tenant", "Tenant", "all", tuple((t, t) for t in tenants), view.tenant
         ),
-        "needs": _needs(view, near, sums.lost),
+        "needs": _needs(view, [*exhausted(near), *foreseen(rows, said)], sums.lost),
         "tiles": _tiles(view, sums),
         "no_calls": not sums.ever,
         "curl": first_call(request, principal, found),
@@ -129,7 +130,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "changes": [_change(line, view.known, view.lately.titles) for line in recent],
         "may_read_log": log_access.may_read(principal),
         "may_read_budgets": money_open,
-        "near": [row_of(row, found.currency) for row in near],
+        "near": [row_of(row, found.currency, said.get(row.window or 0)) for row in near],
         "budget_count": len(rows),
     }
     return render(request, "routing/overview.html", context)
@@ -142,7 +143,7 @@ def _budgets(view: _View) -> list[Balance]:
     return [row for row in rows if (row.scope.get("tenant") or row.tenant) == view.tenant]
 
 
-def _needs(view: _View, near: Sequence[Balance], lost: int) -> list[Need]:
+def _needs(view: _View, money: Sequence[Need], lost: int) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
         *changes_to_look_at(view.lately.flagged, view.tenant, view.now),
@@ -151,7 +152,7 @@ def _needs(view: _View, near: Sequence[Balance], lost: int) -> list[Need]:
         *_stops(view),
         *_unknown(lost),
         *_validations(view),
-        *_exhausted(near),
+        *money,
         *_flagged(view),
     ]
     if not needs:
@@ -247,15 +248,6 @@ def _validation(until: date, document: Governed, today: date) -> Need:
     text = f"Use case {document.name}, valid until {until.day} {until:%b %Y}. After that its calls are denied."
     url = reverse("document", args=[document.kind, document.tenant or "-", document.name])
     return Need(title, text, "clock", "warn" if days >= 0 else "bad", url, "Open the use case")
-
-
-def _exhausted(near: Sequence[Balance]) -> list[Need]:
-    full = [row for row in near if row.left_nano <= 0 and row.hard]
-    if not full:
-        return []
-    text = f"{full[0].name} has nothing left: its calls get “{full[0].on_exhausted}”."
-    title = f"{len(full)} budget{'s are' if len(full) > 1 else ' is'} exhausted"
-    return [Need(title, text, "budget", "bad", reverse("budgets"), "Open the budgets")]
 
 
 def _flagged(view: _View) -> list[Need]:

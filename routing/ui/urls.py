@@ -39,6 +39,7 @@ urlpatterns = [
     path("reviews/<uuid:review>/release/", reviews.release, name="review-release"),
     path("reviews/<uuid:review>/decide/", reviews.decide, name="review-decide"),
     path("budgets/", budgets.budgets, name="budgets"),
+    path("budgets/propose/", budgets.propose, name="budget-propose"),
     path("reports/spend/", report.spend, name="report-spend"),
     path("reports/ai-act/", duties.duties, name="ai-act"),
     path("log/evidence/", evidence.bundles, name="evidence"),

@@ -78,7 +78,9 @@ class Shop:
             )
         return window
 
-    def call(self, at: datetime, nano: int, windows: Sequence[int], **more: object) -> None:
+    def call(
+        self, at: datetime, nano: int, windows: Sequence[int], **more: datetime | int | str
+    ) -> None:
         """A call that was admitted then and cost so much; `reserved_at`, `overrun`, `key`, and `book=False` for who forgets."""
         self.made += 1
         call = (
