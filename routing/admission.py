@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from audit.log.entry import Entry, build
@@ -133,7 +134,10 @@ def _turned_away(answer: answers.Conflict | answers.Unauthenticated) -> MandateE
 
 @dataclass(slots=True)
 class _Case:
-    """One call on its way in. `facts` grow by what was learned: stops, a clamp, models that cost too much."""
+    """One call on its way in. `facts` grow by what was learned: stops, a clamp, models that cost too much.
+
+    `short` are the budgets that want a person to look, `exhausted` those that nothing helps with.
+    """
 
     desk: Desk
     ask: Ask
@@ -141,6 +145,7 @@ class _Case:
     draft: Draft
     clamp: int = 0
     exclude: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
     tries: int = 0
     exhausted: tuple[str, ...] = ()
     obstacles: dict[str, list[str]] = field(default_factory=dict)
@@ -197,6 +202,7 @@ class _Case:
             breakers_open=self.desk.breakers.known_open(),
             clamp=self.clamp,
             exclude=self.exclude,
+            exhausted=self.short or UNSET,
         )
         self.decision = decide(self.snapshot.bundle, self.facts)
 
@@ -298,6 +304,7 @@ class _Case:
         else:
             self.clamp = way.clamp or self.clamp
             self.exclude = tuple(sorted({*self.exclude, *way.exclude}))
+            self.short = way.exhausted or self.short
 
     def refusal(self) -> MandateError:
         """The error for the caller: which rule, in words, and who owns it."""

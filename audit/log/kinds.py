@@ -136,6 +136,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("adjustment.rejected", "adjustment rejected"),
             ("period.prepared", "statement of a month prepared"),
             ("period.closed", "month closed"),
+            ("budget.overrun", "billed above what was reserved"),
         ),
     ),
     (

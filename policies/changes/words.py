@@ -160,9 +160,14 @@ def _permission(spec: Spec, _: str) -> str:
     return f"{verb} {what}{level} {when}."
 
 
+def _to(spec: Spec) -> str:
+    """The queue that an exhausted budget sends calls to."""
+    return f" to {spec['escalateTo']}" if spec.get("escalateTo") else ""
+
+
 def _budget(spec: Spec, currency: str) -> str:
     kind = "At most" if spec["hard"] else "A mark at"
-    return f"{kind} {money(spec['limit'], currency)} a {spec['period']}; when exhausted: {spec['onExhausted']}."
+    return f"{kind} {money(spec['limit'], currency)} a {spec['period']}; when exhausted: {spec['onExhausted']}{_to(spec)}."
 
 
 def _grant(spec: Spec, _: str) -> str:

@@ -40,13 +40,14 @@ class Budget(Kind):
         "hard": Flag(default=True),
         "alerts": ListOf(Whole(1, 1000), unique=True),
         "onExhausted": Choice("clamp", "downgrade", "deny", "escalate", default="deny"),
+        "escalateTo": Ref("ReviewQueue"),
     }
 
     @classmethod
-    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Going to a cheaper tier, or to a person."""
-        if spec.get("onExhausted") in ("downgrade", "escalate"):
-            yield "onExhausted", f'onExhausted "{spec["onExhausted"]}"'
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Escalation needs somewhere to go."""
+        if spec.get("onExhausted") == "escalate" and not spec.get("escalateTo"):
+            yield "escalateTo", "onExhausted escalate needs escalateTo"
 
 
 class RateLimit(Kind):

@@ -206,6 +206,8 @@ class BudgetView:
     hard: bool
     on_exhausted: OnExhausted
     rank: int
+    queue: Key | None = None
+    """Where a call waits that it has no money for."""
 
 
 class Rated(NamedTuple):

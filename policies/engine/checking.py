@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from policies.engine.bundle import TierView, label
+from policies.engine.bundle import BudgetView, TierView, label
 from policies.engine.decision import Checks, Hold, RuleRef, Tier
 from policies.engine.deliberation import CallView, Considered, Deliberation
 from policies.engine.rules import Rule
@@ -117,10 +117,24 @@ def before_models(to: Deliberation, view: CallView) -> Hold | None:
     """Who must look before any model is asked; a rule that errs sends the call to a person."""
     call = view.environment
     found = [(r, o) for r, o in to.escalations if o is not False]
-    if not found:
+    refs = tuple(rule.ref(outcome, call) for rule, outcome in found)
+    short = _exhausted(view)
+    if not found and not short:
         return None
-    first = found[0][0]
-    return held(first.queue, tuple(rule.ref(outcome, call) for rule, outcome in found))
+    poor = tuple(RuleRef(kind="Budget", tenant=b.key[0], name=b.key[1]) for b in short)
+    if found:
+        return held(found[0][0].queue, (*refs, *poor))
+    names = ", ".join(budget.key[1] for budget in short)
+    queue = short[0].queue or ("", "")
+    return held(queue, poor, f"no money is left for this call in {names}")
+
+
+def _exhausted(view: CallView) -> list[BudgetView]:
+    """The budgets that bind the call, have no money for it, and ask for a person; narrow to wide."""
+    named = view.facts.exhausted
+    if not isinstance(named, tuple) or not named:
+        return []
+    return [b for b, _ in view.budgets if b.queue is not None and label(b.key) in named]
 
 
 def held(queue: tuple[str, str], rules: tuple[RuleRef, ...], why: str = "") -> Hold:

@@ -240,6 +240,7 @@ class _Maker(Maker):
             limit_nano=parse_nano(spec["limit"]),
             hard=spec["hard"],
             on_exhausted=spec["onExhausted"],
+            queue=self.key("ReviewQueue", tenant, spec["escalateTo"]),
             rank=min((RANKS.index(p) for p in parts), default=len(RANKS)),
         )
 

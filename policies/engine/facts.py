@@ -99,7 +99,8 @@ class Facts(Fact, frozen=True, kw_only=True):
 
     `now` is RFC 3339 in UTC with milliseconds. `call` is 32 hex digits. `draw` is a decimal of 64 bits.
     `breakers_open` and `exclude` name models as `name` or `tenant/name`. `clamp` is the most output tokens that
-    admission found money for (0: not clamped).
+    admission found money for (0: not clamped). `exhausted` names budgets alike that have no money for the call and
+    would have a person look at it; it is absent where there are none.
     """
 
     now: Now
@@ -117,6 +118,7 @@ class Facts(Fact, frozen=True, kw_only=True):
     breakers_open: tuple[str, ...] = ()
     clamp: Count = 0
     exclude: tuple[str, ...] = ()
+    exhausted: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def draw_of(call_digest: bytes) -> str:

@@ -103,6 +103,7 @@ HELP: Final[Mapping[str, str]] = {
     "Budget.limit": "In the organisation's currency.",
     "Budget.hard": "A hard budget refuses; a soft one counts and tells.",
     "Budget.alerts": "Percent of the limit: a mark is told of when as much is spent. One on each line.",
+    "Budget.escalateTo": "Where a call waits that it has no money for; a raised limit lets it through.",
     "Budget.owner": "Who is told.",
     "EscalationRule.stage": "Before any model, before the caller sees the answer, before a tool runs, or after a failure.",
     "EscalationRule.queue": "Where the call waits.",

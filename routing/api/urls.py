@@ -10,6 +10,7 @@ from routing.api import (
     retention,
     reviews,
     supposing,
+    unknown,
     views,
 )
 
@@ -20,6 +21,12 @@ urlpatterns = [
     path("calls/<str:name>/replay/", views.Replay.as_view(), name="api-call-replay"),
     path("calls/<str:name>/cancel/", views.CancelCall.as_view(), name="api-call-cancel"),
     path("calls/<str:name>/test/", supposing.MakeTest.as_view(), name="api-call-test"),
+    path(
+        "calls/<str:name>/attempts/<int:no>/settle/",
+        unknown.Settle.as_view(),
+        name="api-attempt-settle",
+    ),
+    path("unknown-attempts/", unknown.UnknownAttempts.as_view(), name="api-unknown-attempts"),
     path("decide/", views.Decide.as_view(), name="api-decide"),
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),

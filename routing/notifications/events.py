@@ -126,6 +126,13 @@ def _budget(entry: Entry) -> Told:
     return "budget.alert", title, "/budgets/", facts
 
 
+def _overrun(entry: Entry) -> Told:
+    data = entry["data"]
+    facts = {name: str(data[name]) for name in ("budget", "overrun", "spent", "limit", "currency")}
+    more = f"{facts['overrun']} {facts['currency']} more than was reserved"
+    return "budget.alert", f"The budget {facts['budget']} was billed {more}", "/budgets/", facts
+
+
 def _call(entry: Entry) -> str:
     return call_name(UUID(hex=entry["call"]))
 
@@ -146,6 +153,7 @@ _TOLD: Mapping[str, Callable[[Entry], Told | None]] = {
     "key.revoked": _revoked,
     "log.verified": _verified,
     "budget.alert": _budget,
+    "budget.overrun": _overrun,
 }
 KINDS = tuple(_TOLD)
 """The kinds of entries that are read."""

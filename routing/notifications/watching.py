@@ -21,6 +21,7 @@ from routing.limits.breakers import KEY as BREAKERS
 from routing.notifications.deriving import put
 from routing.notifications.events import Event
 from routing.notifications.models import BudgetMark, ForecastMark
+from routing.notifications.overruns import mark_overruns
 
 SUNSET = timedelta(days=30)
 FRESH = timedelta(hours=1)
@@ -31,6 +32,7 @@ def watch() -> None:
     """Look once, and tell of what is new: every occurrence is told once, however often it is looked at."""
     found, now = published(), mandate_now()
     mark_budgets(found, now)
+    mark_overruns(found, now)
     if not any(found.of("Notification")):
         return
     for event in (*_keys(now), *_sunsets(found, now), *_open_models(now)):

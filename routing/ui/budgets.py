@@ -16,6 +16,7 @@ from audit.ui.words import day, minute, money, share
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from policies.bundles.published import moment, published
 from routing.forecasts.models import Forecast
+from routing.ledger.access import may_read
 from routing.reports.access import require_money
 from routing.reports.balances import Balance, balances, forecasts
 from routing.ui.budget import chosen_budget, propose_limit
@@ -75,6 +76,7 @@ def budgets(request: HttpRequest) -> HttpResponse:
         "now": now,
         "title": f"{timezone.localtime(now):%B %Y}",
         "rows": [row_of(row, found.currency, said.get(row.window or 0), chosen) for row in rows],
+        "may_settle": may_read(principal),
         "chosen": chosen_budget(principal, found, chosen, request.GET.get("limit", ""))
         if chosen
         else None,

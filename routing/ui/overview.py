@@ -29,6 +29,7 @@ from policies.stops.models import Stop
 from policies.ui.people import names, person
 from routing.calls.access import visible
 from routing.calls.models import Call
+from routing.ledger.access import may_read
 from routing.reports.access import may_read_money, spend_of
 from routing.reports.balances import Balance, balances, forecasts
 from routing.reports.spend import Totals, daily, merged, month_start, since, totals
@@ -150,7 +151,7 @@ def _needs(view: _View, money: Sequence[Need], lost: int) -> list[Need]:
         *held_calls(view.principal, view.found, view.tenant, view.now),
         *_approvals(view),
         *_stops(view),
-        *_unknown(lost),
+        *_unknown(lost, may_settle=may_read(view.principal)),
         *_validations(view),
         *money,
         *_flagged(view),
@@ -207,18 +208,18 @@ def _stops(view: _View) -> list[Need]:
     return [Need(title, text, "hand", "bad", reverse("stops"), "Look at the stops")]
 
 
-def _unknown(lost: int) -> list[Need]:
+def _unknown(lost: int, *, may_settle: bool) -> list[Need]:
     if not lost:
         return []
-    text = "What they cost is not known yet; they hold their money until the provider's usage or 72 hours settle them."
+    text = "What they cost is not known yet; they hold their money until the provider's usage, a person or 72 hours settle them."
     return [
         Need(
             f"{lost} attempt{'s' if lost > 1 else ''} lost",
             text,
             "alert",
             "warn",
-            f"{reverse('calls')}?state=failed",
-            "Look at the calls",
+            reverse("unknown-attempts") if may_settle else f"{reverse('calls')}?state=failed",
+            "Settle them" if may_settle else "Look at the calls",
         )
     ]
 

@@ -20,6 +20,7 @@ from routing.ui import (
     search,
     subjects,
     supposing,
+    unknown,
 )
 
 register_converter(entry.EntryId, "entry")
@@ -40,6 +41,8 @@ urlpatterns = [
     path("reviews/<uuid:review>/decide/", reviews.decide, name="review-decide"),
     path("budgets/", budgets.budgets, name="budgets"),
     path("budgets/propose/", budgets.propose, name="budget-propose"),
+    path("budgets/unknown/", unknown.attempts, name="unknown-attempts"),
+    path("budgets/unknown/<str:name>/<int:no>/", unknown.settle, name="unknown-settle"),
     path("reports/spend/", report.spend, name="report-spend"),
     path("reports/ai-act/", duties.duties, name="ai-act"),
     path("log/evidence/", evidence.bundles, name="evidence"),

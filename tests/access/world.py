@@ -139,7 +139,8 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects |= _constants(
         {"tenant": HERE, "team": TEAM, "call": call_name(call), "entry": str(entry)}
     )
-    made.objects["waiting"] = _waiting_calls(made.keys["key"])
+    made.objects["waiting"] = _calls_that(made.keys["key"], "admitted")
+    made.objects["lost"] = _calls_that(made.keys["key"], "unknown")
     desk = _desk(made.keys["key"])
     made.objects["free"] = lambda: str(desk.hold(**_AT_THE_DESK).id)
     for _ in range(2):  # who takes the next one gets these, which are due first
@@ -240,9 +241,9 @@ def _replay(state: str, change: UUID | None = None) -> str:
     return str(row.pk)
 
 
-def _waiting_calls(key: str) -> Callable[[], str]:
-    """A call that waits, for each who would cancel it: one that has ended is refused to everybody."""
-    wanted = Wanted(key=key.split("_")[1], route=f"{HERE}-ask", ends="admitted")
+def _calls_that(key: str, ends: str) -> Callable[[], str]:
+    """A call that waits, or whose attempt is lost, for each who would end it: what has ended is refused to everybody."""
+    wanted = Wanted(key=key.split("_")[1], route=f"{HERE}-ask", ends=ends)
     left: list[UUID] = []
 
     def one() -> str:

@@ -94,7 +94,8 @@ class Office:
             return
         assert decision.plan is not None
         plan = decision.plan.steps
-        tries = [*wanted.failures, ""]
+        lost = wanted.ends == "unknown"
+        tries = [*wanted.failures, "worker_lost" if lost else ""]
         for no, failure in enumerate(tries, 1):
             candidate = plan[min(no - 1, len(plan) - 1)]
             if wanted.ends == "failed" and not failure:
@@ -122,7 +123,8 @@ class Office:
 
     async def _end(self, ended: "_Ended") -> None:
         wanted, call, no = ended.wanted, ended.call, ended.no
-        becomes = "failed" if ended.failure else "succeeded"
+        lost = wanted.ends == "unknown"
+        becomes = "unknown" if lost else "failed" if ended.failure else "succeeded"
         amount = 0 if ended.failure else cost(ended.candidate.price, _usage())
         settlement = steps.Settlement(
             call=call,
@@ -145,7 +147,7 @@ class Office:
         if not ended.last:
             assert isinstance(await commands.settle_attempt(self.db, settlement), answers.Settled)
             return
-        state = wanted.ends
+        state = "failed" if lost else wanted.ends
         finish = steps.Finish(
             call=call,
             worker=self.worker,

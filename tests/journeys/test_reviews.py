@@ -54,9 +54,11 @@ def held(mandate: Installation, model: str, words: str, **more: Any) -> UUID:
     return call
 
 
-def polled(mandate: Installation, call: UUID, seconds: float = 30.0) -> dict[str, Any]:
+def polled(
+    mandate: Installation, call: UUID, seconds: float = 30.0, key: str = KEY
+) -> dict[str, Any]:
     """What the caller's own key reads once the call has ended."""
-    headers = {"authorization": f"Bearer {mandate.keys[KEY]}"}
+    headers = {"authorization": f"Bearer {mandate.keys[key]}"}
     until = time.monotonic() + seconds
     with httpx2.Client(base_url=mandate.url, headers=headers, timeout=30.0) as client:
         while True:

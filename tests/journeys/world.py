@@ -6,7 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
-    "responses", "short", "checked", "slow", "reviews", "redact",
+    "responses", "short", "checked", "slow", "reviews", "redact", "poor", "cheaper",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -194,6 +194,8 @@ _LIMITS = {
     "exhaust": ("0.0030", "deny"),
     "dear": ("0.0050", "deny"),
     "short": ("0.0100", "clamp"),
+    "poor": ("0.0030", "escalate, escalateTo: desk"),
+    "cheaper": ("0.0200", "downgrade"),
 }
 _FUTURE_PRICE = '[{from: 2099-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]'
 _FOREIGN_PRICE = '[{from: 2026-01-01, currency: JPY, inputPerMillion: "1", outputPerMillion: "10"}]'
@@ -219,6 +221,8 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "loopback.rules", list(_loopback(trap)))
     _put(folder, "unpriced.rules", list(_unpriced()))
     _put(folder, "reviews.rules", list(_reviews("reviews", "rui")))
+    _put(folder, "poor.rules", list(_reviews("poor", "rui")))
+    _put(folder, "cheaper.models", list(_two_tiers()))
     _put(folder, "faults.rules", list(_reviews("faults", "rui", "cleo")))
 
 
@@ -275,6 +279,13 @@ def _loopback(trap: int) -> Iterator[str]:
         yield provider(name, url.format(trap=trap))
         yield _model(f"m-{name}", name, "small", tenant="loopback")
         yield route("loopback", name, f"{{type: single, model: m-{name}}}")
+
+
+def _two_tiers() -> Iterator[str]:
+    """A model at ten times the price of the other, and a route that begins with it."""
+    yield _model("big", "j-openai", "large", _PRICES.replace('"10"', '"100"'), "cheaper")
+    yield route("cheaper", "best", "{type: fallback, models: [big, j-gpt]}")
+    yield route("cheaper", "big", "{type: single, model: big}")
 
 
 def _unpriced() -> Iterator[str]:

@@ -109,7 +109,7 @@ BASE: dict[str, Any] = {
     "Provider": {"type": "sandbox"},
     "Tenant": {"teams": ["t", "t2"]},
     "Permission": {"effect": "forbid", "on": "call", "when": "run.calls > 1", "message": "'x'"},
-    "Budget": {"scope": SCOPE, "each": ["user"], "period": "day", "limit": "1"},
+    "Budget": {"scope": SCOPE, "each": ["user"], "period": "day", "limit": "1", "onExhausted": "escalate", "escalateTo": "desk"},
     "RateLimit": {"scope": SCOPE, "requestsPerMinute": 1, "tokensPerMinute": 1, "concurrent": 1},
     "EscalationRule": {"stage": "request", "when": "run.calls > 1", "queue": "desk"},
     "Validator": {"type": "cel", "when": "output.text == 'x'", "schema": {"type": "object"}, "queue": "desk", "message": "x"},

@@ -106,6 +106,7 @@ def test_a_folder_of_documents_exports_as_one_file() -> None:
         ("Validator", "{type: json_schema, schema: {$ref: 'http://127.0.0.1:1/x'}}", "spec.schema: is no JSON Schema: Resource 'http://127.0.0.1:1/x' is not present in a registry and retrieving it failed: Retrieval is disabled, cannot fetch http://127.0.0.1:1/x"),
         ("Validator", "{type: json_schema, schema: {pattern: (?=x)}}", 'spec.schema: is no JSON Schema: "(?=x)" is not a "regex"'),
         ("ReviewQueue", "{reviewers: [rui@acme.example], onOverdue: escalate}", "spec.escalateTo: onOverdue escalate needs escalateTo"),
+        ("Budget", "{period: day, limit: '1', onExhausted: escalate}", "spec.escalateTo: onExhausted escalate needs escalateTo"),
         ("RateLimit", "{scope: {}}", "spec.requestsPerMinute: a RateLimit names at least one of requestsPerMinute, tokensPerMinute, concurrent"),
         ("Notification", "{on: [anomaly], to: {}}", "spec.to: a Notification goes to an email or to a webhook"),
         ("Notification", "{on: [stop.set], to: {webhook: 'https://a.example/b'}}", "spec.to: a webhook is signed: name its secret as credential"),

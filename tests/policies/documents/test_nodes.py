@@ -198,7 +198,6 @@ NOT_YET = [
     ("Route", "{useCase: u, strategy: {type: single, model: m}, ^canary: {model: m, percent: 1}}", '"canary"'),
     ("Route", "{useCase: u, strategy: {type: single, model: m}, ^shadow: {models: [m], percent: 1}}", '"shadow"'),
     ("Notification", "{on: [stop.set, ^anomaly], to: {email: a@b.example}}", 'the event "anomaly"'),
-    ("Budget", "{period: day, limit: '1', ^onExhausted: escalate}", 'onExhausted "escalate"'),
 ]  # fmt: skip
 
 

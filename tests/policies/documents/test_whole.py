@@ -113,13 +113,11 @@ def test_what_has_no_executor_is_named() -> None:
         + document("Permission", "r", "{effect: permit, on: data}")
         + document("Permission", "o", "{effect: permit, on: call, obligations: {redact: [card], stripTools: [], hold: ''}}")
         + document("Route", "c", "{useCase: u, strategy: {type: human, queue: q}, validators: [v]}")
-        + document("Budget", "b", '{period: day, limit: "1", onExhausted: downgrade}')
     )  # fmt: skip
     assert [(p.line, p.message) for p in not_yet_executed(parse_text(BASE + texts))] == [
         (24, 'not yet executed: the provider type "gemini"'),
         (29, 'not yet executed: a permission on "data"'),
         (39, 'not yet executed: the strategy "human"'),
-        (44, 'not yet executed: onExhausted "downgrade"'),
     ]
 
 

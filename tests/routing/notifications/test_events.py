@@ -31,6 +31,14 @@ def entry(kind: str, subject: str = "", **data: object) -> dict[str, Any]:
     }
 
 
+OVERRUN = {
+    "budget": "monthly",
+    "overrun": "0.02",
+    "spent": "3.02",
+    "limit": "10.00",
+    "currency": "EUR",
+}
+
 TABLE = [
     (entry("call.held", queue="desk", rules=[]), "review.opened", "A call waits for a person in the queue desk", f"/calls/{CALL}/", {"call": CALL, "queue": "desk"}),
     (entry("review.overdue", verdict="reject", queue="desk"), "review.overdue", "Nobody decided in time in the queue desk", f"/calls/{CALL}/", {"call": CALL, "queue": "desk", "to": ""}),
@@ -43,6 +51,7 @@ TABLE = [
     (entry("key.revoked", "key:ab12cd34", team="claims", reason="SECRET WORDS"), "key.revoked", "The API key ab12cd34 of the team claims was revoked", "/keys/", {"key": "ab12cd34", "team": "claims"}),
     (entry("log.verified", ok=False, size=7, findings=1), "log.failed", "The audit log does not verify", "/log/", {"size": "7", "findings": "1"}),
     (entry("budget.alert", "budget:monthly", **BUDGET), "budget.alert", "The budget monthly has used 80 % of its limit", "/budgets/", {name: str(value) for name, value in BUDGET.items()}),
+    (entry("budget.overrun", "budget:monthly", **OVERRUN), "budget.alert", "The budget monthly was billed 0.02 EUR more than was reserved", "/budgets/", OVERRUN),
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from policies.order.lock import mandate_now
 from routing.forecasts.models import Forecast
 from routing.limits.breakers import KEY as BREAKERS
 from routing.notifications.models import BudgetMark
+from routing.notifications.overruns import OVERRUN
 from routing.notifications.watching import watch
 from tests.policies.people import entries
 from tests.policies.texts import put
@@ -94,11 +95,12 @@ def test_a_budget_tells_each_mark_that_it_passed_once(place: str) -> None:
     assert {entry["subject"] for entry in found} == {f"budget:{place}/monthly"}
     assert {entry["actor"] for entry in found} == {"job:budgets"}
     marks = BudgetMark.objects.filter(window=window).order_by("percent")
-    assert [mark.percent for mark in marks] == [50, 80]
+    assert [mark.percent for mark in marks] == [OVERRUN, 50, 80]
     read_on()
     assert [row.told["data"]["title"] for row in deliveries(place)] == [
         "The budget monthly has used 50 % of its limit",
         "The budget monthly has used 80 % of its limit",
+        "The budget monthly was billed 1.00 EUR more than was reserved",
     ]
 
 
