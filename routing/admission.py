@@ -42,7 +42,7 @@ from routing.dialects.registry import obstacles
 from routing.exchange import CallRequest
 from routing.gathering import THREAD_FROM, Ask, Desk, Draft, gather, projected, routes_of, shares
 from routing.ledger import headroom
-from routing.ledger.balances import Windows
+from routing.ledger.balances import reservation_for
 from routing.ledger.headroom import model_label
 from routing.limits.rates import Refused
 from routing.reviews.holding import admit_held
@@ -366,19 +366,6 @@ def answer_headers(call: UUID) -> dict[str, str]:
     """The ids that every answer carries: ours, and the ones the SDKs read."""
     name = f"call_{call.hex}"
     return {"x-mandate-call-id": name, "x-request-id": name, "request-id": name}
-
-
-async def reservation_for(
-    windows: Windows, candidate: Candidate, at: datetime
-) -> steps.Reservation:
-    """What an attempt at the candidate holds, in the windows that `at` lies in."""
-    return steps.Reservation(
-        model=candidate.model,
-        model_tenant=candidate.model_tenant,
-        provider=candidate.provider,
-        amount_nano=candidate.amount_nano,
-        windows=await windows.claims_to_windows(candidate.budgets, at),
-    )
 
 
 async def _came_before(case: _Case, call: UUID) -> Ticket:

@@ -16,7 +16,6 @@ from psycopg_pool import PoolTimeout
 from controlplane.kernel.tracing import traced
 from policies.engine import pricing
 from policies.engine.decision import Candidate, Plan
-from routing.admission import reservation_for
 from routing.calls import answers, commands, steps
 from routing.calls.attempts import StartAnswer
 from routing.calls.steps import Reservation
@@ -25,6 +24,7 @@ from routing.dialects.redacted import CODE as NOT_REDACTABLE
 from routing.dialects.redacted import NotRedactable, told
 from routing.exchange import CallRequest, Usage
 from routing.flow import Flow
+from routing.ledger.balances import reservation_for
 from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
 from routing.running import Cut, Watched

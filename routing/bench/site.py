@@ -141,8 +141,8 @@ def running(latency_ms: int) -> Iterator[Site]:
         documents = Path(folder) / "documents"
         documents.mkdir()
         (documents / "bench.yaml").write_text(DOCUMENTS.format(port=upstream))
-        _manage(home, port, "policy", "apply", str(documents))
-        key = json.loads(_manage(home, port, "keys", "create", "bench/load", "--json"))["key"]
+        manage(home, port, "policy", "apply", str(documents))
+        key = json.loads(manage(home, port, "keys", "create", "bench/load", "--json"))["key"]
         yield Site(home, up, port, upstream, proxy, bare, key)
 
 
@@ -185,7 +185,8 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _manage(home: Path, port: int, *arguments: str) -> str:
+def manage(home: Path, port: int, *arguments: str) -> str:
+    """What a command of the installation says. Raises CalledProcessError."""
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,

@@ -1,7 +1,9 @@
 """CPU and memory of an installation's processes, read from /proc."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +51,7 @@ def of_tree(root: int) -> Usage:
             continue
         folder = Path("/proc") / str(pid)
         try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            line = _line(pid)
         except OSError:
             continue
         kind = kind_of(line)
@@ -57,6 +59,36 @@ def of_tree(root: int) -> Usage:
         cpu[kind] = cpu.get(kind, 0.0) + used
         kib += _pss_kib(folder)
     return Usage(cpu, kib / 1024)
+
+
+@contextmanager
+def resting(root: int) -> Iterator[None]:
+    """Everything of the installation but its database stands still meanwhile."""
+    still = [pid for pid, kind in _kinds(root) if kind not in ("postgres", "valkey")]
+    for pid in still:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in still:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _kinds(root: int) -> Iterator[tuple[int, str]]:
+    stats = dict(_stats())
+    for pid in stats:
+        if _below(pid, root, stats):
+            with suppress(OSError):
+                yield pid, kind_of(_line(pid))
+
+
+def _line(pid: int) -> str:
+    return (
+        (Path("/proc") / str(pid) / "cmdline")
+        .read_bytes()
+        .replace(b"\0", b" ")
+        .decode(errors="replace")
+    )
 
 
 def kind_of(command_line: str) -> str:

@@ -7,9 +7,9 @@ from time import monotonic
 
 from psycopg.rows import TupleRow
 
-from policies.engine.decision import BudgetClaim
+from policies.engine.decision import BudgetClaim, Candidate
 from routing.calls.pool import Database, ask_all
-from routing.calls.steps import WindowRef
+from routing.calls.steps import Reservation, WindowRef
 from routing.ledger.windows import Period, window_of
 
 MAX_CACHED = 20_000
@@ -98,6 +98,17 @@ class Windows:
         """The last read by (tenant, budget, subject), for facts. Only the ledger's answer decides money."""
         now = monotonic()
         return {name: Share(used, int(now - at)) for name, (used, at) in self._shares.items()}
+
+
+async def reservation_for(windows: Windows, candidate: Candidate, at: datetime) -> Reservation:
+    """What an attempt at the candidate holds, in the windows that `at` lies in."""
+    return Reservation(
+        model=candidate.model,
+        model_tenant=candidate.model_tenant,
+        provider=candidate.provider,
+        amount_nano=candidate.amount_nano,
+        windows=await windows.claims_to_windows(candidate.budgets, at),
+    )
 
 
 def _place(claim: BudgetClaim, now: datetime) -> _Place:

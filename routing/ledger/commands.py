@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
@@ -72,7 +72,7 @@ def settle_unknown(principal: Principal, wanted: Resolution) -> int:
         error_class=attempt.error_class,
         tokens=_tokens(wanted.usage),
     )
-    row = (settlement.call, settlement.worker, *settlement.row(), entry.id, entry.body)
+    row: list[Any] = [settlement.call, None, *settlement.row(), entry.id, entry.body]
     with connection.cursor() as cursor:
         cursor.execute(SETTLE, row)
         answer, state = cursor.fetchone()

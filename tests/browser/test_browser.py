@@ -33,6 +33,7 @@ PAGES = (
     ("cleo", "/calls/{completed}/content/"),
     ("finn", "/budgets/"),
     ("finn", "/budgets/?budget=insurance/claims-daily"),
+    ("finn", "/budgets/unknown/"),
     ("mallory", "/playground/"),
     ("cleo", "/search/?q=claims"),
     ("mallory", "/search/?q=nothing-at-all"),

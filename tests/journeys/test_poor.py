@@ -65,7 +65,7 @@ def test_a_person_looks_and_a_dated_raise_lets_it_through(
 
     # a yes alone makes no money: it fails, and nothing goes upstream
     approved(mandate, early)
-    assert polled(mandate, early, key="j-poor/desk")["code"] == "budget_exhausted"
+    assert polled(mandate, early, key="j-poor/desk")["code"] == "no_headroom"
     assert mandate.upstream.arrivals(early) == []
     assert mandate.attempts(early) == []
 

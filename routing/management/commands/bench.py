@@ -3,14 +3,14 @@
 import fcntl
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from routing.bench import append, calls, decide, inflight, replay, verify
+from routing.bench import append, calls, decide, inflight, replay, reserve, verify
 
 
 class Command(BaseCommand):
@@ -18,9 +18,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "name", choices=["append", "calls", "decide", "inflight", "replay", "verify"]
-        )
+        parser.add_argument("name", choices=sorted(_RUNS))
         parser.add_argument("--json", action="store_true", help="one JSON object on one line")
         parser.add_argument("--quick", action="store_true", help="a tenth of the calls, to try it")
 
@@ -33,20 +31,20 @@ class Command(BaseCommand):
         self.stdout.write(_line(figures) if json else _table(figures))
 
     def _run(self, name: str, *, quick: bool) -> dict[str, object]:
-        if name == "inflight":
-            held = inflight.Sizes(120, 100) if quick else inflight.Sizes()
-            return inflight.run(held, self.stderr.write)
-        if name == "append":
-            return append.run(
-                append.Sizes(seconds=3.0) if quick else append.Sizes(), self.stderr.write
-            )
-        if name == "replay":
-            return replay.run(replay.Sizes(5_000) if quick else replay.Sizes(), self.stderr.write)
-        if name == "verify":
-            return verify.run(verify.ENTRIES // 10 if quick else verify.ENTRIES, self.stderr.write)
-        if name == "decide":
-            return decide.run(5 if quick else 50, self.stderr.write)
-        return calls.run(calls.Sizes(400, 100, 32) if quick else calls.Sizes(), self.stderr.write)
+        work, whole, part = _RUNS[name]
+        return work(part if quick else whole, self.stderr.write)
+
+
+_RUNS: dict[str, tuple[Callable[..., dict[str, object]], object, object]] = {
+    "append": (append.run, append.Sizes(), append.Sizes(seconds=3.0)),
+    "calls": (calls.run, calls.Sizes(), calls.Sizes(400, 100, 32)),
+    "decide": (decide.run, 50, 5),
+    "inflight": (inflight.run, inflight.Sizes(), inflight.Sizes(120, 100)),
+    "replay": (replay.run, replay.Sizes(), replay.Sizes(5_000)),
+    "reserve": (reserve.run, reserve.Sizes(), reserve.Sizes(seconds=2.0)),
+    "verify": (verify.run, verify.ENTRIES, verify.ENTRIES // 10),
+}
+"""What runs under each name, its sizes, and those of a quick try."""
 
 
 def _line(figures: dict[str, object]) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -125,13 +126,13 @@ class Lost:
         [(posted, pending, overrun)] = _ask(query, self.window)
         return posted, pending, overrun
 
-    def posting(self, call: UUID) -> list[tuple[object, ...]]:
+    def posting(self, call: UUID) -> list[tuple[Any, ...]]:
         """Kind, basis, posted and overrun."""
         query = "SELECT kind, basis, posted_nano, overrun_nano FROM routing_posting WHERE call = %s"
         return _ask(query, call)
 
 
-def _ask(query: str, *values: object) -> list[tuple[object, ...]]:
+def _ask(query: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, list(values))
         return list(cursor.fetchall())
