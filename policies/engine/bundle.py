@@ -194,7 +194,7 @@ class RateLimitView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BudgetView:
-    """A budget as a decision sees it."""
+    """A budget as a decision sees it; `queue` is where a call waits that it has no money for."""
 
     key: Key
     scope: Scope
@@ -207,7 +207,6 @@ class BudgetView:
     on_exhausted: OnExhausted
     rank: int
     queue: Key | None = None
-    """Where a call waits that it has no money for."""
 
 
 class Rated(NamedTuple):
