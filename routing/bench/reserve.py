@@ -24,12 +24,18 @@ import psycopg
 
 from routing.bench.calls import Mismatch
 from routing.bench.reserving import Ask, Reserved
-from routing.bench.site import DOCUMENTS, ROOT, free_port, manage, process, ready
+from routing.bench.site import ROOT, free_port, manage, process, ready
 from routing.bench.usage import resting
 
 PROCESSES = 4
 PLENTY = 10**18
 LEVELS = ("key", "team", "tenant", "organisation")
+_TENANT = """\
+apiVersion: mandate/v1
+kind: Tenant
+metadata: {name: bench}
+spec: {teams: [load]}
+"""
 _START_SECONDS = 6.0
 _EDGE_SECONDS = 60.0
 _OPEN = (
@@ -63,7 +69,7 @@ def run(sizes: Sizes, say: Callable[[str], object]) -> dict[str, object]:
         ready(home, port)
         documents = Path(folder) / "documents"
         documents.mkdir()
-        (documents / "bench.yaml").write_text(DOCUMENTS.format(port=port))
+        (documents / "bench.yaml").write_text(_TENANT)
         manage(home, port, "policy", "apply", str(documents))
         manage(home, port, "keys", "create", "bench/load", "--json")
         dsn: str = json.loads((home / "services.json").read_text())["database_url"]
