@@ -26,7 +26,7 @@ from routing.calls.access import get, visible
 from routing.calls.models import Attempt, Call
 from routing.forecasts.models import Forecast
 from routing.reports.access import require_money
-from routing.reports.balances import Balance, balances, forecasts
+from routing.reports.balances import Balance, balances
 from routing.reports.content import own_answer, weighed_text
 from routing.reports.dry import DryRun, decide_dry
 from routing.reports.ending import cancel_for
@@ -192,9 +192,7 @@ class Budgets(ApiView):
         require_money(self.principal)
         found = published()
         rows = balances(self.principal, found, mandate_now())
-        said = forecasts(rows)
-        items = [_budget(row, found.currency, said.get(row.window or 0)) for row in rows]
-        return Response({"items": items})
+        return Response({"items": [_budget(row, found.currency) for row in rows]})
 
 
 def _no_request() -> dict[str, Any]:
@@ -342,7 +340,7 @@ def _forecast(said: Forecast | None) -> dict[str, Any] | None:
     }
 
 
-def _budget(row: Balance, currency: str, said: Forecast | None) -> dict[str, Any]:
+def _budget(row: Balance, currency: str) -> dict[str, Any]:
     return {
         "name": row.name,
         "tenant": row.tenant,
@@ -360,5 +358,5 @@ def _budget(row: Balance, currency: str, said: Forecast | None) -> dict[str, Any
         "left": format_nano(row.left_nano),
         "starts": _text(row.starts),
         "ends": _text(row.ends),
-        "forecast": _forecast(said),
+        "forecast": _forecast(row.forecast),
     }

@@ -10,15 +10,13 @@ from policies.bundles.published import Governed, Published
 from routing.forecasts.calendar import Calendar, calendar_of
 from routing.forecasts.days import fill
 from routing.forecasts.method import MOST_TRIED, Days, forecast, reached, tried
-from routing.forecasts.models import BudgetDay, Forecast
+from routing.forecasts.models import COLUMNS, BudgetDay, Forecast
 from routing.ledger.models import LedgerWindow
 
 HISTORY: Final = timedelta(days=400)
 MOST: Final = 2_000
 """So many open windows are forecast at most: those that have spent the most. An `each` may have very many."""
 _Line = tuple[str, str, str]
-_SAID = ("made_at", "expected_nano", "low_nano", "high_nano", "limit_on", "error_permille")
-_COLUMNS = (*_SAID, "tried", "held", "method")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ def make(found: Published, now: datetime) -> int:
     )
     rows = [_forecast(window, known, days.get(line_of(window)), now) for window in open_now[:MOST]]
     Forecast.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["window"], update_fields=list(_COLUMNS)
+        rows, update_conflicts=True, unique_fields=["window"], update_fields=list(COLUMNS)
     )
     Forecast.objects.exclude(window__in=[row.window for row in rows]).delete()
     return len(rows)

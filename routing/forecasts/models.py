@@ -3,6 +3,10 @@
 from django.db import models
 from django.db.models.functions import Now
 
+_SAID = ("made_at", "expected_nano", "low_nano", "high_nano", "limit_on", "error_permille")
+COLUMNS = (*_SAID, "tried", "held", "method")
+"""What a forecast says, beside which window it is about."""
+
 
 class BudgetDay(models.Model):
     """What one window's calls cost (posted and overrun) on one day in its budget's time zone; none for a day without spend."""

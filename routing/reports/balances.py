@@ -1,26 +1,36 @@
 """Budgets and what is left of them: the published documents joined with the ledger's windows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
+
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import JSONObject
 
 from controlplane.kernel.money import parse_nano
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Governed, Published
-from routing.forecasts.models import Forecast
+from routing.forecasts.models import COLUMNS, Forecast
 from routing.ledger.models import LedgerWindow
 from routing.reports.access import sees_budget
 
 NEAR_PERMILLE = 800
+# beside its window in one query: a page has few of them
+_SAID = Subquery(
+    Forecast.objects.filter(window=OuterRef("id"))
+    .exclude(method="none")
+    .values(said=JSONObject(**{field: field for field in COLUMNS}))
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
     """One budget in the window that is open now, or with nothing spent. Money in nano units.
 
-    `subject` tells the windows of an `each` apart. `window` and `starts` are None when no call has drawn on it in this one.
+    `subject` tells the windows of an `each` apart. `window` and `starts` are None when no call has drawn on it in
+    this one; `forecast` where nothing is.
     """
 
     name: str
@@ -38,6 +48,7 @@ class Balance:
     window: int | None
     starts: datetime | None
     ends: datetime | None
+    forecast: Forecast | None = None
 
     @property
     def spent_nano(self) -> int:
@@ -64,21 +75,32 @@ class Balance:
 def balances(principal: Principal, found: Published, now: datetime) -> list[Balance]:
     """Every budget that this reader may see, in its open window; the widest first, each `each` window its own line."""
     windows: dict[tuple[str, str], list[LedgerWindow]] = defaultdict(list)
-    for window in LedgerWindow.objects.filter(starts__lte=now, ends__gt=now).order_by("subject"):
+    said: dict[int | None, Forecast] = {}
+    open_now = LedgerWindow.objects.filter(starts__lte=now, ends__gt=now).order_by("subject")
+    for window in open_now.annotate(said=_SAID):
         windows[window.tenant, window.budget].append(window)
+        if window.said:
+            said[window.id] = _forecast(window.id, window.said)
     rows: list[Balance] = []
     for budget in found.of("Budget"):
         scope = {name: value for name, value in budget.spec["scope"].items() if value}
         if sees_budget(principal, scope, budget.tenant):
             rows += _of(budget, scope, windows[budget.tenant, budget.name])
+    rows = [replace(row, forecast=said.get(row.window)) for row in rows]
     return sorted(rows, key=_order)
 
 
-def forecasts(rows: Iterable[Balance]) -> dict[int, Forecast]:
-    """What was last said of these windows' ends; those of which nothing is forecast are not there."""
-    windows = [row.window for row in rows if row.window is not None]
-    said = Forecast.objects.filter(window__in=windows).exclude(method="none")
-    return {row.window: row for row in said}
+def _forecast(window: int, said: Mapping[str, Any]) -> Forecast:
+    """A forecast from the JSON that came with its window."""
+    on = said["limit_on"]
+    return Forecast(
+        **{
+            **said,
+            "window": window,
+            "made_at": datetime.fromisoformat(said["made_at"]),
+            "limit_on": date.fromisoformat(on) if on else None,
+        }
+    )
 
 
 def history(name: str, tenant: str, subject: str = "", most: int = 12) -> list[LedgerWindow]:

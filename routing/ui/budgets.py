@@ -18,7 +18,7 @@ from policies.bundles.published import moment, published
 from routing.forecasts.models import Forecast
 from routing.ledger.access import may_read
 from routing.reports.access import require_money
-from routing.reports.balances import Balance, balances, forecasts
+from routing.reports.balances import Balance, balances
 from routing.ui.budget import chosen_budget, propose_limit
 
 _BAR, _LIMIT_AT = 218, 176
@@ -70,12 +70,11 @@ def budgets(request: HttpRequest) -> HttpResponse:
     require_money(principal)
     found, now = published(), moment()
     rows = balances(principal, found, now)
-    said = forecasts(rows)
     chosen = _chosen(rows, request.GET.get("budget", ""), request.GET.get("subject", ""))
     context = {
         "now": now,
         "title": f"{timezone.localtime(now):%B %Y}",
-        "rows": [row_of(row, found.currency, said.get(row.window or 0), chosen) for row in rows],
+        "rows": [row_of(row, found.currency, chosen) for row in rows],
         "may_settle": may_read(principal),
         "chosen": chosen_budget(principal, found, chosen, request.GET.get("limit", ""))
         if chosen
@@ -106,9 +105,7 @@ def _chosen(rows: "list[Balance]", wanted: str, subject: str) -> Balance | None:
     return next((row for row in found if row.subject == subject), next(iter(found), None))
 
 
-def row_of(
-    balance: Balance, currency: str, said: Forecast | None = None, chosen: Balance | None = None
-) -> BudgetRow:
+def row_of(balance: Balance, currency: str, chosen: Balance | None = None) -> BudgetRow:
     """A balance as the tables show it."""
     used = balance.spent_nano + balance.pending_nano
     return BudgetRow(
@@ -131,7 +128,7 @@ def row_of(
         on_exhausted=balance.on_exhausted,
         depth=_depth(balance),
         chosen=balance is chosen,
-        outlook=_outlook(balance, said, currency) if said else None,
+        outlook=_outlook(balance, balance.forecast, currency) if balance.forecast else None,
     )
 
 

@@ -1,6 +1,6 @@
 """What needs a person first: one thing with its one next step, and the held calls among them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,6 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.changes.models import ChangeRequest
 from policies.ui.people import names, person
-from routing.forecasts.models import Forecast
 from routing.reports.balances import Balance
 from routing.reports.reviews import queue
 from routing.ui.budgets import address, in_words
@@ -87,12 +86,12 @@ def exhausted(near: Sequence[Balance]) -> list[Need]:
     return [Need(title, text, "budget", "bad", reverse("budgets"), "Open the budgets")]
 
 
-def foreseen(rows: Sequence[Balance], said: Mapping[int, Forecast]) -> list[Need]:
+def foreseen(rows: Sequence[Balance]) -> list[Need]:
     """Hard budgets whose limit would be reached before their window ends."""
     ahead = [
         (row, one.limit_on)
         for row in rows
-        if row.hard and row.left_nano > 0 and (one := said.get(row.window or 0))
+        if row.hard and row.left_nano > 0 and (one := row.forecast)
         if one.limit_on is not None
     ]
     if not ahead:

@@ -31,7 +31,7 @@ from routing.calls.access import visible
 from routing.calls.models import Call
 from routing.ledger.access import may_read
 from routing.reports.access import may_read_money, spend_of
-from routing.reports.balances import Balance, balances, forecasts
+from routing.reports.balances import Balance, balances
 from routing.reports.spend import Totals, daily, merged, month_start, since, totals
 from routing.ui.budgets import row_of
 from routing.ui.calls import first_call, scope_in_words
@@ -115,7 +115,6 @@ def overview(request: HttpRequest) -> HttpResponse:
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
     near = [row for row in rows if row.near]
-    said = forecasts(rows) if rows else {}
     context = {
         "now": view.now,
         "scope": view.tenant or scope_in_words(principal),
@@ -123,7 +122,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "tenant_filter": Select(
             "tenant", "Tenant", "all", tuple((t, t) for t in tenants), view.tenant
         ),
-        "needs": _needs(view, [*exhausted(near), *foreseen(rows, said)], sums.lost),
+        "needs": _needs(view, [*exhausted(near), *foreseen(rows)], sums.lost),
         "tiles": _tiles(view, sums),
         "no_calls": not sums.ever,
         "curl": first_call(request, principal, found),
@@ -131,7 +130,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "changes": [_change(line, view.known, view.lately.titles) for line in recent],
         "may_read_log": log_access.may_read(principal),
         "may_read_budgets": money_open,
-        "near": [row_of(row, found.currency, said.get(row.window or 0)) for row in near],
+        "near": [row_of(row, found.currency) for row in near],
         "budget_count": len(rows),
     }
     return render(request, "routing/overview.html", context)
