@@ -28,7 +28,7 @@ from routing.ledger.balances import reservation_for
 from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
 from routing.running import Cut, Watched
-from routing.tried import Repair, Tried, tokens_of
+from routing.tried import Repair, Tried, parts_of, tokens_of
 
 STALE_TRIES = 20
 NO_HEADROOM = "no_headroom"
@@ -337,7 +337,7 @@ class Door:
             "latency_ms": tried.latency_ms,
             "amount": str(amount),
             "basis": tried.basis(),
-            "tokens": tokens_of(used),
+            "tokens": tokens_of(used) | parts_of(used),
         }
         return steps.Settlement(
             call=case.row.call,

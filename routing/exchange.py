@@ -167,6 +167,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 class Usage(msgspec.Struct, frozen=True):
     """Tokens of one attempt. The four are disjoint: `input` is what was neither read from nor written to a cache.
 
+    Of `input` and `output`, `image_input`, `audio_input`, `audio_output` and `reasoning` are parts.
     `counted` means that the provider did not report and we took the bound: input bound + UTF-8 bytes of the output.
     """
 
@@ -175,6 +176,10 @@ class Usage(msgspec.Struct, frozen=True):
     cache_write: int = 0
     output: int = 0
     source: Literal["reported", "counted"] = "reported"
+    image_input: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    reasoning: int = 0
 
     @property
     def input_all(self) -> int:

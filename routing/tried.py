@@ -47,6 +47,9 @@ class Tried:
             cached_input=used.cached_input,
             cache_write=used.cache_write,
             output=used.output,
+            image_input=used.image_input,
+            audio_input=used.audio_input,
+            audio_output=used.audio_output,
         )
         cost = pricing.cost(self.candidate.price, counts)
         return min(cost, self.candidate.amount_nano) if used.source == "counted" else cost
@@ -80,3 +83,9 @@ def tokens_of(used: Usage | None) -> dict[str, int]:
         "cache_write": used.cache_write,
         "output": used.output,
     }
+
+
+def parts_of(used: Usage | None) -> dict[str, int]:
+    """What of the four is told apart, where there is any: pictures, sound, and what was thought."""
+    names = ("image_input", "audio_input", "audio_output", "reasoning")
+    return {name: count for name in names if (count := getattr(used, name, 0))}

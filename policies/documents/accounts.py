@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from policies.documents.fields import ANY, Cel, Choice, Money, Number, Ref, Secret, Whole, Words
@@ -71,6 +72,12 @@ _PRICE: Final = {
     "cacheWritePerMillion": Money(),
     "outputPerMillion": Money(required=True),
 }
+_MEDIA: Final = {
+    "imageInputPerMillion": Money(),
+    "audioInputPerMillion": Money(),
+    "audioOutputPerMillion": Money(),
+}
+"""What pictures and sound cost where that is not the price of input and output."""
 
 
 _RULES: Final = {
@@ -112,12 +119,23 @@ class Model(Kind):
                     "from": day(required=True),
                     "currency": Words(CURRENCY, "a currency like USD", required=True),
                     **_PRICE,
+                    **_MEDIA,
                     "batchFactor": Words(
                         r"[0-9](\.[0-9]{1,6})?", 'a factor in quotes like "0.5"', default="1"
                     ),
                     "tiers": ListOf(Group({"aboveInputTokens": Whole(1, required=True), **_PRICE})),
                 }
             )
+        ),
+        "capacity": Group(
+            {
+                "perHour": Money(required=True),
+                "currency": Words(CURRENCY, "a currency like USD", required=True),
+                "from": day(required=True),
+                "until": day(),
+                "tokensPerMinute": Whole(1, 1_000_000_000),
+            },
+            absent=True,
         ),
         "lifecycle": Group(
             {
@@ -130,7 +148,7 @@ class Model(Kind):
 
     @classmethod
     def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """One price for a day, each extract once."""
+        """One price for a day, its tiers in order, a capacity that ends after it begins, each extract once."""
         seen = set()
         names = [one["name"] for one in spec.get("rules", {}).get("extract", [])]
         if len(set(names)) < len(names):
@@ -139,12 +157,30 @@ class Model(Kind):
             if price["from"] in seen:
                 yield f"prices[{index}].from", f'a price from "{price["from"]}" is written twice'
             seen.add(price["from"])
+            yield from _tiers(price, f"prices[{index}].tiers")
+        capacity = spec.get("capacity") or {}
+        if capacity.get("until", "9999") < capacity.get("from", ""):
+            yield "capacity.until", f'"{capacity["until"]}" is before "{capacity["from"]}"'
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Prices by the length of the input, and those of batches."""
+        """Prices of batches."""
         for index, price in enumerate(spec.get("prices", [])):
             if Decimal(price.get("batchFactor", "1")) != 1:
                 yield f"prices[{index}].batchFactor", "a price of batches"
-            if price.get("tiers"):
-                yield f"prices[{index}].tiers", "a price by the length of the input"
+
+
+def _tiers(price: Mapping[str, Json], path: str) -> Iterator[Told]:
+    """From the lowest on. What an answer costs in a tier is told from what it costs without, so that one is not nothing."""
+    tiers = price.get("tiers") or []
+    for index, (one, after) in enumerate(pairwise(tiers)):
+        if after["aboveInputTokens"] <= one["aboveInputTokens"]:
+            yield (
+                f"{path}[{index + 1}].aboveInputTokens",
+                "tiers stand in order, each above the last",
+            )
+    if Decimal(price["outputPerMillion"]) == 0:
+        for index, one in enumerate(tiers):
+            if Decimal(one["outputPerMillion"]) > 0:
+                at = f"{path}[{index}].outputPerMillion"
+                yield at, "an answer that costs nothing without a tier costs nothing in one"

@@ -13,10 +13,10 @@ from policies.engine.decision import (
     Obligations,
     OnExhausted,
     OnFailure,
-    PriceRef,
     Retry,
     RuleRef,
 )
+from policies.engine.prices import DatedPrice, Rated
 from policies.engine.reads import NOTHING, Reads
 from policies.engine.rules import Environment, Expression, Outcome, Rule, Sweep, sweep
 
@@ -60,20 +60,6 @@ class Governed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DatedPrice:
-    """A price from a day on."""
-
-    since: str
-    currency: str
-    input: Decimal
-    cached_input: Decimal
-    cache_write: Decimal
-    output: Decimal
-    ref: PriceRef
-    """As it stands in a decision, still with the rate 1."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Extract:
     """What is drawn from a text: the match of a pattern at its beginning, or right after a literal."""
 
@@ -111,6 +97,8 @@ class ModelView:
     label: str
     """How facts and messages name it: `name`, or `tenant/name`."""
     rules: RulesView | None = None
+    capacity: DatedPrice | None = None
+    """While it is bought by the hour its tokens cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,15 +197,6 @@ class BudgetView:
     queue: Key | None = None
 
 
-class Rated(NamedTuple):
-    """A price in the organisation's money: nano units per million tokens as exact ratios of whole numbers."""
-
-    ref: PriceRef
-    output_nano_per_million: str
-    input_ratio: tuple[int, int]
-    output_ratio: tuple[int, int]
-
-
 class Standing(NamedTuple):
     """What follows for a model from the outcomes of its rules, where that is the same for every call."""
 
@@ -230,7 +209,8 @@ class Standing(NamedTuple):
 class Prepared(NamedTuple):
     """A model of a route on a day: those it stands for, why it cannot run any more (empty: it can), and its price.
 
-    `standings` are kept by the outcomes of the rules on models; `rest` has the end of its step in a plan, once it was made.
+    `standings` are kept by the outcomes of the rules on models; `rest` has the ends of its step in a plan, by what
+    its answers cost, once they were made.
     """
 
     model: ModelView
@@ -238,7 +218,7 @@ class Prepared(NamedTuple):
     why: str
     price: Rated | None
     standings: dict[tuple[Outcome, ...], Standing]
-    rest: list[bytes]
+    rest: dict[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)

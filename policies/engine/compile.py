@@ -13,28 +13,24 @@ from policies.documents.document import Document
 from policies.documents.kinds import KINDS
 from policies.documents.reading import Json
 from policies.documents.routes import ERROR_CLASSES, EXECUTED_STRATEGIES
-from policies.engine import governing
+from policies.engine import governing, prices
 from policies.engine.bundle import (
     BudgetView,
     Bundle,
-    DatedPrice,
     Governed,
     ModelView,
     RouteView,
     label,
 )
-from policies.engine.decision import ENGINE, Obligations, PriceRef, Retry
+from policies.engine.decision import ENGINE, Obligations, Retry
 from policies.engine.forms import CheckedForms, decode, form_key
 from policies.engine.maker import InvalidBundle, Maker
 from policies.engine.older import OLDER
+from policies.engine.prices import DatedPrice
 from policies.engine.reads import NOTHING, Reads, mentions, reads_of, reads_of_document
 from policies.engine.rules import Rule
 from policies.engine.wire import read
 
-_FREE = {
-    "from": "0001-01-01", "inputPerMillion": "0", "outputPerMillion": "0", "cachedInputPerMillion": "0",
-    "cacheWritePerMillion": "0",
-}  # fmt: skip
 RANKS = ("run", "user", "key", "labels", "route", "useCase", "model", "provider", "team", "tenant")
 """Narrow to wide: a budget has the rank of its narrowest part; the organisation's comes last."""
 
@@ -185,6 +181,7 @@ class _Maker(Maker):
             context_window=spec["contextWindow"],
             max_output_tokens=spec["maxOutputTokens"],
             prices=self.prices(account, spec["prices"]),
+            capacity=prices.capacity(spec["capacity"]) if spec["capacity"] else None,
             rules=governing.rules(self, document),
             state=life["state"],
             sunset_on=life["sunsetOn"] or "",
@@ -198,8 +195,8 @@ class _Maker(Maker):
     def prices(self, account: Governed, written: list[Json]) -> tuple[DatedPrice, ...]:
         """The prices of a model, the latest first; rules cost nothing, at any time."""
         if account.spec["type"] == "rules" and not written:
-            written = [_FREE | {"currency": self.organisation.spec["currency"]}]
-        return tuple(sorted(map(_price, written), key=lambda p: p.since, reverse=True))
+            written = [{**prices.FREE, "currency": self.organisation.spec["currency"]}]
+        return tuple(sorted(map(prices.price, written), key=lambda p: p.since, reverse=True))
 
     def route(self, document: Governed) -> RouteView | None:
         """None for a strategy that is not executed yet."""
@@ -254,15 +251,3 @@ def _weighed(strategy: Mapping[str, Json]) -> list[tuple[str, int]]:
     return [
         (m["model"], m["weight"]) if isinstance(m, dict) else (m, 1) for m in strategy["models"]
     ]
-
-
-def _price(spec: Mapping[str, Json]) -> DatedPrice:
-    paid, given = spec["inputPerMillion"], spec["outputPerMillion"]
-    cached = spec["cachedInputPerMillion"] or paid
-    write = spec["cacheWritePerMillion"] or format(Decimal(paid) * 2, "f")
-    ref = PriceRef(
-        since=spec["from"], currency=spec["currency"], input=paid, cached_input=cached, cache_write=write, output=given, rate="1",
-    )  # fmt: skip
-    return DatedPrice(
-        ref.since, ref.currency, Decimal(paid), Decimal(cached), Decimal(write), Decimal(given), ref
-    )

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from policies.engine.prices import PriceRef, written
+
 ENGINE: Final = 1
 """Changes when the bytes of any decision would."""
 
@@ -40,21 +42,6 @@ class Dropped(Part, frozen=True, kw_only=True):
     model: str
     rule: RuleRef
     message: str
-
-
-class PriceRef(Part, frozen=True, kw_only=True):
-    """The price in force on the day (`since`, its `from`): decimals per million tokens in `currency`.
-
-    `rate` converts into the organisation's currency.
-    """
-
-    since: str = msgspec.field(name="from")
-    currency: str
-    input: str
-    cached_input: str
-    cache_write: str
-    output: str
-    rate: str
 
 
 class BudgetClaim(Part, frozen=True, kw_only=True):
@@ -329,21 +316,12 @@ def _steps(steps: Sequence[Candidate], rests: Sequence[bytes]) -> list[msgspec.R
 
 def rest_of(step: Candidate) -> bytes:
     """The members of a step from `model` on: the same for every call to a model at a price."""
-    price = step.price
     return _encoder.encode(
         {
             "model": step.model,
             "modelTenant": step.model_tenant,
             "outputNanoPerMillion": step.output_nano_per_million,
-            "price": {
-                "cacheWrite": price.cache_write,
-                "cachedInput": price.cached_input,
-                "currency": price.currency,
-                "from": price.since,
-                "input": price.input,
-                "output": price.output,
-                "rate": price.rate,
-            },
+            "price": written(step.price),
             "provider": step.provider,
             "providerTenant": step.provider_tenant,
             "providerType": step.provider_type,

@@ -1,14 +1,17 @@
 """What a call may cost, and what it did: exact, in nano units of the organisation's currency, each line rounded up."""
 
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from functools import lru_cache
+from math import ceil
 from typing import Final, NamedTuple
 
 import msgspec
 
 from controlplane.kernel.money import MILLION, NANO, line_item
-from policies.engine.bundle import Bundle, DatedPrice, ModelView, Rated
-from policies.engine.decision import Candidate, PriceRef
+from policies.engine.bundle import Bundle, ModelView
+from policies.engine.decision import Candidate
+from policies.engine.prices import DatedPrice, PriceRef, PriceTier, Rated
 
 MIN_OUTPUT_TOKENS: Final = 16
 """An answer shorter than this is not worth reserving for."""
@@ -19,12 +22,23 @@ _MOST_PRICES: Final = 10_000
 
 
 class UsageCounts(NamedTuple):
-    """What a provider bills: `input` is the uncached part, the three inputs do not overlap."""
+    """What a provider bills: `input` is the uncached part, the three inputs do not overlap.
+
+    Pictures and sound are parts of `input` and of `output`.
+    """
 
     input: int
     cached_input: int
     cache_write: int
     output: int
+    image_input: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+
+    @property
+    def input_all(self) -> int:
+        """What tells the tier."""
+        return self.input + self.cached_input + self.cache_write
 
 
 def price_on(bundle: Bundle, model: ModelView, today: str) -> Rated | None:
@@ -38,7 +52,11 @@ def price_on(bundle: Bundle, model: ModelView, today: str) -> Rated | None:
 
 
 def _price_on(bundle: Bundle, model: ModelView, today: str) -> Rated | None:
-    price = next((p for p in model.prices if p.since <= today), None)
+    bought = model.capacity
+    if bought is not None and bought.since <= today <= bought.until:
+        price: DatedPrice | None = bought
+    else:
+        price = next((p for p in model.prices if p.since <= today), None)
     if price is None:
         return None
     rate = rate_on(bundle, price.currency, today)
@@ -57,12 +75,30 @@ def rate_on(bundle: Bundle, currency: str, today: str) -> Decimal | None:
 
 @lru_cache(maxsize=4096)
 def _rated(price: DatedPrice, rate: Decimal) -> Rated:
+    ref = msgspec.structs.replace(price.ref, rate=format(rate, "f"))
+    own = dearest(ref, 0)
+    tiers = tuple((tier.above, _at(ref, rate, dearest(ref, tier.above + 1))) for tier in ref.tiers)
+    return _at(ref, rate, own)._replace(tiers=tiers)
+
+
+def _at(ref: PriceRef, rate: Decimal, most: tuple[Decimal, Decimal]) -> Rated:
     with localcontext(prec=100):
-        dearest = max(price.input, price.cached_input, price.cache_write) * rate * NANO
-        output = price.output * rate * NANO
-        ref = msgspec.structs.replace(price.ref, rate=format(rate, "f"))
+        given, output = most[0] * rate * NANO, most[1] * rate * NANO
         text = format(output.normalize(), "f")
-        return Rated(ref, text, _ratio(dearest), _ratio(output))
+        return Rated(ref, text, _ratio(given), _ratio(output), roundings(ref))
+
+
+def dearest(price: PriceRef, input_tokens: int) -> tuple[Decimal, Decimal]:
+    """The most that a token of input and one of output may cost in a request of at most so many tokens of input."""
+    within = [price, *(tier for tier in price.tiers if input_tokens > tier.above)]
+    inputs = [t for one in within for t in (one.input, one.cached_input, one.cache_write)]
+    given = max(map(Decimal, (*inputs, price.image_input or 0, price.audio_input or 0)))
+    return given, max(map(Decimal, (*(one.output for one in within), price.audio_output or 0)))
+
+
+def roundings(price: PriceRef) -> int:
+    """How many lines more a bill has than one of input and one of output; each is rounded up."""
+    return 2 + sum(map(bool, (price.image_input, price.audio_input, price.audio_output)))
 
 
 def _ratio(per_million: Decimal) -> tuple[int, int]:
@@ -76,28 +112,65 @@ def bound(tokens: int, ratio: tuple[int, int]) -> int:
 
 
 def cost(price: PriceRef, usage: UsageCounts) -> int:
-    """What usage costs in nano units: each of the four lines rounded up."""
+    """What usage costs in nano units: each of its lines rounded up, all of them at the tier that its input reaches."""
     rate = Decimal(price.rate)
-    lines = (
-        (usage.input, price.input),
-        (usage.cached_input, price.cached_input),
-        (usage.cache_write, price.cache_write),
-        (usage.output, price.output),
+    return sum(line_item(n, Decimal(per_million), rate) for n, per_million in lines(price, usage))
+
+
+def lines(price: PriceRef, usage: UsageCounts) -> list[tuple[int, str]]:
+    """The tokens of each line of a bill with what a million of them costs: at least input, cached, written and output."""
+    at: PriceRef | PriceTier = price
+    for tier in price.tiers:
+        if usage.input_all > tier.above:
+            at = tier
+    image = min(usage.image_input, usage.input) if price.image_input else 0
+    audio = min(usage.audio_input, usage.input - image) if price.audio_input else 0
+    spoken = min(usage.audio_output, usage.output) if price.audio_output else 0
+    found = [
+        (usage.input - image - audio, at.input),
+        (usage.cached_input, at.cached_input),
+        (usage.cache_write, at.cache_write),
+        (usage.output - spoken, at.output),
+    ]
+    media = (
+        (image, price.image_input),
+        (audio, price.audio_input),
+        (spoken, price.audio_output),
     )
-    return sum(line_item(tokens, Decimal(per_million), rate) for tokens, per_million in lines)
+    return found + [line for line in media if line[0]]
 
 
 def enlarged(candidate: Candidate, more_tokens: int) -> Candidate:
-    """The candidate for a request of so many input tokens more (a repair), at the dearest of its input prices."""
+    """The candidate for a request of so many input tokens more (a repair), at the dearest of its prices."""
     if not more_tokens:
         return candidate
-    price = candidate.price
-    dearest = max(map(Decimal, (price.input, price.cached_input, price.cache_write)))
-    more = line_item(more_tokens, dearest, Decimal(price.rate))
+    price, tokens = candidate.price, candidate.input_tokens_max + more_tokens
+    if price.tiers:
+        return _at_another_tier(candidate, tokens)
+    more = line_item(more_tokens, dearest(price, tokens)[0], Decimal(price.rate))
     return msgspec.structs.replace(
         candidate,
-        input_tokens_max=candidate.input_tokens_max + more_tokens,
+        input_tokens_max=tokens,
         fixed_nano=candidate.fixed_nano + more,
         amount_nano=candidate.amount_nano + more,
         min_amount_nano=candidate.min_amount_nano + more,
+    )
+
+
+def _at_another_tier(candidate: Candidate, tokens: int) -> Candidate:
+    """The same for a longer input: what was held for the answer grows as the price of its tokens does."""
+    rated = _at(candidate.price, Decimal(candidate.price.rate), dearest(candidate.price, tokens))
+    fixed = rated.roundings + bound(tokens, rated.input_ratio)
+    was, now = Fraction(candidate.output_nano_per_million), Fraction(rated.output_nano_per_million)
+    # a document has no tier whose answers cost something where they cost nothing without it
+    grown = now / was if was else Fraction(1)
+    answer = candidate.amount_nano - candidate.fixed_nano
+    least = candidate.min_amount_nano - candidate.fixed_nano
+    return msgspec.structs.replace(
+        candidate,
+        input_tokens_max=tokens,
+        fixed_nano=fixed,
+        output_nano_per_million=rated.output_nano_per_million,
+        amount_nano=fixed + ceil(answer * grown),
+        min_amount_nano=fixed + ceil(least * grown),
     )

@@ -11,7 +11,6 @@ from policies.engine.bundle import (
     Key,
     ModelView,
     Prepared,
-    Rated,
     RouteView,
     Standing,
 )
@@ -19,6 +18,7 @@ from policies.engine.claims import for_model
 from policies.engine.decision import NO_PERMIT, Candidate, Dropped, rest_of
 from policies.engine.deliberation import CallView, Considered, Deliberation, built_in, merged
 from policies.engine.lifting import lifts, of_rule
+from policies.engine.prices import Rated
 from policies.engine.pricing import MIN_OUTPUT_TOKENS, price_on
 from policies.engine.rules import Outcome
 
@@ -91,7 +91,7 @@ def _prepare(view: CallView, keys: Sequence[Key]) -> tuple[Prepared, ...]:
             seen[model.key] = one._replace(named=(*one.named, key))
         else:
             price = price_on(view.bundle, model, view.today)
-            seen[model.key] = Prepared(model, (key,), why, price, {}, [])
+            seen[model.key] = Prepared(model, (key,), why, price, {}, {})
     return tuple(seen.values())
 
 
@@ -190,9 +190,9 @@ def _make_candidate(
         # the token limit of a permit on a model binds that model alone; the rest binds the whole plan
         rest = msgspec.structs.replace(own, max_output_tokens=0)
         to.obligations = merged([to.obligations, rest])
-    found.candidate = _candidate(view, model, price, tokens)
-    if not one.rest:
-        one.rest.append(rest_of(found.candidate))
+    found.candidate = candidate = _candidate(view, model, price, tokens)
+    if candidate.output_nano_per_million not in one.rest:
+        one.rest[candidate.output_nano_per_million] = rest_of(candidate)
 
 
 def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tuple[int, str]:
@@ -227,10 +227,12 @@ def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tu
 
 def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> Candidate:
     request = view.facts.request
+    if price.tiers:
+        price = price.at(request.input_tokens_max)
     # tokens at a price, rounded up to the next nano unit: `pricing.bound`, written out where it is asked most
     up, down = price.input_ratio
-    # a bill has three input lines, each rounded up: two units more than one line can have
-    fixed = 2 - (-request.input_tokens_max * up // down)
+    # a bill has three input lines or more, each rounded up: two units more than one line can have
+    fixed = price.roundings - (-request.input_tokens_max * up // down)
     up, down = price.output_ratio
     most = tokens * request.n
     least = most if tokens <= MIN_OUTPUT_TOKENS else MIN_OUTPUT_TOKENS * request.n

@@ -19,9 +19,10 @@ from controlplane.kernel.money import MILLION, NANO
 from policies.engine.bundle import Bundle, label
 from policies.engine.compile import load_bundle
 from policies.engine.decide import undigested
-from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, PriceRef, RuleRef
+from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, RuleRef
 from policies.engine.facts import Facts, decode
-from policies.engine.pricing import UsageCounts, bound
+from policies.engine.prices import PriceRef
+from policies.engine.pricing import UsageCounts, bound, cost
 from policies.engine.reads import Reads
 from policies.replay import answers
 from policies.replay.values import (
@@ -298,7 +299,9 @@ def _spent(decision: Decision, given: Given, before: Decision) -> int:
 
 def spent(price: PriceRef, usage: UsageCounts) -> int:
     """`policies.engine.pricing.cost`, with what only the price says worked out once."""
-    return sum(bound(tokens, ratio) for tokens, ratio in zip(usage, _ratios(price), strict=True))
+    if price.tiers:
+        return cost(price, usage)
+    return sum(map(bound, usage[:4], _ratios(price)))
 
 
 @lru_cache(maxsize=1024)

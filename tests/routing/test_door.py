@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 from psycopg import OperationalError
 
-from policies.engine.decision import Candidate, Checks, Obligations, PriceRef
+from policies.engine.decision import Candidate, Checks, Obligations
+from policies.engine.prices import PriceRef
 from routing.attempts import Door, Ended
 from routing.calls import answers, commands
 from routing.case import Case, Dropped, Replanned

@@ -66,7 +66,10 @@ def read_usage(found: object) -> Usage | None:
     if plain is None or output is None:
         return None
     read = _count(found, "cache_read_input_tokens") or 0
-    return Usage(plain, read, _count(found, "cache_creation_input_tokens") or 0, output)
+    written = _count(found, "cache_creation_input_tokens") or 0
+    details = found.get("output_tokens_details")
+    thought = _count(details, "thinking_tokens") if isinstance(details, dict) else 0
+    return Usage(plain, read, written, output, reasoning=thought or 0)
 
 
 def _count(found: dict[str, Any], name: str) -> int | None:

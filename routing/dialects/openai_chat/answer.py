@@ -81,11 +81,24 @@ def read_usage(
     given, output = _count(found, input_name), _count(found, output_name)
     if given is None or output is None:
         return None
-    details = found.get(f"{input_name}_details")
-    details = details if isinstance(details, dict) else {}
+    details, made = _details(found, input_name), _details(found, output_name)
     cached = min(_count(details, "cached_tokens") or 0, given)
     written = min(_count(details, "cache_write_tokens") or 0, given - cached)
-    return Usage(given - cached - written, cached, written, output)
+    return Usage(
+        given - cached - written,
+        cached,
+        written,
+        output,
+        image_input=_count(details, "image_tokens") or 0,
+        audio_input=_count(details, "audio_tokens") or 0,
+        audio_output=_count(made, "audio_tokens") or 0,
+        reasoning=_count(made, "reasoning_tokens") or 0,
+    )
+
+
+def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
+    details = found.get(f"{name}_details")
+    return details if isinstance(details, dict) else {}
 
 
 def _count(found: dict[str, Any], name: str) -> int | None:

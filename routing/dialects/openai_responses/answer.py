@@ -85,7 +85,7 @@ def read_usage(found: object) -> Usage | None:
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
-    """Our usage as a response's. What of the output was thought no other dialect tells."""
+    """Our usage as a response's."""
     return {
         "input_tokens": usage.input_all,
         "input_tokens_details": {
@@ -93,7 +93,7 @@ def write_usage(usage: Usage) -> dict[str, Any]:
             "cache_write_tokens": usage.cache_write,
         },
         "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input_all + usage.output,
     }
 

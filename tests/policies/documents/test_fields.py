@@ -160,6 +160,8 @@ def _model(row: Row) -> dict[str, Any]:
     spec: dict[str, Any] = json.loads(model("m"))["spec"] | MODEL
     if row.path.startswith("rules"):
         spec = {"provider": "table", "contextWindow": 10, "maxOutputTokens": 10, "rules": RULES}
+    if row.path.startswith("capacity"):
+        spec = spec | {"capacity": {"perHour": "1", "currency": "EUR", "from": "2026-01-01"}}
     if ".tiers[]" in row.path:
         tier = {"aboveInputTokens": 1, "inputPerMillion": "1", "outputPerMillion": "1"}
         spec = spec | {"prices": [MODEL["prices"][0] | {"tiers": [tier]}]}

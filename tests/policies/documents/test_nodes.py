@@ -184,7 +184,6 @@ NOT_YET = [
     ("RateLimit", "{concurrent: 1, scope: {^model: m}}", "a rate limit of a model"),
     ("RateLimit", "{concurrent: 1, scope: {^provider: p}}", "a rate limit of a provider"),
     *(("Provider", f"{{^type: {t}, baseUrl: 'https://x.example'}}", f'the provider type "{t}"') for t in ("azure-openai", "gemini")),
-    ("Model", "{provider: p, contextWindow: 8, maxOutputTokens: 8, prices: [{from: 2026-01-01, currency: EUR, inputPerMillion: '1', outputPerMillion: '1', ^tiers: [{aboveInputTokens: 5, inputPerMillion: '1', outputPerMillion: '1'}]}]}", "a price by the length of the input"),
     ("Permission", "{effect: permit, on: tool, obligations: {hold: q, ^redact: [card]}}", 'redact on a permission on "tool"'),
     ("Permission", "{effect: permit, ^on: data}", 'a permission on "data"'),
     *(("Route", f"{{useCase: u, strategy: {s}}}", f'the strategy "{s[8:].split(",")[0]}"') for s in (

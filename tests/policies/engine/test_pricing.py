@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.engine.decision import PriceRef
+from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts, bound, cost, price_on, rate_on
 from tests.policies.engine.world import world
 

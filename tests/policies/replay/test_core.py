@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from policies.engine.bundle import Bundle
-from policies.engine.decision import PriceRef
 from policies.engine.facts import Facts, encode
+from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts, cost
 from policies.engine.reads import Reads, project
 from policies.engine.weigh import AnswerFacts, Checked, encode_facts

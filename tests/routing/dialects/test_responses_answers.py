@@ -30,7 +30,7 @@ from tests.routing.dialects.material import (
 )
 from tests.routing.dialects.test_sdks import Seen, openai_client
 
-USAGE = Usage(input=6, cached_input=4, cache_write=2, output=3)
+USAGE = Usage(input=6, cached_input=4, cache_write=2, output=3, reasoning=1)
 MSG, FC = RESP_ID.replace("resp_", "msg_"), RESP_ID.replace("resp_", "fc_")
 
 
