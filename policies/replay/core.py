@@ -273,9 +273,8 @@ def _money(counts: Counts, given: Given, found: Found) -> int | None:
 
 
 def _prices(decision: Decision) -> list[object]:
-    return (
-        [(s.model, s.model_tenant, s.price) for s in decision.plan.steps] if decision.plan else []
-    )
+    plan = decision.plan
+    return [(s.model, s.model_tenant, s.price) for s in plan.steps] if plan else []
 
 
 def _spent(decision: Decision, given: Given, before: Decision) -> int:
@@ -299,9 +298,7 @@ def _spent(decision: Decision, given: Given, before: Decision) -> int:
 
 def spent(price: PriceRef, usage: UsageCounts) -> int:
     """`policies.engine.pricing.cost`, with what only the price says worked out once."""
-    if price.tiers:
-        return cost(price, usage)
-    return sum(map(bound, usage[:4], _ratios(price)))
+    return cost(price, usage) if price.tiers else sum(map(bound, usage[:4], _ratios(price)))
 
 
 @lru_cache(maxsize=1024)
