@@ -78,6 +78,11 @@ app.conf.update(
             "schedule": 3.0,
             "options": {"expires": 3},
         },
+        "export": {
+            "task": "routing.export",
+            "schedule": 3.0,
+            "options": {"expires": 3},
+        },
         "shadow": {
             "task": "routing.shadow",
             "schedule": 15.0,

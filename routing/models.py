@@ -3,6 +3,7 @@
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.evidence.models import Evidence, EvidencePart
+from routing.exports.models import Export, ExportPart
 from routing.forecasts.models import BudgetDay, Forecast
 from routing.ledger.models import LedgerWindow, Posting
 from routing.notifications.models import BudgetMark, Delivery, ForecastMark, Notified
@@ -17,6 +18,8 @@ __all__ = [
     "Delivery",
     "Evidence",
     "EvidencePart",
+    "Export",
+    "ExportPart",
     "Forecast",
     "ForecastMark",
     "Idempotency",

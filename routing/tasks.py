@@ -21,6 +21,7 @@ from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
 from routing.closing.late import propose_late
 from routing.evidence.making import make_next
+from routing.exports import making as exports
 from routing.forecasts.making import make
 from routing.notifications.deriving import derive
 from routing.notifications.forgetting import forget
@@ -79,6 +80,13 @@ def replay() -> str:
 def evidence() -> str:
     """Make the next evidence bundle, if any waits; destroy those that have expired."""
     done = make_next()
+    return done.hex if done else ""
+
+
+@shared_task(name="routing.export", ignore_result=True)
+def export() -> str:
+    """Make the next file of figures, if any waits; take away those that have expired."""
+    done = exports.make_next()
     return done.hex if done else ""
 
 

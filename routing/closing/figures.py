@@ -5,7 +5,7 @@ INVARIANT: an attempt that has ended never changes again, so the same cut gives 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,11 +26,11 @@ SELECT false, c.id, coalesce((SELECT max(a.no) FROM routing_attempt a WHERE a.ca
  ORDER BY 1 DESC, 2, 3
 """
 # what was held at the cut counts as held, whatever it came to since; what began after the cut is not of this statement
-_LINES: Final = """
+_COUNTED: Final = """
 WITH held AS (SELECT * FROM unnest(%(held)s::uuid[], %(held_no)s::smallint[], %(held_nano)s::bigint[]) AS t (call, no, nano)),
      open AS (SELECT * FROM unnest(%(open)s::uuid[], %(open_no)s::smallint[]) AS t (call, no)),
      counted AS (
-       SELECT c.team, c.route, a.provider, a.call, h.nano AS held, h.call IS NULL AS known,
+       SELECT c.team, c.route, a.provider, a.call, c.admitted_at, h.nano AS held, h.call IS NULL AS known,
               CASE WHEN a.model_tenant = '' THEN a.model ELSE a.model_tenant || '/' || a.model END AS model,
               a.posted_nano + a.overrun_nano AS spent, a.tokens_input, a.tokens_cached, a.tokens_cache_write, a.tokens_output
          FROM routing_call c JOIN routing_attempt a ON a.call = c.id
@@ -38,13 +38,27 @@ WITH held AS (SELECT * FROM unnest(%(held)s::uuid[], %(held_no)s::smallint[], %(
          LEFT JOIN open o ON o.call = a.call
         WHERE c.tenant = %(tenant)s AND c.id >= %(first)s AND c.id < %(last)s AND a.call >= %(first)s AND a.call < %(last)s
           AND (o.call IS NULL OR a.no <= o.no))
-SELECT team, route, model, provider, count(DISTINCT call), count(*),
+"""
+_SUMS: Final = """
+       count(DISTINCT call), count(*),
        coalesce(sum(spent) FILTER (WHERE known), 0)::bigint, coalesce(sum(held), 0)::bigint,
        coalesce(sum(tokens_input) FILTER (WHERE known), 0)::bigint, coalesce(sum(tokens_cached) FILTER (WHERE known), 0)::bigint,
        coalesce(sum(tokens_cache_write) FILTER (WHERE known), 0)::bigint,
        coalesce(sum(tokens_output) FILTER (WHERE known), 0)::bigint
-  FROM counted GROUP BY 1, 2, 3, 4 ORDER BY team COLLATE "C", route COLLATE "C", model COLLATE "C", provider COLLATE "C"
 """
+_LINES: Final = (
+    _COUNTED
+    + "SELECT team, route, model, provider,"
+    + _SUMS
+    + 'FROM counted GROUP BY 1, 2, 3, 4 ORDER BY team COLLATE "C", route COLLATE "C", model COLLATE "C", provider COLLATE "C"'
+)
+_DAYS: Final = (
+    _COUNTED
+    + "SELECT (admitted_at AT TIME ZONE %(zone)s)::date, team, route, model, provider,"
+    + _SUMS
+    + "FROM counted GROUP BY 1, 2, 3, 4, 5 "
+    + 'ORDER BY 1, team COLLATE "C", route COLLATE "C", model COLLATE "C", provider COLLATE "C"'
+)
 _CALLS: Final = """
 SELECT count(*) FILTER (WHERE state <> 'denied'), count(*) FILTER (WHERE state = 'denied')
   FROM routing_call WHERE tenant = %(tenant)s AND id >= %(first)s AND id < %(last)s
@@ -174,14 +188,23 @@ def cut(month: Month) -> Cut:
 
 def lines(month: Month, at: Cut) -> tuple[Line, ...]:
     """The month's lines as they stood at a cut."""
-    given = month.bounds() | {
+    return tuple(Line(*row) for row in _ask(_LINES, _given(month, at)))
+
+
+def days(month: Month, at: Cut, zone: str) -> tuple[tuple[date, Line], ...]:
+    """The same by the day on which the calls were admitted, there."""
+    rows = _ask(_DAYS, {**_given(month, at), "zone": zone})
+    return tuple((row[0], Line(*row[1:])) for row in rows)
+
+
+def _given(month: Month, at: Cut) -> dict[str, Any]:
+    return month.bounds() | {
         "held": [one.call for one in at.held],
         "held_no": [one.no for one in at.held],
         "held_nano": [one.reserved_nano for one in at.held],
         "open": [one.call for one in at.open],
         "open_no": [one.attempts for one in at.open],
     }
-    return tuple(Line(*row) for row in _ask(_LINES, given))
 
 
 def calls(month: Month) -> tuple[int, int]:

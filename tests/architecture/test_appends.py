@@ -27,6 +27,14 @@ SILENT = {
         "key_of": "reads",
         "place": "reads",
     },
+    "routing/exports/commands.py": {
+        "broke": "how a job ended; that the file was asked for is an entry",
+        "claim": "which worker has a job",
+        "expire": "what was made to be fetched is gone after a day, as its entry said",
+        "finish": "how a job ended",
+        "keep": "a piece of what was asked for",
+        "progress": "how far a job is",
+    },
 }
 """Public functions of commands.py that append nothing, and why they need not."""
 

@@ -34,6 +34,7 @@ OWNED = {
         "routing_period",
     },
     "evidence": {"routing_evidence", "routing_evidence_part"},
+    "exports": {"routing_export", "routing_export_part"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
     "reports": set(),

@@ -1,0 +1,54 @@
+"""Who may have figures as a file: who may read them as a page. FOCUS is of whole tenants, so not for developers."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.kernel.errors import NotFound
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import Published
+from routing.closing import access as closing
+from routing.exports.asks import CALLS, Ask
+from routing.exports.models import Export
+from routing.reports.access import require_money, spend_of
+
+
+def require(principal: Principal, ask: Ask) -> None:
+    """Raises Forbidden, and NotFound for a tenant that is not theirs to see."""
+    require_money(principal)
+    if ask.what != CALLS:
+        closing.tenants(principal)
+        if ask.tenant:
+            closing.require_read(principal, ask.tenant)
+
+
+def calls_of(principal: Principal, ask: Ask) -> Q:
+    """The condition on calls that go in. Raises Forbidden."""
+    require(principal, ask)
+    condition = spend_of(principal)
+    return condition & Q(tenant=ask.tenant) if ask.tenant else condition
+
+
+def tenants_of(principal: Principal, ask: Ask, found: Published) -> tuple[str, ...]:
+    """The tenants that go into a FOCUS file, sorted. Raises Forbidden, NotFound."""
+    require(principal, ask)
+    allowed = closing.tenants(principal)
+    named = sorted(document.name for document in found.of("Tenant"))
+    wanted = [ask.tenant] if ask.tenant else named
+    return tuple(name for name in wanted if allowed is None or name in allowed)
+
+
+def own(principal: Principal) -> "QuerySet[Export]":
+    """The files that one asked for oneself. Raises Forbidden for who may read no money."""
+    require_money(principal)
+    return Export.objects.filter(actor=principal.actor)
+
+
+def one(principal: Principal, export: UUID) -> Export:
+    """One of one's own, if one may still read what is in it. Raises NotFound, Forbidden."""
+    row = own(principal).filter(pk=export).first()
+    if row is None:
+        raise NotFound(f'there is no export "{export}"')
+    # INVARIANT: a role that was taken away since takes the file away, too
+    require(principal, Ask.of(row.ask))
+    return row

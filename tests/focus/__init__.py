@@ -1,0 +1,1 @@
+"""FOCUS exports, held against the two validators that are public: `python -m tests.focus`."""

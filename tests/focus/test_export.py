@@ -1,0 +1,175 @@
+"""A small ledger as FOCUS files: a closed month, an open one, adjustments. `python -m tests.focus` validates them."""
+
+import csv
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policies.bundles.published import Governed, Published
+from routing.calls.models import Call
+from routing.closing import commands, late
+from routing.closing.adjusting import Proposal
+from routing.closing.models import Adjustment, Statement
+from routing.closing.months import following
+from routing.exports import focus
+from routing.exports.asks import Ask
+from routing.exports.making import write_to
+from routing.exports.writing import Form
+from tests.policies.people import FINN, member
+from tests.routing.closing.books import Books
+from tests.routing.closing.conftest import Clock, books, clock, found
+
+pytestmark = pytest.mark.django_db
+__all__ = ["books", "clock", "found"]
+FOLDER = "FOCUS_FOLDER"
+
+
+def written(ask: Ask, found: Published, clock: Clock) -> bytes:
+    out = BytesIO()
+    write_to(out, FINN, ask, found, clock.now)
+    return out.getvalue()
+
+
+def rows_of(text: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.decode().splitlines()))
+
+
+def ledger(books: Books, clock: Clock) -> Statement:
+    """Two teams, failed, overrun and lost attempts; a closed month, late usage, a credit, a corrected price, an open month."""
+    for day in range(1, 12):
+        call = books.call(at=books.at(day), team="claims" if day % 3 else "underwriting")
+        books.attempt(
+            call, day * 1_480_001, overrun=day % 2, tokens_input=900 + day, tokens_output=day
+        )
+    books.attempt(books.call(at=books.at(4)), 0, "failed", reserved=9)
+    books.attempt(books.call(at=books.at(5), route="=quote"), 5_000_000_000, tokens_input=7)
+    lost = books.attempt(books.call(at=books.at(6)), 0, "unknown", reserved=700_000)
+    running = books.attempt(books.call(at=books.at(29), state="running"), 0, "started", reserved=30)
+    statement = commands.prepare(FINN, books.tenant, books.month)
+    commands.close(member("fay", "finance"), statement.id, statement.digest)
+    books.settle(lost, 450_000)
+    books.settle(running, 31)
+    Call.objects.filter(pk=running.call_id).update(state="completed", finished_at=books.at(40))
+    late.propose_late()
+    for kind, nano in (
+        ("credit", -2_000_000),
+        ("price-correction", -77),
+        ("invoice-difference", 5),
+    ):
+        commands.propose_adjustments(
+            [
+                Proposal(
+                    tenant=books.tenant,
+                    corrects=books.month,
+                    kind=kind,
+                    amount_nano=nano,
+                    occurrence=kind,
+                    model="gpt-mini",
+                    provider="openai",
+                    note="=1+1",
+                )
+            ],
+            actor="job:prices",
+        )
+    for row in Adjustment.objects.filter(tenant=books.tenant):
+        commands.accept(FINN, row.id)
+    books.attempt(books.call(at=books.at(1, following(books.month))), 999, tokens_output=3)
+    books.attempt(books.call(at=books.at(2, following(books.month))), 0, "unknown", reserved=5)
+    return statement
+
+
+def test_files_say_what_the_statement_says_and_the_ledger(
+    books: Books, clock: Clock, found: Published, tmp_path: Path
+) -> None:
+    statement = ledger(books, clock)
+    later = following(books.month)
+    folder = Path(os.environ.get(FOLDER) or tmp_path)
+    files = {}
+    for version in focus.VERSIONS:
+        ask = Ask(what=version, tenant=books.tenant, first=books.month, last=later)
+        files[version] = written(ask, found, clock)
+        (folder / f"{version}.csv").write_bytes(files[version])
+    for version in (focus.V12, focus.V14):
+        rows = rows_of(files[version])
+        assert tuple(rows[0]) == tuple(focus.COLUMNS[version])
+        assert total(rows, statement) == statement.total_nano
+        assert total(rows, None) == 999 - 250_000 + 1 - 2_000_000 - 77 + 5
+        assert {row["SubAccountId"] for row in rows} == {books.tenant}
+    assert [(row["BillingPeriodStatus"]) for row in rows_of(files[focus.PERIODS])] == [
+        "Closed",
+        "Open",
+    ]
+
+
+def total(rows: list[dict[str, str]], statement: Statement | None) -> int:
+    """The sum of one month's rows, in nano units."""
+    invoice = statement.id.hex if statement else ""
+    return sum(nano(row["BilledCost"]) for row in rows if row["InvoiceId"] == invoice)
+
+
+def nano(text: str) -> int:
+    whole, _, rest = text.removeprefix("-").partition(".")
+    found = int(whole) * 10**9 + int(rest.ljust(9, "0"))
+    return -found if text.startswith("-") else found
+
+
+def test_each_row_says_where_it_comes_from(books: Books, clock: Clock, found: Published) -> None:
+    statement = ledger(books, clock)
+    ask = Ask(what=focus.V12, tenant=books.tenant, first=books.month, last=following(books.month))
+    rows = rows_of(written(ask, found, clock))
+    first = rows[0]
+    assert {name: first[name] for name in ("x_Team", "x_Route", "x_Model", "ProviderName")} == {
+        "x_Team": "claims",
+        "x_Route": "triage",
+        "x_Model": "gpt-mini",
+        "ProviderName": "openai",
+    }
+    assert (first["BilledCost"], first["ConsumedQuantity"], first["ConsumedUnit"]) == (
+        "0.001480002",
+        "902",
+        "Tokens",
+    )
+    assert (first["InvoiceId"], first["BillingCurrency"]) == (statement.id.hex, "EUR")
+    accrued = [row for row in rows if row["ChargeDescription"].startswith("Reserved")]
+    assert [(row["BilledCost"], row["ConsumedQuantity"]) for row in accrued] == [
+        ("0.0007", "0"),
+        ("0.00000003", "0"),
+    ]
+    adjusted = {row["x_Adjustment"]: row for row in rows if row["x_Adjustment"]}
+    assert {
+        kind: (row["ChargeCategory"], row["ChargeClass"], row["InvoiceId"])
+        for kind, row in adjusted.items()
+    } == {
+        "late-usage": ("Usage", "Correction", ""),
+        "price-correction": ("Usage", "Correction", ""),
+        "credit": ("Credit", "", ""),
+        "invoice-difference": ("Adjustment", "", ""),
+    }
+    assert adjusted["credit"]["ChargeDescription"] == "Credit: =1+1"
+    assert adjusted["credit"]["BilledCost"] == "-0.002"
+    assert next(row["x_Route"] for row in rows if "quote" in row["x_Route"]) == "'=quote"
+    assert all("'" not in row["BilledCost"] for row in rows)
+
+
+def test_the_columns_are_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/focus.md").read_text(encoding="utf-8")
+    missing = {
+        name for columns in focus.COLUMNS.values() for name in columns if f"`{name}`" not in text
+    }
+    assert missing == set()
+
+
+def test_only_who_reads_the_statements_gets_them(
+    books: Books, clock: Clock, found: Published
+) -> None:
+    ask = Ask(what=focus.V12, form=Form.JSON, first=books.month)
+    out = BytesIO()
+    mallory: Any = member("mallory", "finance", tenant="elsewhere")
+    ledger(books, clock)
+    assert write_to(out, mallory, ask, found, clock.now) == 0
+    assert out.getvalue() == b"[\n]\n"
+    governed = Governed("Tenant", "", "elsewhere", {}, {})
+    assert governed.name not in {document.name for document in found.of("Tenant")}
