@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from policies.bundles.published import Published
@@ -15,8 +14,6 @@ from routing.closing.months import span_of
 from routing.closing.statements import read_back
 from routing.exports.focus import Account, Charge
 from routing.ledger.windows import window_of
-
-NOON: Final = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,8 @@ def account_of(book: Book) -> Account:
         cost_centre=str(spec.get("costCentre") or ""),
         starts=book.month.starts,
         until=book.month.until,
-        invoice=book.statement.id.hex if book.statement else "",
+        period=book.name,
+        statement=book.statement.id.hex if book.statement else "",
     )
 
 

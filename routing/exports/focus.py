@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-
 V12, V14, PERIODS = VERSIONS = ("focus-1.2", "focus-1.4", "focus-1.4-billing-period")
 _COMMON: Final = (
     *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType"),
@@ -18,11 +17,20 @@ _COMMON: Final = (
     *("ServiceSubcategory", "SubAccountId", "SubAccountName", "SubAccountType", "Tags"),
 )
 _OWN: Final = (
-    *("x_CostCentre", "x_Team", "x_Route", "x_Model", "x_Attempts", "x_InputTokens"),
+    *(
+        "x_CostCentre",
+        "x_Team",
+        "x_Route",
+        "x_Model",
+        "x_Provider",
+        "x_Statement",
+        "x_Attempts",
+        "x_InputTokens",
+    ),
     *("x_CachedInputTokens", "x_CacheWriteTokens", "x_OutputTokens", "x_Adjustment"),
 )
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    V12: (*_COMMON, "ProviderName", "PublisherName", *_OWN),
+    V12: (*_COMMON, "CommitmentDiscountStatus", "ProviderName", "PublisherName", *_OWN),
     V14: (*_COMMON, "HostProviderName", "ServiceProviderName", *_OWN),
     PERIODS: (
         *("BillingPeriodCreated", "BillingPeriodEnd", "BillingPeriodLastUpdated"),
@@ -34,7 +42,7 @@ UNIT: Final = "Tokens"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who is charged, for which month. `invoice` is the statement's id once the month is closed."""
+    """Who is charged, for which month (`period`). `statement` is its statement's id once the month is closed."""
 
     organisation: str
     currency: str
@@ -43,7 +51,8 @@ class Account:
     cost_centre: str
     starts: datetime
     until: datetime
-    invoice: str
+    period: str
+    statement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +88,9 @@ def row_of(version: str, account: Account, charge: Charge) -> list[str | int | N
 
 def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
     cost, usage = charge.nano, not charge.adjusts
-    tokens = charge.tokens_in_all if usage else None
-    unit = UNIT if usage else None
+    tokens = f"{charge.tokens_in_all}.0" if usage else None
+    # usage that is corrected consumed nothing more
+    consumed = "0.0" if _corrects(charge) else tokens
     provider = charge.provider or account.organisation
     return {
         "BilledCost": cost,
@@ -96,16 +106,17 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "ChargeFrequency": "One-Time" if charge.adjusts else "Usage-Based",
         "ChargePeriodEnd": moment(charge.until),
         "ChargePeriodStart": moment(charge.starts),
-        "ConsumedQuantity": tokens,
-        "ConsumedUnit": unit,
+        "CommitmentDiscountStatus": None,
+        "ConsumedQuantity": consumed,
+        "ConsumedUnit": UNIT if consumed else None,
         "ContractedCost": cost,
         "EffectiveCost": cost,
-        "InvoiceId": account.invoice or None,
+        "InvoiceId": f"{account.tenant}-{account.period}",
         "InvoiceIssuerName": account.organisation,
         "ListCost": cost,
         "PricingCategory": "Standard" if usage else None,
         "PricingQuantity": tokens,
-        "PricingUnit": unit,
+        "PricingUnit": UNIT if usage else None,
         "RegionId": charge.region or None,
         "RegionName": charge.region or None,
         "ServiceCategory": "AI and Machine Learning",
@@ -115,7 +126,7 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "SubAccountName": account.tenant_name or account.tenant,
         "SubAccountType": "Tenant",
         "Tags": _tags(account, charge),
-        "ProviderName": provider,
+        "ProviderName": account.organisation,
         "PublisherName": charge.vendor or provider,
         "HostProviderName": provider,
         "ServiceProviderName": charge.vendor or provider,
@@ -123,6 +134,8 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "x_Team": charge.team or None,
         "x_Route": charge.route or None,
         "x_Model": charge.model or None,
+        "x_Provider": charge.provider or None,
+        "x_Statement": account.statement or None,
         "x_Attempts": charge.attempts,
         "x_InputTokens": charge.tokens.get("input", 0),
         "x_CachedInputTokens": charge.tokens.get("cached", 0),
@@ -139,7 +152,7 @@ def period_row(account: Account, created: datetime, updated: datetime) -> list[s
         "BillingPeriodEnd": moment(account.until),
         "BillingPeriodLastUpdated": moment(updated),
         "BillingPeriodStart": moment(account.starts),
-        "BillingPeriodStatus": "Closed" if account.invoice else "Open",
+        "BillingPeriodStatus": "Closed" if account.statement else "Open",
         "InvoiceIssuerName": account.organisation,
     }
     return [said[name] for name in COLUMNS[PERIODS]]

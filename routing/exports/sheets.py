@@ -21,8 +21,8 @@ from routing.exports.writing import Column, Is, Row
 PAGE_ROWS: Final = 2_000
 _MONEY: Final = {"BilledCost", "ContractedCost", "EffectiveCost", "ListCost"}
 _NUMBERS: Final = {
-    *("ConsumedQuantity", "PricingQuantity", "x_Attempts", "x_InputTokens"),
-    *("x_CachedInputTokens", "x_CacheWriteTokens", "x_OutputTokens"),
+    *("x_Attempts", "x_InputTokens", "x_CachedInputTokens"),
+    *("x_CacheWriteTokens", "x_OutputTokens"),
 }
 
 

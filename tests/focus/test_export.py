@@ -107,7 +107,7 @@ def test_files_say_what_the_statement_says_and_the_ledger(
 def total(rows: list[dict[str, str]], statement: Statement | None) -> int:
     """The sum of one month's rows, in nano units."""
     invoice = statement.id.hex if statement else ""
-    return sum(nano(row["BilledCost"]) for row in rows if row["InvoiceId"] == invoice)
+    return sum(nano(row["BilledCost"]) for row in rows if row["x_Statement"] == invoice)
 
 
 def nano(text: str) -> int:
@@ -121,26 +121,27 @@ def test_each_row_says_where_it_comes_from(books: Books, clock: Clock, found: Pu
     ask = Ask(what=focus.V12, tenant=books.tenant, first=books.month, last=following(books.month))
     rows = rows_of(written(ask, found, clock))
     first = rows[0]
-    assert {name: first[name] for name in ("x_Team", "x_Route", "x_Model", "ProviderName")} == {
+    assert {name: first[name] for name in ("x_Team", "x_Route", "x_Model", "x_Provider")} == {
         "x_Team": "claims",
         "x_Route": "triage",
         "x_Model": "gpt-mini",
-        "ProviderName": "openai",
+        "x_Provider": "openai",
     }
     assert (first["BilledCost"], first["ConsumedQuantity"], first["ConsumedUnit"]) == (
         "0.001480002",
-        "902",
+        "902.0",
         "Tokens",
     )
-    assert (first["InvoiceId"], first["BillingCurrency"]) == (statement.id.hex, "EUR")
+    assert (first["x_Statement"], first["BillingCurrency"]) == (statement.id.hex, "EUR")
+    assert first["InvoiceId"] == f"{books.tenant}-{books.month}"
     accrued = [row for row in rows if row["ChargeDescription"].startswith("Reserved")]
     assert [(row["BilledCost"], row["ConsumedQuantity"]) for row in accrued] == [
-        ("0.0007", "0"),
-        ("0.00000003", "0"),
+        ("0.0007", "0.0"),
+        ("0.00000003", "0.0"),
     ]
     adjusted = {row["x_Adjustment"]: row for row in rows if row["x_Adjustment"]}
     assert {
-        kind: (row["ChargeCategory"], row["ChargeClass"], row["InvoiceId"])
+        kind: (row["ChargeCategory"], row["ChargeClass"], row["x_Statement"])
         for kind, row in adjusted.items()
     } == {
         "late-usage": ("Usage", "Correction", ""),
