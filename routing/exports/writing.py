@@ -11,9 +11,10 @@ from typing import BinaryIO, Final
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
-from audit.export import cell
+from audit.export import FORMULA, cell
 from controlplane.kernel.money import format_nano
 
+__all__ = ["FORMULA", "TYPES", "Column", "Form", "Is", "Row", "Value", "shown", "write"]
 Value = str | int | None
 ROWS_OF_A_SHEET: Final = 1_000_000
 """Excel takes 1,048,576; what is more goes on in another sheet."""
@@ -84,7 +85,7 @@ def _csv(columns: Sequence[Column], rows: Iterable[Row], out: BinaryIO) -> int:
 
 
 def _lines(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[list[str]]:
-    yield [column.name for column in columns]
+    yield [cell(column.name) for column in columns]
     for row in rows:
         yield [
             # INVARIANT: only text can be a formula; numbers are ours, a minus included
