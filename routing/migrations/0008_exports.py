@@ -14,7 +14,7 @@ GRANTS = (APP / "exports/sql/grants.sql").read_text(encoding="utf-8").replace(':
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0005_closing'),
+        ('routing', '0007_tool_stage'),
     ]
 
     operations = [
