@@ -14,6 +14,7 @@ from policies.stops.models import Stop
 
 LOG_ROLES = ("auditor", "approver", "admin")
 MONEY_ROLES = ("finance", "admin", "auditor", "developer")
+CLOSING_ROLES = ("finance", "admin", "auditor")
 KEY_ROLES = ("admin", "developer", "auditor")
 STOP_ROLES = ("admin", "approver", "auditor")
 REVIEW_ROLES = ("reviewer", "admin", "auditor")
@@ -95,6 +96,8 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]], ...]
         (
             ("Budgets", "budget", "budgets", MONEY_ROLES),
             ("Spend", "chart", "report-spend", MONEY_ROLES),
+            ("Statements", "document", "statements", CLOSING_ROLES),
+            ("Exports", "download", "exports", MONEY_ROLES),
         ),
     ),
     (

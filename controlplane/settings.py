@@ -189,10 +189,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AdjustmentStateEnum": "routing.closing.adjusting.STATES",
         "ChangeStateEnum": "policies.changes.models.STATES",
         "CredentialStateEnum": "policies.identity.read.STATES",
         "DeliveryStateEnum": "routing.notifications.models.STATES",
         "ErasureKindEnum": "routing.api.retention.WHAT",
+        "EvidenceStateEnum": "routing.evidence.models.STATES",
         "GlassVerdictEnum": "policies.api.glass_shape.VERDICTS",
         "HoldKindEnum": "audit.retention.models.HOLDS",
         "OriginEnum": "policies.api.shapes.ORIGINS",

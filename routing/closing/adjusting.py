@@ -10,7 +10,7 @@ from uuid import UUID
 from audit.merkle import canonical
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import call_name
-from controlplane.kernel.money import format_nano
+from controlplane.kernel.money import format_nano, parse_nano
 from routing.closing.months import span_of
 
 LATE_USAGE, PRICE, CREDIT, INVOICE = KINDS = (
@@ -19,6 +19,7 @@ LATE_USAGE, PRICE, CREDIT, INVOICE = KINDS = (
     "credit",
     "invoice-difference",
 )
+PROPOSED, ACCEPTED, REJECTED = STATES = ("proposed", "accepted", "rejected")
 LONGEST_NOTE: Final = 500
 
 
@@ -73,6 +74,15 @@ class Proposal:
             "note": self.note,
         }
         return {name: value for name, value in found.items() if value}
+
+
+def signed_nano(text: str) -> int:
+    """`-12.50` in nano units. Raises InvalidRequest."""
+    try:
+        found = parse_nano(text.removeprefix("-"))
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+    return -found if text.startswith("-") else found
 
 
 def by_tenant(rows: Iterable[Proposal]) -> Mapping[str, Sequence[Proposal]]:

@@ -69,6 +69,16 @@ def one_statement(rows: "QuerySet[Statement]", identity: UUID) -> Statement:
     return found
 
 
+def verdict_of(row: Adjustment) -> Verdict | None:
+    """What was said to it; None while it waits."""
+    return getattr(row, "verdict", None)
+
+
+def closing_of(row: Statement) -> Period | None:
+    """The month that it closed; None for a statement that was only prepared."""
+    return getattr(row, "closed", None)
+
+
 def proposal_of(row: Adjustment) -> Proposal:
     """A row as the value that it was proposed as."""
     return Proposal(

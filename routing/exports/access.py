@@ -10,7 +10,7 @@ from policies.bundles.published import Published
 from routing.closing import access as closing
 from routing.exports.asks import CALLS, Ask
 from routing.exports.models import Export
-from routing.reports.access import require_money, spend_of
+from routing.reports.access import READERS, require_money, spend_of
 
 
 def require(principal: Principal, ask: Ask) -> None:
@@ -36,6 +36,13 @@ def tenants_of(principal: Principal, ask: Ask, found: Published) -> tuple[str, .
     named = sorted(document.name for document in found.of("Tenant"))
     wanted = [ask.tenant] if ask.tenant else named
     return tuple(name for name in wanted if allowed is None or name in allowed)
+
+
+def named(principal: Principal, found: Published) -> tuple[str, ...]:
+    """The tenants that a form offers."""
+    allowed = principal.tenants_with(*READERS, "developer")
+    every = sorted(document.name for document in found.of("Tenant"))
+    return tuple(name for name in every if allowed is None or name in allowed)
 
 
 def own(principal: Principal) -> "QuerySet[Export]":

@@ -1,0 +1,224 @@
+"""Months that close, in the console: what stands in the way, statements, and adjustments that finance decides on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from audit.ui.filters import page_of
+from audit.ui.request import principal_of
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
+from controlplane.kernel.ids import call_name
+from controlplane.kernel.money import format_nano
+from controlplane.kernel.principal import Principal
+from policies.bundles.published import Published, moment, published
+from policies.ui.people import names, person, sentence
+from routing.closing import access, commands, preparing, read
+from routing.closing.adjusting import CREDIT, INVOICE, Proposal, signed_nano
+from routing.closing.models import Adjustment, Statement
+from routing.closing.months import said
+from routing.exports.statement import file_of
+from routing.exports.writing import TYPES, Form
+
+_FORM = ("corrects", "kind", "amount", "reference", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRow:
+    """One statement in words."""
+
+    row: Statement
+    month: str
+    total: str
+    prepared_by: str
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentRow:
+    """One adjustment in words, and whether this member may decide on it."""
+
+    row: Adjustment
+    corrects: str
+    amount: str
+    call: str
+    proposed_by: str
+    verdict: str
+    reason: str
+    may_decide: bool
+    own: bool
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def statements(request: HttpRequest) -> HttpResponse:
+    """`/reports/statements/`: the statements of one tenant, and its next month; POST prepares that."""
+    principal, found = principal_of(request), published()
+    seen, places = access.statements(principal), _tenants(principal, found)
+    tenant = request.POST.get("tenant") or request.GET.get("tenant", "")
+    if request.method == "POST":
+        try:
+            row = commands.prepare(principal, tenant, request.POST.get("period", ""))
+        except (Conflict, InvalidRequest) as error:
+            messages.error(request, sentence(error.message))
+            return redirect(f"{request.path}?tenant={tenant}" if tenant in places else request.path)
+        messages.success(request, "Prepared. Look at it, and have another member of finance close.")
+        return redirect("statement", row.id)
+    tenant = tenant if tenant in places else next(iter(places), "")
+    due = preparing.next_month(found, tenant) if tenant else ""
+    known = names()
+    rows = seen.filter(tenant=tenant).select_related("closed").defer("body")
+    context = {
+        "tenant": tenant,
+        "tenants": places,
+        "due": due,
+        "month": said(due) if due else "",
+        "checks": preparing.checklist(found, tenant, due, moment()) if due else (),
+        "may": access.may_close(principal, tenant),
+        "page": page_of(request, rows, lambda part: [_statement(row, known) for row in part]),
+        "currency": found.currency,
+    }
+    return render(request, "routing/statements.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def statement(request: HttpRequest, statement: UUID) -> HttpResponse:
+    """`/reports/statements/<id>/`: all it says; POST closes the month with it."""
+    principal, found = principal_of(request), published()
+    if request.method == "POST":
+        try:
+            commands.close(principal, statement, request.POST.get("digest", ""))
+        except Conflict as error:
+            messages.error(request, sentence(error.message))
+        else:
+            messages.success(request, "Closed. Nothing in it changes from now on.")
+        return redirect("statement", statement)
+    row = read.one_statement(access.statements(principal), statement)
+    period = read.closing_of(row)
+    closed = read.statement_of(row.tenant, row.period) is not None
+    context = {
+        "row": row,
+        "shown": _statement(row, names()),
+        "told": json.loads(bytes(row.body)),
+        "entry": (period.entry if period else row.entry).hex,
+        "closed": period is not None,
+        "may": access.may_close(principal, row.tenant) and not closed,
+        "own": read.alone(principal, row.prepared_by, found),
+        "forms": list(Form),
+    }
+    return render(request, "routing/statement.html", context)
+
+
+@require_safe
+def statement_file(request: HttpRequest, statement: UUID, form: str) -> HttpResponse:
+    """`/reports/statements/<id>/csv/`, `json`, `xlsx`."""
+    row = read.one_statement(access.statements(principal_of(request)), statement)
+    if form not in list(Form):
+        raise NotFound(f'there is no form "{form[:20]}"')
+    response = HttpResponse(file_of(row, Form(form)), content_type=TYPES[Form(form)])
+    name = f"statement-{row.tenant}-{row.period}.{form}"
+    response["content-disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def adjustments(request: HttpRequest) -> HttpResponse:
+    """`/reports/adjustments/`: what waits for finance, or `?show=all`; POST proposes one."""
+    principal, found = principal_of(request), published()
+    seen, places = access.adjustments(principal), _tenants(principal, found)
+    given, trouble = {name: request.POST.get(name, "").strip() for name in _FORM}, ""
+    if request.method == "POST":
+        try:
+            commands.propose(principal, _proposal(request.POST.get("tenant", ""), given))
+        except (Conflict, InvalidRequest) as error:
+            trouble = sentence(error.message)
+        else:
+            messages.success(request, "Proposed. Another member of finance decides on it.")
+            return redirect("adjustments")
+    every = request.GET.get("show") == "all"
+    rows = (seen if every else read.waiting(seen)).select_related("verdict")
+    known = names()
+    context = {
+        "every": every,
+        "page": page_of(
+            request,
+            rows,
+            lambda part: [_adjustment(principal, found, row, known) for row in part],
+        ),
+        "tenants": [name for name in places if access.may_close(principal, name)],
+        "kinds": (CREDIT, INVOICE),
+        "given": given,
+        "trouble": trouble,
+        "currency": found.currency,
+    }
+    return render(request, "routing/adjustments.html", context, status=422 if trouble else 200)
+
+
+@require_POST
+def decide(request: HttpRequest, adjustment: UUID) -> HttpResponse:
+    """`/reports/adjustments/<id>/`: accept it, or reject it with a reason."""
+    principal = principal_of(request)
+    try:
+        if "accept" in request.POST:
+            done = commands.accept(principal, adjustment)
+            messages.success(request, f"Accepted: it counts in {said(done.period)}.")
+        else:
+            commands.reject(principal, adjustment, request.POST.get("reason", ""))
+            messages.success(request, "Rejected: it counts nowhere.")
+    except (Conflict, InvalidRequest) as error:
+        messages.error(request, sentence(error.message))
+    return redirect("adjustments")
+
+
+def _tenants(principal: Principal, found: Published) -> list[str]:
+    allowed = access.tenants(principal)
+    named = sorted(document.name for document in found.of("Tenant"))
+    return [name for name in named if allowed is None or name in allowed]
+
+
+def _proposal(tenant: str, given: dict[str, str]) -> Proposal:
+    if not given["reference"]:
+        raise InvalidRequest("name where it comes from: an invoice, a letter")
+    return Proposal(
+        tenant=tenant,
+        corrects=given["corrects"],
+        kind=given["kind"],
+        amount_nano=signed_nano(given["amount"]),
+        occurrence=f"{given['kind']}:{given['reference'][:200]}",
+        note=given["note"],
+    )
+
+
+def _statement(row: Statement, known: Mapping[str, str]) -> StatementRow:
+    period = read.closing_of(row)
+    return StatementRow(
+        row=row,
+        month=said(row.period),
+        total=format_nano(row.total_nano),
+        prepared_by=person(row.prepared_by, known),
+        closed_by=person(period.closed_by, known) if period else "",
+    )
+
+
+def _adjustment(
+    principal: Principal, found: Published, row: Adjustment, known: Mapping[str, str]
+) -> AdjustmentRow:
+    verdict = read.verdict_of(row)
+    by = person(verdict.decided_by, known) if verdict else ""
+    decided = f"accepted by {by}" if verdict and verdict.accepted else f"rejected by {by}"
+    where = f", counts in {said(verdict.period)}" if verdict and verdict.period else ""
+    return AdjustmentRow(
+        row=row,
+        corrects=said(row.corrects),
+        amount=format_nano(row.amount_nano),
+        call=call_name(row.call) if row.call else "",
+        proposed_by=person(row.proposed_by, known),
+        verdict=f"{decided}{where}" if verdict else "",
+        reason=verdict.reason if verdict else "",
+        may_decide=verdict is None and access.may_close(principal, row.tenant),
+        own=read.alone(principal, row.proposed_by, found),
+    )
