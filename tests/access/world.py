@@ -29,7 +29,7 @@ from policies.stops.commands import NewStop, set_stop
 from policies.stops.models import Stop
 from routing.evidence import commands as evidence
 from routing.evidence.asks import Ask
-from tests.access import guests, kept, money
+from tests.access import books, guests, kept, money
 from tests.access.table import ASKERS, PLACES
 from tests.browser.calls import Wanted, make_calls
 from tests.routing.reviews.held import Desk
@@ -156,6 +156,7 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id
     asked = evidence.begin(tess, Ask(scope="tenant", tenant=HERE))
     made.objects |= _constants({"evidence": str(asked.id)})
+    made.objects |= books.makers(tess, HERE)
     made.objects["session"] = lambda: _session(made.users["member"])
 
 

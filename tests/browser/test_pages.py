@@ -229,6 +229,8 @@ MENU = (
     ("Exit drills", "ada cleo"),
     ("Budgets", "ada cleo finn mallory"),
     ("Spend", "ada cleo finn mallory"),
+    ("Statements", "ada cleo finn"),
+    ("Exports", "ada cleo finn mallory"),
     ("Audit log", "ada cleo"),
     ("Use cases", "ada cleo"),
     ("Holds and erasures", "ada cleo"),
