@@ -14,7 +14,7 @@ GRANTS = (APP / "exports/sql/grants.sql").read_text(encoding="utf-8").replace(':
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0007_tool_stage'),
+        ('routing', '0008_forecasts'),
     ]
 
     operations = [
