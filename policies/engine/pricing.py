@@ -90,7 +90,10 @@ def _at(ref: PriceRef, rate: Decimal, most: tuple[Decimal, Decimal]) -> Rated:
 
 def dearest(price: PriceRef, input_tokens: int) -> tuple[Decimal, Decimal]:
     """The most that a token of input and one of output may cost in a request of at most so many tokens of input."""
-    within = [price, *(tier for tier in price.tiers if input_tokens > tier.above)]
+    within: list[PriceRef | PriceTier] = [
+        price,
+        *(tier for tier in price.tiers if input_tokens > tier.above),
+    ]
     inputs = [t for one in within for t in (one.input, one.cached_input, one.cache_write)]
     given = max(map(Decimal, (*inputs, price.image_input or 0, price.audio_input or 0)))
     return given, max(map(Decimal, (*(one.output for one in within), price.audio_output or 0)))

@@ -11,8 +11,8 @@ from controlplane.kernel.errors import Conflict, MandateError
 from policies.bundles.snapshot import bundle_at
 from policies.decisions.models import Decision
 from policies.engine.decide import decide
-from policies.engine.decision import PriceRef
 from policies.engine.facts import decode
+from policies.engine.prices import PriceRef
 from routing.calls.models import Attempt
 from routing.ledger.settle import UNKNOWN_HOURS
 

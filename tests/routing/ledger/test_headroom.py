@@ -1,6 +1,7 @@
 """How a call is decided again when money is short: shorter, at a cheaper model, after a person's look, or not at all."""
 
-from policies.engine.decision import BudgetClaim, Candidate, PriceRef
+from policies.engine.decision import BudgetClaim, Candidate
+from policies.engine.prices import PriceRef
 from routing.calls.answers import Left, NoHeadroom
 from routing.calls.steps import WindowRef
 from routing.ledger.headroom import Way, cheaper
