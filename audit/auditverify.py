@@ -224,7 +224,7 @@ class Story:
                 raise Wrong(f"decided under {name} {said} while {force} was in force")
     def _step(self, index: int, kind: str, call: str, data: Mapping[str, Any]) -> None:
         (before, after), tried = STEPS[kind], kind.startswith("attempt.")
-        attempt, of_call = (call, data.get("no", 0)), self.phase.get(call, self.first)
+        attempt, of_call = (call, data.get("no", 1)), self.phase.get(call, self.first)
         phase = self.phase.get(attempt, self.first) if tried else of_call
         self.phase[attempt if tried else call] = after
         if after == "started":

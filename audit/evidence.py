@@ -171,7 +171,8 @@ class Snapshot:
                 if isinstance(revision, int):
                     seen.revisions.add(revision)
                 if kind in SETTLES and call is not None:
-                    settled.append(Settled(call, data["no"]))
+                    # the first where an old entry of a cancellation does not say which
+                    settled.append(Settled(call, data.get("no", 1)))
             lines.append(b"%d %b\n" % (index, text))
         self.written += len(lines)
         yield f"entries/{number:06d}.txt", b"".join(lines)

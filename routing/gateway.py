@@ -254,9 +254,9 @@ async def _cancel(web: Web, ticket: Ticket) -> None:
             actor=f"key:{ticket.key}",
             tenant=ticket.tenant,
             call=ticket.call,
-            data={"reason": "caller_gone"},
+            data={"reason": "caller_gone", **more},
         )
-        for kind in ("attempt.voided", "call.cancelled")
+        for kind, more in (("attempt.voided", {"no": 1}), ("call.cancelled", {}))
     )
     void_entry, entry = entries
     word = await commands.cancel_call(

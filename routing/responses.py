@@ -183,7 +183,7 @@ async def cancel(desk: Desk, caller: Caller, name: str) -> Outcome:
     """End the call, or ask its worker to, and tell the response as it stands then. One that had ended is told as it is."""
     found = await find(desk, caller, name)
     if not found.row.ended:
-        void_entry = _entry(desk, caller, found.row, "attempt.voided")
+        void_entry = _entry(desk, caller, found.row, "attempt.voided", no=1)
         entry = _entry(desk, caller, found.row, "call.cancelled")
         wanted = commands.Cancel(call=found.row.call, void_entry=void_entry, entry=entry)
         await commands.cancel_call(desk.db, wanted)
@@ -201,7 +201,7 @@ async def _wait_ended(desk: Desk, call: UUID) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _entry(desk: Desk, caller: Caller, row: commands.Kept, kind: str) -> Entry:
+def _entry(desk: Desk, caller: Caller, row: commands.Kept, kind: str, **more: int) -> Entry:
     return build(
         kind,
         id=desk.new_id(),
@@ -210,7 +210,7 @@ def _entry(desk: Desk, caller: Caller, row: commands.Kept, kind: str) -> Entry:
         tenant=row.tenant,
         call=row.call,
         subject=row.route,
-        data={"reason": "cancelled"},
+        data={"reason": "cancelled", **more},
     )
 
 

@@ -1,5 +1,6 @@
 """What the commands take. Entries are built by `audit.log.entry`; their kinds are checked here, once."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +9,7 @@ from audit.log.entry import Entry
 
 
 class WrongEntry(ValueError):
-    """An entry of another kind, or of another call, than the step it is to record."""
+    """An entry of another kind, call or attempt than the step it is to record."""
 
 
 def expect(entry: Entry, kind: str, call: UUID) -> None:
@@ -263,3 +264,5 @@ class Cancel:
     def __post_init__(self) -> None:
         expect(self.void_entry, "attempt.voided", self.call)
         expect(self.entry, "call.cancelled", self.call)
+        if json.loads(self.void_entry.body)["data"].get("no") != 1:
+            raise WrongEntry("attempt.voided says which attempt: no 1, which was reserved")

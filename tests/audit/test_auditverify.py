@@ -216,6 +216,11 @@ STORIES: dict[str, tuple[tuple, tuple, tuple[int, str] | None]] = {  # type: ign
         ((1, 1, "voided", "none", 0, 0),),
         None,
     ),
+    "voided, which does not say that it was the first": (
+        (entry("call.admitted", 1), ("attempt.voided", call_id(1), {}), entry("call.cancelled", 1)),
+        ((1, 1, "voided", "none", 0, 0),),
+        None,
+    ),
     "unknown, reconciled late": (
         (
             *STARTED,

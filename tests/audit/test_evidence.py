@@ -1,6 +1,7 @@
 """Bundles out of a real log: what `auditverify.py` says of them, beside what `audit verify` says of the database."""
 
 import io
+import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -177,6 +178,18 @@ def test_what_is_chosen_by_hand_and_what_was_opened(busy: LogDatabase, tmp_path:
     found = check(tmp_path, busy, data)
     assert (found.findings, found.told["entries"]) == ([], 9)
     assert b"aquila" in data
+
+
+def test_an_old_cancellation_that_does_not_say_which_attempt_is_of_the_first(
+    log_db: LogDatabase,
+) -> None:
+    voided = ("attempt.voided", call_id(1), {"reason": "cancelled"})
+    append(log_db, [an_entry(kind, call=call, data=data) for kind, call, data in [voided]])
+    log_db.sequence()
+    with tarfile.open(fileobj=io.BytesIO(bundle(log_db))) as tar:
+        lines = tar.extractfile("ledger/000000.jsonl")
+        assert lines is not None
+        assert [json.loads(line)["attempt"] for line in lines] == [1]
 
 
 def test_nothing_to_show(log_db: LogDatabase) -> None:

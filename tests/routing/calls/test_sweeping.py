@@ -191,6 +191,8 @@ async def test_an_entry_of_another_kind_or_call_is_refused(world: World) -> None
         replace(world.finish(call), entry=world.entry("call.failed", call))
     with pytest.raises(WrongEntry):
         replace(world.finish(call), entry=world.entry("call.completed", uuid4()))
+    with pytest.raises(WrongEntry, match="which attempt"):
+        replace(world.cancel(call), void_entry=world.entry("attempt.voided", call))
 
 
 async def test_claim_takes_what_nobody_has(world: World) -> None:
