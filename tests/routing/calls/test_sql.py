@@ -35,6 +35,7 @@ OWNED = {
     },
     "evidence": {"routing_evidence", "routing_evidence_part"},
     "exports": {"routing_export", "routing_export_part"},
+    "forecasts": {"routing_budget_day", "routing_forecast", "routing_forecast_mark"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
     "reports": set(),

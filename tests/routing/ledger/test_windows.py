@@ -34,6 +34,26 @@ def utc(text: str) -> datetime:
         ("day", "Africa/Cairo", "2026-04-24T12:00", "2026-04-23T22:00", "2026-04-24T21:00"),
         # midnight happens twice (Havana falls back at one): the day begins with the first and has 25 hours
         ("day", "America/Havana", "2026-11-01T12:00", "2026-11-01T04:00", "2026-11-02T05:00"),
+        # a week has an hour less in spring and one more in autumn; so has a quarter that begins in summer
+        ("week", "Europe/Berlin", "2026-03-29T21:59", "2026-03-22T23:00", "2026-03-29T22:00"),
+        ("week", "Europe/Berlin", "2026-10-25T22:59", "2026-10-18T22:00", "2026-10-25T23:00"),
+        ("quarter", "Europe/Berlin", "2026-12-31T22:59", "2026-09-30T22:00", "2026-12-31T23:00"),
+        # Lord Howe moves its clocks by half an hour
+        ("day", "Australia/Lord_Howe", "2026-04-05T13:29", "2026-04-04T13:00", "2026-04-05T13:30"),
+        ("day", "Australia/Lord_Howe", "2026-10-04T12:59", "2026-10-03T13:30", "2026-10-04T13:00"),
+        ("week", "Australia/Lord_Howe", "2026-04-05T13:29", "2026-03-29T13:00", "2026-04-05T13:30"),
+        (
+            "month",
+            "Australia/Lord_Howe",
+            "2026-10-31T12:59",
+            "2026-09-30T13:30",
+            "2026-10-31T13:00",
+        ),
+        # Apia had no 30 December 2011: the 29th ends where the 31st begins, and the week has six days
+        ("day", "Pacific/Apia", "2011-12-30T09:59", "2011-12-29T10:00", "2011-12-30T10:00"),
+        ("day", "Pacific/Apia", "2011-12-30T10:00", "2011-12-30T10:00", "2011-12-31T10:00"),
+        ("week", "Pacific/Apia", "2011-12-30T10:00", "2011-12-26T10:00", "2012-01-01T10:00"),
+        ("month", "Pacific/Apia", "2011-12-30T10:00", "2011-12-01T10:00", "2011-12-31T10:00"),
     ],
 )
 def test_window_of(period: Period, zone: str, moment: str, starts: str, ends: str) -> None:
@@ -50,6 +70,24 @@ def test_window_of(period: Period, zone: str, moment: str, starts: str, ends: st
 )
 def test_a_fiscal_year_begins_where_the_tenant_says(moment: str, starts: str, ends: str) -> None:
     assert window_of("fiscal-year", utc(moment), "UTC", "04-01") == (utc(starts), utc(ends))
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "starts", "ends"),
+    [
+        # it begins in summer time, two days after the change, and ends there too
+        ("Europe/Berlin", "2026-03-31T21:59", "2025-03-31T22:00", "2026-03-31T22:00"),
+        ("Europe/Berlin", "2026-03-31T22:00", "2026-03-31T22:00", "2027-03-31T22:00"),
+        # Easter moves nothing: Lord Howe is still in summer time on 1 April
+        ("Australia/Lord_Howe", "2026-03-31T12:59", "2025-03-31T13:00", "2026-03-31T13:00"),
+        # the year in which Apia crossed the date line has a day less
+        ("Pacific/Apia", "2012-03-31T09:59", "2011-04-01T10:00", "2012-03-31T10:00"),
+    ],
+)
+def test_a_fiscal_year_keeps_to_the_tenants_clock(
+    zone: str, moment: str, starts: str, ends: str
+) -> None:
+    assert window_of("fiscal-year", utc(moment), zone, "04-01") == (utc(starts), utc(ends))
 
 
 def test_a_fiscal_year_from_29_february_begins_in_march_where_there_is_none() -> None:
@@ -87,6 +125,7 @@ ZONES = [
     "Africa/Cairo",
     "America/Havana",
     "Pacific/Apia",
+    "Australia/Lord_Howe",
     "Asia/Kathmandu",
     "America/St_Johns",
 ]
