@@ -80,7 +80,7 @@ def candidate(model: str = "gpt") -> Candidate:
     fields: dict[str, Any] = dict.fromkeys(Candidate.__struct_fields__, "")
     price: dict[str, Any] = dict.fromkeys(PriceRef.__struct_fields__, "")
     for name in PriceRef.__struct_fields__:
-        price[name] = {"currency": "EUR", "rate": "1", "output": "10"}.get(name, "1")
+        price[name] = {"currency": "EUR", "output": "10", "tiers": ()}.get(name, "1")
     fields |= {"model": model, "price": PriceRef(**price), "amount_nano": 1_000_000}
     fields |= {"input_tokens_max": 5, "budgets": ()}
     return Candidate(**fields)
