@@ -25,9 +25,14 @@ def installation(app_configs: object, **kwargs: Any) -> list[CheckMessage]:  # n
     """Role, durability, triggers and key files. Every message says what to do."""
     found: list[CheckMessage] = [*key_files(Path(settings.MANDATE_KEYS_DIR))]
     try:
-        return [*found, *role(), *durability(), *triggers(), *constraints(), *guard()]
+        return [*found, *database(), *guard()]
     except DatabaseError as away:
         return [*found, Error(f"the database cannot be asked: {away}", id="mandate.E001")]
+
+
+def database() -> list[CheckMessage]:
+    """What of PostgreSQL would break an invariant: `up` refuses to start on it, whoever set it up."""
+    return [*role(), *durability(), *triggers(), *constraints()]
 
 
 def _rows(statement: str, parameters: Sequence[list[str]] = ()) -> list[tuple[Any, ...]]:

@@ -32,12 +32,13 @@ def save(principal: Principal, name: str, query: str) -> SavedView:
     row = SavedView(
         id=_ids.new(), owner=principal.actor, name=name, query=query, created_at=system_clock()
     )
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-            _told("view.saved", principal, row)
-    except IntegrityError:
-        raise Conflict(f'you keep a view "{name}" already; choose another name') from None
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            raise Conflict(f'you keep a view "{name}" already; choose another name') from None
+        _told("view.saved", principal, row)
     return row
 
 

@@ -18,7 +18,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.log.sealing import Sealed, seal
-from controlplane import env
+from controlplane import checks, env
 from controlplane.kernel.clock import system_clock
 from controlplane.places import write_private
 from controlplane.up.installation import HISTORY, WANTED, remember
@@ -50,6 +50,11 @@ def migrate(*, demo: bool) -> None:
         say("nothing guards the log against its owner: a superuser should run deploy/guard.sql")
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT make_months()")
+
+
+def unsound() -> list[str]:
+    """What `check --deploy` has against this database, a line each with what to do; a missing guard is only said."""
+    return [f"{found.msg}: {found.hint}\n" for found in checks.database()]
 
 
 def _unseal() -> None:
@@ -110,6 +115,9 @@ def main(argv: list[str]) -> int:
         migrate(demo=argv[1] != "never")
     except OperationalError as away:
         sys.stdout.write(f"the database cannot be used: {away}\n")
+        return 1
+    if wrong := unsound():
+        sys.stdout.write("the database would break what Mandate promises:\n" + "".join(wrong))
         return 1
     call_command("retention", "repeat", "--if-behind")
     _fill(Path(argv[0]), argv[1])

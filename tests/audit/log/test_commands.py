@@ -7,6 +7,7 @@ from audit.log import commands, read
 from audit.log.models import Acknowledged
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest
 from tests.policies.people import entries, member
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.django_db
 ADA = member("ada", "admin")
@@ -26,6 +27,7 @@ def told() -> list[tuple[str, dict[str, str]]]:
     return [(e["actor"], e["data"]) for e in entries("log", "finding.acknowledged")]
 
 
+@refuses_first("log.acknowledge")
 def test_a_finding_is_acknowledged_once_and_the_entry_says_by_whom_and_why() -> None:
     before = told()
     commands.acknowledge(ADA, "leaf 3: gone", " restored   from backup ")

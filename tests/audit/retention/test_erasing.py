@@ -27,6 +27,7 @@ from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotF
 from controlplane.kernel.principal import ORGANISATION, Principal
 from tests.audit.conftest import IDS, LogDatabase
 from tests.audit.retention.conftest import refused
+from tests.refusing import refuses_first
 
 
 def member(name: str, *roles: str, tenant: str = ORGANISATION) -> Principal:
@@ -181,6 +182,12 @@ def test_another_tenants_admin_sees_and_confirms_nothing(
 
 
 @pytest.mark.parametrize("kind", ["organisation", "tenant", "use-case", "subject", "call"])
+@refuses_first(
+    "retention.set_hold",
+    "retention.lift_hold",
+    "retention.ask_erasure",
+    "retention.confirm_erasure",
+)
 def test_a_hold_stops_an_erasure_that_was_asked_for_before(
     shared_log: LogDatabase, store: KeyStore, kind: str
 ) -> None:
@@ -254,6 +261,7 @@ def test_a_hold_must_name_what_it_holds(shared_log: LogDatabase) -> None:
     )
 
 
+@refuses_first("retention.erase_month")
 def test_a_month_is_erased_by_retention_for_its_tenant(
     shared_log: LogDatabase, store: KeyStore
 ) -> None:

@@ -8,6 +8,7 @@ from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotF
 from controlplane.kernel.ids import IdSource
 from controlplane.kernel.principal import Principal
 from tests.policies.people import entries, member
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,6 +18,7 @@ def cleo() -> Principal:
     return member(f"cleo-{IdSource().new().hex[-12:]}", "auditor")
 
 
+@refuses_first("saved.save", "saved.remove")
 def test_a_view_is_kept_and_removed_and_both_are_entries(cleo: Principal) -> None:
     row = commands.save(cleo, "  EU   residency ", "what=policy&tenant=insurance")
     assert [(v.name, v.query) for v in read.own(cleo)] == [

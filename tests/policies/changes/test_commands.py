@@ -18,6 +18,7 @@ from policies.order.lock import control, mandate_now
 from tests.policies.changes.world import World, budget, force, opened
 from tests.policies.people import entries
 from tests.policies.texts import permission, tenant
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.usefixtures("application_role")
 
@@ -159,6 +160,9 @@ def test_a_tenants_change_touches_and_shows_nothing_of_others(world: World) -> N
     assert row.state == "checks"
 
 
+@refuses_first(
+    "changes.draft", "changes.entry", "changes.put_texts", "changes.run_checks", "changes.check"
+)
 def test_what_fails_in_another_tenant_is_not_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +234,7 @@ def test_types_and_references_are_told_at_their_place(world: World) -> None:
     assert (row.state, set(checks(row).values())) == ("approval", {True})
 
 
+@refuses_first("changes.draft", "changes.entry", "changes.delete_document", "changes.remove_edit")
 def test_deleting_a_document_and_taking_the_edit_back(world: World) -> None:
     force(permission("p", world.tenant))
     row = draft(world.tariq, world.tenant)
@@ -248,6 +253,7 @@ def test_deleting_a_document_and_taking_the_edit_back(world: World) -> None:
     assert row.state == "draft"
 
 
+@refuses_first("changes.draft", "changes.entry", "changes.put_text")
 def test_the_text_at_an_address_must_be_of_that_document(world: World) -> None:
     row = draft(world.tariq, world.tenant)
     identity = ("Permission", world.tenant, "p")
@@ -261,6 +267,9 @@ def test_the_text_at_an_address_must_be_of_that_document(world: World) -> None:
         commands.put_texts(world.tariq, row.id, "# nothing\n")
 
 
+@refuses_first(
+    "changes.draft", "changes.entry", "changes.put_texts", "changes.run_checks", "changes.withdraw"
+)
 def test_withdrawing_is_for_the_author_or_an_admin_and_ends_it(world: World) -> None:
     row = opened(world.tariq, permission("p", world.tenant), of=world.tenant)
     with pytest.raises(Forbidden, match="withdrawn by who wrote it"):
@@ -279,6 +288,9 @@ def test_withdrawing_is_for_the_author_or_an_admin_and_ends_it(world: World) -> 
     assert commands.withdraw(world.ada, other.id).state == "withdrawn"
 
 
+@refuses_first(
+    "changes.draft", "changes.entry", "changes.put_texts", "changes.run_checks", "changes.describe"
+)
 def test_a_better_title_leaves_approvals(world: World) -> None:
     row = opened(
         world.tariq, permission("p", world.tenant), budget("b", world.tenant), of=world.tenant

@@ -11,6 +11,7 @@ from policies.identity import commands, credentials, members
 from policies.identity.models import ApiKey, Team, Tenant, Token
 from tests.policies.conftest import PEPPER
 from tests.policies.people import ADA, FINN, entries, member
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.usefixtures("application_role")
 
@@ -85,6 +86,7 @@ def test_a_key_needs_a_team_in_use_and_an_end_to_come(tenant: Tenant) -> None:
     assert not ApiKey.objects.filter(tenant=tenant.slug).exists()
 
 
+@refuses_first("identity.create_key", "identity.revoke_key")
 def test_revoking_a_key_is_once_with_a_reason_and_in_the_log(tenant: Tenant) -> None:
     made = commands.create_key(ADA, _wanted(tenant))
     with pytest.raises(InvalidRequest):
@@ -104,6 +106,7 @@ def test_revoking_a_key_is_once_with_a_reason_and_in_the_log(tenant: Tenant) -> 
     ]
 
 
+@refuses_first("identity.archive_team", "identity.archive_tenant")
 def test_archiving_a_team_and_a_tenant(tenant: Tenant) -> None:
     with pytest.raises(Forbidden):
         commands.archive_team(_tariq(tenant), tenant.slug, "claims", "mine")
@@ -123,6 +126,7 @@ def test_archiving_a_team_and_a_tenant(tenant: Tenant) -> None:
     ]
 
 
+@refuses_first("identity.create_token", "identity.revoke_token")
 def test_a_token_is_made_by_its_owner_or_the_operator(transactional_db: None) -> None:
     name = secrets.token_hex(4)
     user = members.create_member(ADA, f"{name}@acme.example", "Tariq")

@@ -11,6 +11,7 @@ from policies.identity import commands, read
 from policies.identity.models import ApiKey, Team, Tenant
 from policies.order.lock import mandate_now
 from tests.policies.people import ADA, FINN, entries, member
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.usefixtures("application_role")
 DAY = timedelta(days=1)
@@ -25,6 +26,7 @@ def _tariq(tenant: Tenant) -> Principal:
     return member("tariq", "developer", tenant=tenant.slug, team="claims")
 
 
+@refuses_first("identity.create_key", "identity.rotate_key")
 def test_rotation_makes_a_key_of_the_same_settings_and_ends_the_old_one_after_the_overlap(
     tenant: Tenant,
 ) -> None:

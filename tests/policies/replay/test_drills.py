@@ -14,6 +14,7 @@ from policies.replay.values import Attempted
 from tests.policies.changes.world import World, force
 from tests.policies.people import entries
 from tests.policies.replay.world import Past, record, yaml
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.usefixtures("application_role")
 
@@ -108,6 +109,7 @@ def test_what_goes_away_with_what(world: World) -> None:
     assert f"{world.other}/cheap" in drills.choices(bundle, "")["model"]
 
 
+@refuses_first("replay.begin", "replay.cancel_drill")
 def test_who_may_and_who_sees_it(world: World) -> None:
     wanted = drills.Drill("vendor", "there", 7, world.tenant)
     with pytest.raises(Forbidden, match="run by its admins, authors, approvers or auditors"):

@@ -25,6 +25,7 @@ from tests.policies.changes.world import FOUR_EYES, RULES, World, force, opened
 from tests.policies.people import entries
 from tests.policies.replay.world import Past, record, yaml
 from tests.policies.texts import permission
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.usefixtures("application_role")
 USED = (Attempted("", 1000, 0, 0, 500),)
@@ -97,6 +98,14 @@ def _effects(call: UUID) -> list[str]:
     return list(Decision.objects.filter(call=call).values_list("effect", flat=True))
 
 
+@refuses_first(
+    "changes.draft",
+    "changes.entry",
+    "changes.put_texts",
+    "changes.run_checks",
+    "replay.begin",
+    "replay.finish",
+)
 def test_the_digest_is_of_canonical_json_and_the_same_twice(world: World) -> None:
     record(world.tenant, stream=True)
     row = opened(world.tariq, no_streams(world.tenant), of=world.tenant)
@@ -200,6 +209,14 @@ def test_a_newer_draft_ends_the_replay_of_the_older(world: World) -> None:
     run(replays.newest(row))  # type: ignore[arg-type] # as above
 
 
+@refuses_first(
+    "changes.draft",
+    "changes.entry",
+    "changes.put_texts",
+    "changes.run_checks",
+    "replay.begin",
+    "replay.cancel",
+)
 def test_a_cancelled_replay_writes_nothing_more(world: World) -> None:
     record(world.tenant, stream=True)
     row = opened(world.tariq, no_streams(world.tenant), of=world.tenant)
@@ -247,6 +264,14 @@ def test_a_worker_that_dies_is_followed_by_another_that_goes_on_where_it_was(wor
     assert [e["kind"] for e in entries(row.subject)].count("replay.finished") == 1
 
 
+@refuses_first(
+    "changes.draft",
+    "changes.entry",
+    "changes.put_texts",
+    "changes.run_checks",
+    "replay.begin",
+    "replay.claim",
+)
 def test_what_kills_every_worker_is_marked_as_broken(world: World) -> None:
     row = opened(world.tariq, no_streams(world.tenant), of=world.tenant)
     for _ in range(commands.MOST_TRIES):
@@ -257,6 +282,25 @@ def test_what_kills_every_worker_is_marked_as_broken(world: World) -> None:
     assert broken is not None
     assert (broken.state, broken.told) == ("broken", "it was begun 4 times and never ended")
     assert entries(row.subject)[-1]["kind"] == "replay.broken"
+
+
+@refuses_first(
+    "changes.draft",
+    "changes.entry",
+    "changes.put_texts",
+    "changes.run_checks",
+    "replay.begin",
+    "replay.broke",
+)
+def test_what_cannot_go_on_is_broken_once_and_says_why(world: World) -> None:
+    row = opened(world.tariq, no_streams(world.tenant), of=world.tenant)
+    claimed = commands.claim()
+    assert claimed is not None
+    for _ in range(2):
+        commands.broke(claimed, "no key opens it")
+    claimed.refresh_from_db()
+    assert (claimed.state, claimed.told) == ("broken", "no key opens it")
+    assert [e["kind"] for e in entries(row.subject)].count("replay.broken") == 1
 
 
 def test_memory_holds_one_batch_for_each_child_and_one_ahead(world: World) -> None:

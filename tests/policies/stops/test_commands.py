@@ -10,6 +10,7 @@ from policies.stops import commands, read
 from policies.stops.commands import Lifting, NewStop
 from policies.stops.models import Stop
 from tests.policies.people import ADA, CLEO, FINN, entries, member
+from tests.refusing import refuses_first
 
 pytestmark = pytest.mark.usefixtures("application_role")
 
@@ -80,6 +81,7 @@ def test_only_an_admin_sets_and_a_tenants_admin_only_there() -> None:
     assert control().stop_epoch == before.stop_epoch + 2
 
 
+@refuses_first("stops.set_stop", "stops.lift_stop")
 def test_lifting_is_asked_by_one_and_confirmed_by_another() -> None:
     stop = commands.set_stop(ADA, _model(), exists=True)
     epoch = control().stop_epoch
@@ -116,6 +118,7 @@ def test_an_unknown_stop() -> None:
         commands.lift_stop(ADA, type(read.active()[0].id)(int=unknown), single_operator=True)
 
 
+@refuses_first("stops.set_stop", "stops.lift_expired")
 def test_a_stop_with_an_end_stays_on_until_its_lifting_is_committed() -> None:
     until = datetime.now(tz=UTC) + timedelta(hours=1)
     stop = commands.set_stop(ADA, _model(until=until), exists=True)

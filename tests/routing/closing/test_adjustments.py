@@ -14,6 +14,7 @@ from routing.closing.adjusting import Proposal, by_tenant, digest_of
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.closing.months import following, month_of, said, span_of
 from tests.policies.people import FINN, entries, member
+from tests.refusing import refuses_first
 from tests.routing.closing.books import Books, policy, refusal
 from tests.routing.closing.conftest import Clock, publish
 
@@ -169,6 +170,7 @@ def test_what_corrects_a_closed_month_belongs_to_the_first_open_one(
     assert list(read.belonging(books.tenant, books.month)) == []
 
 
+@refuses_first("closing.propose_adjustments", "closing.reject")
 def test_a_rejected_one_counts_nowhere_and_says_why(books: Books, clock: Clock) -> None:
     commands.propose_adjustments([proposal(books)], actor=JOB)
     row = Adjustment.objects.get(tenant=books.tenant)
@@ -190,6 +192,7 @@ def test_a_rejected_one_counts_nowhere_and_says_why(books: Books, clock: Clock) 
     )
 
 
+@refuses_first("closing.propose_adjustments", "closing.propose", "closing.accept")
 def test_nobody_decides_on_what_they_proposed_unless_they_are_alone(
     books: Books, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

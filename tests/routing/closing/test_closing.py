@@ -17,6 +17,7 @@ from routing.closing import commands, late, preparing, read
 from routing.closing.models import Adjustment, Period, Statement
 from routing.closing.months import following, month_of
 from tests.policies.people import FINN, entries, member
+from tests.refusing import refuses_first
 from tests.routing.closing.books import Books, policy, refusal
 from tests.routing.closing.conftest import Clock, publish
 from tests.routing.closing.test_adjustments import proposal
@@ -130,6 +131,7 @@ def test_a_statement_says_what_the_month_came_to(books: Books, clock: Clock) -> 
     assert (statement.spent_nano, statement.accrued_nano) == (3_480_017, 730)
 
 
+@refuses_first("closing.prepare", "closing.close")
 def test_two_people_close_it_and_each_step_is_an_entry(books: Books, clock: Clock) -> None:
     books.attempt(books.call(), 5)
     statement = commands.prepare(FINN, books.tenant, books.month)

@@ -30,6 +30,7 @@ from routing.evidence.models import EXPIRED, FAILED, READY, Evidence, EvidencePa
 from routing.evidence.orders import order
 from routing.reports.content import store
 from tests.policies.texts import ensure_organisation, fresh, permission, put, tenant
+from tests.refusing import refuses_first
 from tests.routing.world import World, make_world
 
 CLEO = Principal("member", "cleo@acme.example", "Cleo", {ORGANISATION: frozenset({"auditor"})})
@@ -166,6 +167,7 @@ def begun(by: Principal, place: str) -> Evidence:
     return commands.begin(by, Ask(scope="tenant", tenant=place))
 
 
+@refuses_first("evidence.begin", "evidence.told")
 def test_asking_is_an_entry_and_has_an_end(place: str) -> None:
     row = begun(CLEO, place)
     entry = Entry.objects.filter(kind="export.created", tenant=place).get()

@@ -15,6 +15,7 @@ from routing.exports.asks import Ask
 from routing.exports.models import EXPIRED, FAILED, READY, Export, ExportPart
 from routing.exports.writing import Form
 from tests.policies.people import FINN, entries, member
+from tests.refusing import refuses_first
 from tests.routing.closing.books import Books, refusal
 from tests.routing.closing.conftest import books, found
 
@@ -79,6 +80,7 @@ def test_calls_are_told_attempt_by_attempt(books: Books) -> None:
     assert told[0]["route"] == "'=quote"
 
 
+@refuses_first("exports.begin")
 def test_a_file_is_for_whoever_asked_and_still_may(books: Books) -> None:
     finn = member("finn", "finance", tenant=books.tenant)
     row = commands.begin(finn, calls(books))

@@ -23,6 +23,7 @@ from tests.policies.changes.world import world
 from tests.policies.people import entries
 from tests.policies.texts import ensure_organisation
 from tests.policies.ui.conftest import Pages, words
+from tests.refusing import refuses_first
 from tests.routing.ledger.lost import Lost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,6 +44,7 @@ def amount(call: str, nano: int, no: int = 1) -> Resolution:
     )
 
 
+@refuses_first("ledger.settle_unknown")
 def test_finance_says_what_it_cost_and_the_rest_is_free_again(lost: Lost) -> None:
     name = lost.attempt(600)
     call = parse_call_name(name)

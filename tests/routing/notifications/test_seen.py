@@ -17,6 +17,7 @@ from routing.notifications.forgetting import forget
 from routing.notifications.models import Delivery
 from tests.policies.people import entries
 from tests.policies.texts import put, tenant
+from tests.refusing import refuses_first
 
 GRANT = """\
 apiVersion: mandate/v1
@@ -155,6 +156,7 @@ def send_again(name: str, row: Delivery) -> int:
     return client.post(f"/api/v1/notifications/{row.id}/repeat/").status_code
 
 
+@refuses_first("identity.create_token", "notifications.repeat")
 def test_what_was_given_up_is_sent_again_by_an_admin_once(place: str) -> None:
     row, ada = delivery(place, "failed", "answered 503"), person("admin", place)
     assert 'aria-label="Send again: A stop was set' in page(ada)[1]

@@ -16,6 +16,7 @@ from routing.relay import Outcome, unpack_outcome
 from routing.reviews import access, commands, drafts
 from routing.reviews.models import ReviewCase, ReviewDecision
 from tests.policies.people import entries, member
+from tests.refusing import refuses_first
 from tests.routing.reviews.held import SECRET, Desk, queue
 
 DIALECTS = ("openai.chat", "openai.responses", "anthropic.messages")
@@ -63,6 +64,7 @@ def untouched(case: ReviewCase) -> bool:
     return same and not decided and kinds(case)[-1] == "call.held"
 
 
+@refuses_first("reviews.claim", "reviews.look", "reviews.approve")
 def test_approve_gives_the_draft_out_byte_for_byte(desk: Desk) -> None:
     desk.publish()
     case = desk.hold("pay 14,200")
@@ -130,6 +132,7 @@ def test_what_a_validator_refuses_is_not_given_out(desk: Desk) -> None:
     assert not ReviewDecision.objects.filter(review=case.pk).exists()
 
 
+@refuses_first("reviews.claim", "reviews.redact")
 def test_redacting_takes_spans_out(desk: Desk) -> None:
     desk.publish()
     case = desk.hold("pay Petra 14,200 now")
@@ -139,6 +142,16 @@ def test_redacting_takes_spans_out(desk: Desk) -> None:
     commands.redact(rui(desk), case.id, [(4, 9)], "her name")
     text = drafts.read(dialect("openai.chat"), answer_of(desk, case)).text
     assert text == "pay [redacted] 14,200 now"
+
+
+@refuses_first("reviews.claim", "reviews.redact_words")
+def test_redacting_by_words_takes_each_out_wherever_it_stands(desk: Desk) -> None:
+    desk.publish()
+    case = desk.hold("pay Petra, then thank Petra")
+    commands.claim(rui(desk), case.id)
+    commands.redact_words(rui(desk), case.id, ["Petra"], "her name")
+    text = drafts.read(dialect("openai.chat"), answer_of(desk, case)).text
+    assert text == "pay [redacted], then thank [redacted]"
 
 
 @pytest.mark.parametrize("spoken", DIALECTS)
@@ -169,6 +182,7 @@ def test_before_any_model_it_goes_on_or_not(desk: Desk) -> None:
     assert desk.peek(case).released is True
 
 
+@refuses_first("reviews.claim", "reviews.edit")
 def test_where_no_model_answered_a_person_writes_or_rejects(desk: Desk) -> None:
     desk.publish()
     case = desk.hold("", stage="failure")
@@ -192,6 +206,7 @@ def test_two_people_and_never_the_same_one_twice(desk: Desk) -> None:
     assert state(case) == ("completed", "")
 
 
+@refuses_first("reviews.claim", "reviews.give_back")
 def test_who_has_not_claimed_reads_and_decides_nothing(desk: Desk) -> None:
     desk.publish()
     case = desk.hold()
@@ -278,6 +293,7 @@ def test_the_cases_of_a_queue_that_is_gone_are_its_tenants_reviewers(desk: Desk)
     assert commands.approve(rui(desk), case.id, 0).closed is True
 
 
+@refuses_first("reviews.claim", "reviews.look", "reviews.reject")
 def test_erased_content_can_only_be_turned_down(desk: Desk) -> None:
     desk.publish()
     case = desk.hold()
