@@ -46,7 +46,9 @@ def drawn(kind: str, data: st.DataObject, *, typed: bool = False) -> str:
 def _odd(value: Any) -> bool:
     if isinstance(value, dict):
         blank = [
-            k for k in ("when", "accept", "message", "task") if value.get(k, "x").strip() == ""
+            k
+            for k in ("when", "accept", "message", "task", "answer")
+            if value.get(k, "x").strip() == ""
         ]
         return bool(blank) or any(map(_odd, value.values()))
     return isinstance(value, list) and ({} in value or any(map(_odd, value)))
