@@ -22,17 +22,20 @@ from routing.calls.steps import Reservation
 from routing.case import Case, Dropped, Replanned, elapsed_ms, on_from
 from routing.dialects.redacted import CODE as NOT_REDACTABLE
 from routing.dialects.redacted import NotRedactable, told
+from routing.dialects.uninvited import Uninvited, watch
 from routing.exchange import CallRequest, Usage
 from routing.flow import Flow
 from routing.ledger.balances import reservation_for
 from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
+from routing.providers.errors import unreadable
 from routing.running import Cut, Watched
 from routing.tried import Repair, Tried, parts_of, tokens_of
 
 STALE_TRIES = 20
 NO_HEADROOM = "no_headroom"
 DEADLINE_SLACK_SECONDS = 0.05
+_UNINVITED = "its answer asks for a tool that it was not offered"
 
 
 class Ended(Exception):
@@ -242,7 +245,7 @@ class Door:
 
     async def _answer(self, tried: Tried) -> None:
         target = self._target(tried)
-        provider = self._case.worker.providers.provider(target)
+        provider, uninvited = self._case.worker.providers.provider(target), self._uninvited()
         answered: Answered = await provider.answer(self._asked, target)
         tried.logprobs = answered.logprobs
         tried.body, tried.usage, tried.finish = (
@@ -251,10 +254,12 @@ class Door:
             answered.finish_reason,
         )
         tried.upstream_model = answered.upstream_model
+        if uninvited is not None and uninvited.in_body(answered.body):
+            raise unreadable(target.provider, _UNINVITED)
 
     async def _stream(self, tried: Tried) -> None:
         target = self._target(tried)
-        provider = self._case.worker.providers.provider(target)
+        provider, uninvited = self._case.worker.providers.provider(target), self._uninvited()
         pieces = provider.stream(self._asked, target)
         self.flow.holds = self._checked
         if self._checked:
@@ -264,11 +269,19 @@ class Door:
                 tried.logprobs += piece.logprobs
                 tried.usage = piece.usage or tried.usage
                 tried.finish = piece.finish or tried.finish
+                if uninvited is not None and uninvited.in_piece(piece.data):
+                    self.flow.output_bytes += piece.output_bytes
+                    raise unreadable(target.provider, _UNINVITED)
                 await self.flow.take(piece)
         finally:
             await pieces.aclose()
         if self._checked:
             tried.body = bytes(self.flow.transcript)
+
+    def _uninvited(self) -> Uninvited | None:
+        """What to look for in what the model answers."""
+        scope = self._case.bundle.scope(self._case.row.tenant)
+        return watch(scope, self._case.decision.obligations, self._asked.outline)
 
     def _target(self, tried: Tried) -> Target:
         case, candidate = self._case, tried.candidate

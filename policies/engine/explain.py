@@ -3,6 +3,7 @@
 A decision is deterministic, so its explanation is made again from the bundle and the facts, only when somebody asks.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +20,7 @@ from policies.engine.lifting import lifts
 from policies.engine.older import OLDER
 from policies.engine.rules import NOTHING, VARIABLES, Environment, Expression, Outcome, Rule
 from policies.engine.schema import ANSWER, EVERYWHERE, INPUT, MODEL, TOOL
-from policies.engine.values import Erred, Moment, Value, moment_text
+from policies.engine.values import CelError, Erred, Moment, Value, moment_text
 from policies.engine.wire import Node, walk
 
 Environments = tuple[Environment, Environment]
@@ -141,7 +142,7 @@ class _Made:
 
     def __init__(self, view: CallView) -> None:
         self._view = view
-        self._atoms = _Atoms()
+        self._atoms = Atoms()
         self._known = view.bundle.traced
         if len(self._known) >= _MOST_KEPT:
             self._known.clear()
@@ -186,7 +187,7 @@ def _reads(rule: Rule) -> tuple[int, ...]:
 
 
 def _considering(
-    rule: Rule, outcome: Outcome, view: CallView, of: Considered | None, atoms: "_Atoms"
+    rule: Rule, outcome: Outcome, view: CallView, of: Considered | None, atoms: "Atoms"
 ) -> Considering:
     call, item = view.environment, of.model.environment if of else NOTHING
     lifted = lifts(view.exceptions, rule, outcome, of.model if of else None)
@@ -201,7 +202,7 @@ def _considering(
         level=rule.level,
         on=rule.on,
         model=of.model.label if of else "",
-        outcome=_outcome(outcome),
+        outcome=outcome_word(outcome),
         counted=holds and rule.level != "advisory",
         message=rule.says(outcome, call, item) if holds and rule.effect == "forbid" else ref.error,
         owner=rule.owner,
@@ -212,7 +213,8 @@ def _considering(
     )
 
 
-def _outcome(value: object) -> str:
+def outcome_word(value: object) -> str:
+    """true, false or error."""
     return "error" if isinstance(value, Erred) else "true" if value is True else "false"
 
 
@@ -259,10 +261,12 @@ def _shown(of: Expression, node: Node) -> _Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class _Atoms:
+class Atoms:
     """The atoms of the rules of one trace; what reads nothing of a model is evaluated once for all of them."""
 
     known: dict[tuple[int, bool], tuple[Value, Atom]] = field(default_factory=dict)
+    shown: Environments | None = None
+    """What may be told of the inputs, where that is less than what is decided on."""
 
     def of(self, expression: Expression, environments: Environments) -> tuple[Atom, ...]:
         """Those of one condition, in their order."""
@@ -295,12 +299,22 @@ class _Atoms:
             if known is not None:
                 return known
         value = leaf.program.evaluate(*environments) if reached else None
-        inputs = {name: _plain(environments[which][place]) for name, which, place in leaf.reads}
-        outcome = _outcome(value) if reached else "skipped"
+        if self.shown is None:
+            inputs = {name: _plain(environments[which][place]) for name, which, place in leaf.reads}
+        else:
+            inputs = dict(_known_inputs(leaf, self.shown))
+        outcome = outcome_word(value) if reached else "skipped"
         made = value, Atom(leaf.text, leaf.line, outcome, inputs)
         if leaf.of_call:
             self.known[id(leaf), reached] = made
         return made
+
+
+def _known_inputs(leaf: _Leaf, shown: Environments) -> Iterator[tuple[str, Value]]:
+    """Those of an atom that may be told."""
+    for name, which, place in leaf.reads:
+        with contextlib.suppress(CelError):
+            yield name, _plain(shown[which][place])
 
 
 def _plain(value: Value) -> Value:

@@ -120,6 +120,30 @@ def weigh(view: CallView, tool: ToolFacts, wanted: Wanted) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """One rule held against a tool: what it came to, and what it saw. `shown` has no word of content."""
+
+    rule: Rule
+    outcome: Outcome
+    seen: Asking
+    shown: Asking
+    lifted: Lifted | None = None
+    message: str = ""
+
+
+def held_against(view: CallView, tool: ToolFacts, wanted: Wanted) -> Iterator[Held]:
+    """Every rule that has a say about tools in this scope, matching or not; Permissions first."""
+    stage, scope = _Stage(view, tool, wanted), view.scope
+    for rule in (*scope.tool_rules, *(r for r in scope.escalations if r.on == "tool")):
+        seen = stage.seen(rule)
+        outcome = rule.holds(view.environment, seen)
+        lifted = next(stage.lifted(rule, outcome), None)
+        says = rule.effect == "forbid" and outcome is not False and lifted is None
+        message = stage.says(rule, outcome) if says else stage.why(outcome)
+        yield Held(rule, outcome, seen, stage.shown(rule), lifted, message)
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
     view: CallView
     tool: ToolFacts
@@ -128,11 +152,12 @@ class _Stage:
     def outcomes(self, rules: Iterable[Rule]) -> Iterator[tuple[Rule, Outcome]]:
         """The rules that hold or cannot be evaluated."""
         for rule in rules:
-            outcome = rule.holds(self.view.environment, self._seen(rule))
+            outcome = rule.holds(self.view.environment, self.seen(rule))
             if outcome is not False:
                 yield rule, outcome
 
-    def _seen(self, rule: Rule) -> Asking:
+    def seen(self, rule: Rule) -> Asking:
+        """What a rule decides on."""
         return Asking((self.wanted.name, self._risk(rule), self.wanted.arguments))
 
     def _risk(self, rule: Rule) -> Any:  # noqa: ANN401  # a text, or UNKNOWN
@@ -146,22 +171,30 @@ class _Stage:
 
     def ref(self, rule: Rule, outcome: Outcome) -> RuleRef:
         """The rule with the line that decided."""
-        return rule.ref(outcome, self.view.environment, self._seen(rule))
+        return rule.ref(outcome, self.view.environment, self.seen(rule))
 
     def says(self, rule: Rule, outcome: Outcome) -> str:
         """The rule in words. One that would say what the tool is asked with says its name alone."""
         if isinstance(outcome, Erred):
-            why = f" ({outcome.message})" if outcome.message in _TELLING else ""
-            return _FAILED.format(rule.name, why)
-        plain = Asking((self.tool.name or UNKNOWN, self._risk(rule), UNKNOWN))
-        return rule.says(outcome, self.view.environment, plain)
+            why = self.why(outcome)
+            return _FAILED.format(rule.name, f" ({why})" if why else "")
+        return rule.says(outcome, self.view.environment, self.shown(rule))
+
+    def shown(self, rule: Rule) -> Asking:
+        """What may be told of it: no argument, and no name that only the caller has."""
+        return Asking((self.tool.name or UNKNOWN, self._risk(rule), UNKNOWN))
+
+    def why(self, outcome: Outcome) -> str:
+        """What may be told of an error; nothing of what is none."""
+        known = isinstance(outcome, Erred) and outcome.message in _TELLING
+        return outcome.message if known and isinstance(outcome, Erred) else ""
 
     def lifted(self, rule: Rule, outcome: Outcome) -> Iterator[Lifted]:
         """The exception that lifts it, for the model that asks."""
         model = self.view.bundle.models.get(key_of(self.tool.model))
         one = lifts(self.view.exceptions, rule, outcome, model) if rule.blocks else None
         if one is not None:
-            yield of_rule(one, rule, (self.view.environment, self._seen(rule)), self.tool.model)
+            yield of_rule(one, rule, (self.view.environment, self.seen(rule)), self.tool.model)
 
     def missing(self, found: Iterable[tuple[Rule, Outcome]]) -> Iterator[str]:
         """Each level that permits some tools, and not this one, in words."""
@@ -181,10 +214,12 @@ class _Stage:
                 desks.append((key_of(rule.obligations.hold), self.ref(rule, outcome)))
         queue = self.view.scope.approvals.get(self.wanted.name)
         if queue is not None:
-            desks.append((queue, self._approval()))
+            desks.append((queue, approval(self.view, self.wanted)))
         return held(desks[0][0], tuple(ref for _, ref in desks)) if desks else None
 
-    def _approval(self) -> RuleRef:
-        whole = self.wanted.name in self.view.bundle.approvals.get("", {})
-        tenant = "" if whole else self.view.facts.tenant
-        return RuleRef(kind="Tool", tenant=tenant, name=self.wanted.name)
+
+def approval(view: CallView, wanted: Wanted) -> RuleRef:
+    """The Tool document that sends it to a person each time."""
+    whole = wanted.name in view.bundle.approvals.get("", {})
+    tenant = "" if whole else view.facts.tenant
+    return RuleRef(kind="Tool", tenant=tenant, name=wanted.name)

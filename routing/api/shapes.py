@@ -98,6 +98,15 @@ class WeighingExplained(DecisionSerializer):
     error = serializers.CharField(allow_blank=True)
     facts = serializers.DictField(allow_null=True)
     weighed = serializers.DictField(allow_null=True)
+    rules = serializers.ListField(child=serializers.DictField())
+
+
+class RedactionSerializer(serializers.Serializer[Any]):
+    """How many matches of one detector were taken out, and where; never a word of them."""
+
+    where = serializers.CharField()
+    detector = serializers.CharField()
+    count = serializers.IntegerField()
 
 
 class Explanation(serializers.Serializer[Any]):
@@ -107,6 +116,7 @@ class Explanation(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     stages = StageExplained(many=True)
     weighings = WeighingExplained(many=True)
+    redacted = RedactionSerializer(many=True)
 
 
 class StageReplayed(serializers.Serializer[Any]):

@@ -1,6 +1,7 @@
 """`/api/v1/calls/`, `decide/` and `budgets/`: the same guards and queries as the pages."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,7 @@ from routing.reports.balances import Balance, balances
 from routing.reports.content import own_answer, weighed_text
 from routing.reports.dry import DryRun, decide_dry
 from routing.reports.ending import cancel_for
+from routing.reports.redactions import redactions
 from routing.reports.runs import of_run
 from routing.reports.story import sentence
 from routing.reports.weighed import Weighing
@@ -101,6 +103,7 @@ class Explain(ApiView):
                 "sentence": "".join(piece.text for piece in sentence(told.told)),
                 "stages": [_explained(stage) for stage in told.stages],
                 "weighings": [_weighing(one) for one in told.weighings],
+                "redacted": [asdict(one) for one in redactions(told.entries)],
             }
         )
 
@@ -305,6 +308,7 @@ def _weighing(one: Weighing) -> dict[str, Any]:
         "error": one.error,
         "facts": msgspec.to_builtins(one.facts) if one.facts else None,
         "weighed": _plain(one.weighed) if one.weighed else None,
+        "rules": _plain(one.rules),
     }
 
 

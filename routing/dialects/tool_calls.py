@@ -60,6 +60,27 @@ def of_stream(transcript: bytes) -> tuple[Wanted, ...]:
     return _once([*calls.told(), *whole])
 
 
+@dataclass(slots=True)
+class Arriving:
+    """The calls of a stream while it comes, wherever its bytes are cut."""
+
+    _reader: EventReader = field(default_factory=EventReader)
+
+    def names(self, data: bytes) -> list[str]:
+        """The tools that calls which begin in these bytes name; empty where a call has no name. Raises UnreadableAnswer."""
+        found: list[Told] = []
+        for event in self._reader.feed(data):
+            if event.data.strip() == _DONE:
+                continue
+            said, calls = _read(event.data), _Calls()
+            calls.take(said)
+            # what only goes on with a call that began before has no name any more
+            found += [told for told in calls.told() if told[0] or told[1].name]
+            found += _items([said.get("item")])
+            found += _whole(_dict(said.get("response")))
+        return [wanted.name for _, wanted in found]
+
+
 def _once(found: "Iterator[Told] | list[Told]") -> tuple[Wanted, ...]:
     calls = tuple(wanted for _, wanted in dict.fromkeys(found))
     if len(calls) > MOST:

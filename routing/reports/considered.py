@@ -38,7 +38,21 @@ class CandidateLine:
 
 def rules_of(found: Trace) -> list[RuleLine]:
     """Every rule that was held against the call: those that determine the result first, those without a match last."""
-    lines = [*_built_in(found.decision), *_permissions(found)]
+    lines = [*_built_in(found.decision), *_permissions(found.rules, found.decision.determining)]
+    return _sorted(lines)
+
+
+def of_tool(rules: Sequence[Considering], determining: Sequence[RuleRef]) -> list[RuleLine]:
+    """The same of a tool that an answer asks for."""
+    built_in = (
+        RuleLine("forbids", r.kind, r.tenant, r.name, 0, "built in", "", "", determining=True)
+        for r in determining
+        if r.kind == BUILT_IN
+    )
+    return _sorted([*built_in, *_permissions(rules, determining)])
+
+
+def _sorted(lines: Sequence[RuleLine]) -> list[RuleLine]:
     return sorted(lines, key=lambda line: (not line.determining, line.outcome == NO_MATCH))
 
 
@@ -87,11 +101,13 @@ def _built_in(decision: Decision) -> Iterator[RuleLine]:
         )
 
 
-def _permissions(found: Trace) -> Iterator[RuleLine]:
+def _permissions(
+    found: Sequence[Considering], determining: Sequence[RuleRef]
+) -> Iterator[RuleLine]:
     """A rule on models is one line, which names the models it dropped."""
-    held: dict[tuple[str, str], list[Considering]] = {}
-    for rule in found.rules:
-        held.setdefault((rule.tenant, rule.name), []).append(rule)
+    held: dict[tuple[str, str, str], list[Considering]] = {}
+    for rule in found:
+        held.setdefault((rule.kind, rule.tenant, rule.name), []).append(rule)
     for rules in held.values():
         matched = [rule for rule in rules if rule.outcome != "false"]
         shown = matched[0] if matched else rules[0]
@@ -104,7 +120,7 @@ def _permissions(found: Trace) -> Iterator[RuleLine]:
             level=shown.level if shown.effect == "forbid" else "",
             saw=_saw(shown),
             note=shown.message,
-            determining=_determines(shown, found.decision),
+            determining=_determines(shown, determining),
         )
 
 
@@ -118,7 +134,7 @@ def _word(rule: Considering, matched: Sequence[Considering]) -> str:
     told = {"permit": "permit", "escalate": "asks for a person"}.get(rule.effect, "")
     if told or rule.level == "advisory":
         return told or "recorded"
-    models = [one.model for one in matched if one.model]
+    models = [one.model for one in matched if one.model and one.on == "model"]
     return f"drops {', '.join(models)}" if models else "forbids"
 
 
@@ -142,8 +158,8 @@ def _values(atom: Atom) -> Iterator[tuple[str, str]]:
         yield name, text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
 
 
-def _determines(rule: Considering, decision: Decision) -> bool:
+def _determines(rule: Considering, determining: Sequence[RuleRef]) -> bool:
     return any(
         (ref.kind, ref.tenant, ref.name) == (rule.kind, rule.tenant, rule.name)
-        for ref in decision.determining
+        for ref in determining
     )

@@ -4,7 +4,7 @@ What an answer said is read to weigh it again and shown to nobody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -12,8 +12,10 @@ from controlplane.kernel.errors import MandateError
 from policies.bundles.snapshot import bundle_at
 from policies.decisions.models import Decision as Record
 from policies.engine.answer import output_of
+from policies.engine.explain import Considering
 from policies.engine.facts import decode
 from policies.engine.tool_stage import ToolFacts
+from policies.engine.tool_trace import trace_tool
 from policies.engine.weigh import AnswerFacts, Weighed, decode_facts, weigh
 from routing.reports.content import weighed_text
 
@@ -44,6 +46,8 @@ class Weighing:
     facts: AnswerFacts | None
     weighed: Weighed | None
     error: str = ""
+    rules: tuple[Considering, ...] = ()
+    """At stage `tool` every rule that was held against it, with its atoms."""
 
     @property
     def identical(self) -> bool:
@@ -106,7 +110,14 @@ def _weighing(record: Record, call_of: Callable[[str], Record | None]) -> Weighi
         text = "" if facts.error_class else weighed_text(record.call, record.no)
         if call is None or text is None:
             return told(facts, None, _GONE)
-        bundle = bundle_at(record.revision)
-        return told(facts, weigh(bundle, decode(bytes(call.facts)), facts, output_of(text)))
+        bundle, asked, output = (
+            bundle_at(record.revision),
+            decode(bytes(call.facts)),
+            output_of(text),
+        )
+        found = told(facts, weigh(bundle, asked, facts, output))
+        if facts.tool is msgspec.UNSET:
+            return found
+        return replace(found, rules=trace_tool(bundle, asked, facts.tool, output))
     except MandateError as error:
         return told(None, None, error.message)

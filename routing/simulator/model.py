@@ -18,6 +18,7 @@ value with spaces is quoted. Several blocks add up, the last one wins. All are o
     logprobs=1        report logprobs although they were not asked for
     tool=NAME         call this tool; `tool=a,b` calls both; once its result is there, answer
     args='{"id":1}'   the arguments of that tool call, instead of ones that fit its schema
+    invent=NAME       call this tool although the request does not offer it
     finish=length     the finish reason: stop | length | content_filter
     usage=none        report no usage;  usage=input:output  report exactly this
     fail=CLASS        fail as timeout | rate_limited | overloaded | server_error | refused_request |
@@ -60,7 +61,7 @@ _PAIR = re.compile(r"([a-z_]+)=(\"[^\"]*\"|'[^']*'|\S+)")
 _TOKEN = re.compile(r"\s*(?:\w{1,10}|[^\w\s]{1,4})|\s+")
 _KEYS = frozenset(
     {"model", "latency", "delay", "chunks", "stall", "stall_after", "tokens", "say", "vary"}
-    | {"confidence", "logprobs", "tool", "args", "finish", "usage", "fail", "status"}
+    | {"confidence", "logprobs", "tool", "invent", "args", "finish", "usage", "fail", "status"}
     | {"retry_after", "times", "cut", "error"}
 )
 _FINISHES: Mapping[str, Finish] = {
@@ -292,12 +293,14 @@ def _bounded(ask: Ask, tokens: list[str]) -> tuple[tuple[str, ...], Finish, str 
 
 
 def _calls(ask: Ask, told: Mapping[str, str], draws: Draws) -> tuple[ToolCall, ...]:
-    if not ask.tools or ask.tool_result is not None:
+    invented = tuple(ToolSpec(name) for name in told.get("invent", "").split(",") if name)
+    if not (ask.tools or invented) or ask.tool_result is not None:
         return ()
-    wanted: Sequence[str] = told["tool"].split(",") if "tool" in told else ()
-    if not wanted and ask.must_call is not None:
-        wanted = (ask.must_call or ask.tools[0].name,)
-    known = {tool.name: tool for tool in ask.tools}
+    wanted = [name for name in told.get("tool", "").split(",") if name and ask.tools]
+    if not wanted and ask.must_call is not None and ask.tools:
+        wanted = [ask.must_call or ask.tools[0].name]
+    wanted += [tool.name for tool in invented]
+    known = {tool.name: tool for tool in (*ask.tools, *invented)}
     calls = []
     for at, name in enumerate(wanted):
         if name not in known:

@@ -30,9 +30,18 @@ from policies.ui.people import sentence
 from routing.calls import access
 from routing.calls.models import Attempt, Call
 from routing.reports import story
-from routing.reports.considered import NO_MATCH, CandidateLine, RuleLine, candidates_of, rules_of
+from routing.reports.considered import (
+    NO_MATCH,
+    CandidateLine,
+    RuleLine,
+    candidates_of,
+    of_tool,
+    rules_of,
+)
 from routing.reports.content import open_call, weighed_text
 from routing.reports.ending import cancel_for
+from routing.reports.redactions import redactions
+from routing.reports.weighed import Weighing
 from routing.reports.why import Stage, Why, why
 from routing.ui.chain import chain
 from routing.ui.reviews import case_of
@@ -194,14 +203,16 @@ def _receipt(told: Why) -> ProofView | None:
 
 
 def _view(principal: Principal, told: Why) -> dict[str, object]:
-    stages = [(stage, _rules(stage)) for stage in told.stages]
+    stages = [(_heading(stage), _rules(stage)) for stage in told.stages]
+    stages += [(_of_tool(one), _tool_rules(one)) for one in told.weighings if one.tool]
     rules = [rule for _, of_stage in stages for rule in of_stage]
     candidates = _candidates(told)
     return {
         "title": story.title(told.call),
         "sentence": story.sentence(told.told),
         "steps": story.steps(told.told, told.entries),
-        "stages": [(_heading(stage), of_stage) for stage, of_stage in stages],
+        "stages": stages,
+        "redacted": redactions(told.entries),
         "rule_count": len(rules),
         "determining": sum(rule.determining for rule in rules),
         "candidates": candidates,
@@ -236,6 +247,15 @@ def _heading(stage: Stage) -> str:
 
 def _rules(stage: Stage) -> list[RuleRow]:
     return [rule_row(line, stage.revision) for line in rules_of(stage.trace)] if stage.trace else []
+
+
+def _of_tool(one: Weighing) -> str:
+    return f"{_STAGES['tool']}: {one.measured}" + (f": {one.error}" if one.error else "")
+
+
+def _tool_rules(one: Weighing) -> list[RuleRow]:
+    determining = one.weighed.determining if one.weighed else ()
+    return [rule_row(line, one.revision) for line in of_tool(one.rules, determining)]
 
 
 def rule_row(line: RuleLine, revision: int = 0) -> RuleRow:

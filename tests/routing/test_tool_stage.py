@@ -224,3 +224,61 @@ async def test_more_tools_than_anybody_may_ask_for_are_an_answer_that_cannot_be_
     monkeypatch.setattr(tool_calls, "MOST", 1)
     found = await asks(world(NO_BIG), SMALL, tool="pay,pay")
     assert found.story[1:] == ["weigh failure deny", "finish failed not_accepted"]
+
+
+# a tool that was never offered
+
+
+UNASKED = "[[sandbox invent=pay args='{\"amount\":5}']] go on"
+ONCE = route("r", "m1", retry={"attempts": 1})
+
+
+@everywhere
+@both
+async def test_a_tool_that_a_model_invents_is_no_answer_where_rules_have_a_say(
+    name: str, stream: bool
+) -> None:
+    free = await walk(world(), request(UNASKED, dialect_name=name, stream=stream))
+    assert free.story == ["start m1", "finish completed"]
+    assert b"amount" in free.seen
+    found = await walk(world(NO_BIG, ONCE), request(UNASKED, dialect_name=name, stream=stream))
+    assert found.story == ["start m1", "finish failed server_error"]
+    assert found.finish is not None
+    assert found.finish.attempt is not None
+    assert (found.finish.attempt.becomes, found.finish.attempt.amount_nano > 0) == ("failed", True)
+    assert b"amount" not in found.seen + found.outcome.event
+    if stream:
+        with pytest.raises(StreamFailed):
+            read(dialect(name), found.line.relayed + found.outcome.event, stream=True)
+    else:
+        assert found.outcome.status == 502
+
+
+async def test_the_next_model_is_asked_where_one_invents_a_tool() -> None:
+    two = route("r", "m1", "m2", retry={"attempts": 1})
+    text = "[[sandbox model=m1 invent=pay]] [[sandbox model=m2 say=hello]]"
+    found = await walk(world(NO_BIG, model("m2"), two), request(text))
+    assert found.story == ["start m1", "failed", "start m2", "finish completed"]
+    assert b"hello" in found.seen
+
+
+async def test_a_tool_that_is_never_without_a_person_is_not_invented_beside_others() -> None:
+    always = {"type": "http", "risk": "money", "approval": "always", "queue": "desk"}
+    of = world(document("Tool", "wire", always), ONCE)
+    text = "[[sandbox invent=wire]] go on"
+    offered = request(text, tools=tools("openai.chat", "look"))
+    assert (await walk(of, offered)).story == ["start m1", "finish failed server_error"]
+    harmless = request(text.replace("wire", "nothing"), tools=tools("openai.chat", "look"))
+    assert (await walk(of, harmless)).story == ["start m1", "finish completed"]
+    asked = request(text, tools=tools("openai.chat", "look", "wire"))
+    assert (await walk(of, asked)).story[-1] == "hold tool desk"
+
+
+async def test_a_tool_that_the_policy_takes_away_is_not_invented_again() -> None:
+    without = permission("less", effect="permit", obligations={"stripTools": ["pay"]})
+    asked = request(UNASKED, tools=tools("openai.chat", "pay", "look"))
+    assert (await walk(world(without, ONCE), asked)).story == [
+        "start m1",
+        "finish failed server_error",
+    ]
+    assert (await walk(world(), asked)).story == ["start m1", "finish completed"]

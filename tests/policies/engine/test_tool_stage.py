@@ -11,6 +11,7 @@ from policies.engine.decide import decide
 from policies.engine.decision import encode as encode_decision
 from policies.engine.explain import trace
 from policies.engine.tool_stage import ToolFacts
+from policies.engine.tool_trace import trace_tool
 from policies.engine.weigh import AnswerFacts, Weighed, decode_facts, encode, encode_facts, weigh
 from tests.policies.engine.cascades import DESK, OTHER, escalation
 from tests.policies.engine.small import EVERYONE, bundle, call, document, model, permission, route
@@ -277,3 +278,65 @@ def test_the_bytes_hold_no_argument_and_are_the_same_twice() -> None:
     assert b"Mallory" not in encode(found)
     assert encode(found).startswith(b'{"action":"reject","advisories":[],"bundle":"')
     assert asked(of, arguments='{"to": "Mallory"}').digest == found.digest
+
+
+# why
+
+
+def traced(of: Bundle, name: str = "pay", arguments: str = "{}", known: str = "pay") -> list[Any]:
+    said = output_of(json.dumps({"name": name, "arguments": arguments, "json": True}))
+    return list(trace_tool(of, OFFERS, ToolFacts(number=0, model="m", name=known), said))
+
+
+def test_every_rule_that_has_a_say_is_told_with_its_atoms() -> None:
+    of = world(
+        document("Tool", "pay", {"type": "x", "risk": "money", "approval": "always", "queue": "desk"}),
+        on_tool("big", "forbid", 'team.name == "t" && tool.risk == "money" && tool.arguments.amount > 100',
+                message='"no " + tool.name', level="soft"),
+        on_tool("other", "forbid", 'tool.name == "look" || team.name == "x"'),
+        on_tool("note", "forbid", level="advisory"),
+        escalation("look", "tool.arguments.amount > 5000", "tool"),
+    )  # fmt: skip
+    rules = traced(of, arguments='{"amount": 700}')
+    assert [(r.kind, r.name, r.effect, r.on, r.outcome, r.counted, r.message) for r in rules] == [
+        ("Permission", "big", "forbid", "tool", "true", True, "no pay"),
+        ("Permission", "note", "forbid", "tool", "true", False, 'the rule "note" forbids it'),
+        ("Permission", "other", "forbid", "tool", "false", False, ""),
+        ("EscalationRule", "look", "escalate", "tool", "false", False, ""),
+        ("Tool", "pay", "escalate", "tool", "true", True, ""),
+    ]
+    assert [(a.text, a.outcome, a.inputs) for a in rules[0].atoms] == [
+        ('team.name == "t"', "true", {"team.name": "t"}),
+        ('tool.risk == "money"', "true", {"tool.risk": "money"}),
+        ("tool.arguments.amount > 100", "true", {}),
+    ]
+    assert [(a.text, a.outcome, a.inputs) for a in rules[2].atoms] == [
+        ('tool.name == "look"', "false", {"tool.name": "pay"}),
+        ('team.name == "x"', "false", {"team.name": "t"}),
+    ]
+    assert {r.model for r in rules} == {"m"}
+    assert rules[0].line == asked(of, arguments='{"amount": 700}').determining[0].line > 0
+
+
+def test_a_trace_tells_no_argument_and_no_name_that_only_the_caller_has() -> None:
+    of = world(
+        on_tool("a", "forbid", 'tool.name == "hush" && tool.arguments.to == "Mallory"'),
+        on_tool("b", "forbid", 'int(tool.arguments.to) > 1'),
+        on_tool("c", "forbid", 'tool.risk == "money"', message='"x " + tool.name'),
+    )  # fmt: skip
+    rules = traced(of, "hush", '{"to": "Mallory"}', known="")
+    assert [(r.name, r.outcome, r.message) for r in rules] == [
+        ("a", "true", 'the rule "a" forbids it'),
+        ("b", "error", 'the rule "b" could not be evaluated, so it forbids'),
+        ("c", "error", 'the rule "c" could not be evaluated (tool.risk is not known), so it forbids'),
+    ]  # fmt: skip
+    assert [atom.inputs for rule in rules for atom in rule.atoms] == [{}, {}, {}, {}]
+
+
+def test_an_exception_that_lifts_a_rule_about_a_tool_is_told() -> None:
+    lift = {"permission": "no", "scope": {"team": "t"}, "reason": "x", "expiresOn": "2037-01-01"}
+    of = world(on_tool("no", "forbid", level="soft"), document("Exception", "pilot", lift))
+    assert [(r.name, r.outcome, r.counted, r.lifted) for r in traced(of)] == [
+        ("no", "true", False, "pilot")
+    ]
+    assert asked(of).action == "accept"

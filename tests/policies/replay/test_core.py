@@ -1,6 +1,7 @@
 """One call decided twice: what counts as different, what nobody can decide, and what it would cost."""
 
 import hmac
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from policies.engine.facts import Facts, encode
 from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts, cost
 from policies.engine.reads import Reads, project
+from policies.engine.tool_stage import ToolFacts
 from policies.engine.weigh import AnswerFacts, Checked, encode_facts
 from policies.order.ids import new_id
 from policies.replay.answers import Spoken
@@ -350,3 +352,93 @@ def test_money_is_that_of_the_engine_to_the_last_nano(rate: str) -> None:
     for tokens in (0, 1, 3, 7, 999, 1_000_001):
         usage = UsageCounts(tokens, tokens + 1, tokens * 3, tokens + 2)
         assert spent(price, usage) == cost(price, usage)
+
+
+OFFERS = small.call({"tools": ("pay", "look")})
+NEVER_PAY = small.permission("never-pay", effect="forbid", on="tool", when='tool.name == "pay"')
+
+
+def big(limit: int) -> str:
+    """A forbid of payments above a limit."""
+    return small.permission(
+        "big", effect="forbid", on="tool", when=f"tool.arguments.amount > {limit}"
+    )
+
+
+def calls_tool(name: str, amount: int = 500) -> str:
+    """A tool call, as it lies sealed beside its decision."""
+    return json.dumps({"arguments": f'{{"amount":{amount}}}', "json": True, "name": name})
+
+
+def decided(*tools: str) -> list[Answer]:
+    """The records of an answer that asks for these tools, and of each of them."""
+    answer = AnswerFacts(of="", tier=0, last=True, attempts=1, finish_reason="tool_calls")
+    asked = (
+        msgspec.structs.replace(answer, tool=ToolFacts(number=at, model="cheap", name=tool))
+        for at, tool in enumerate(tools)
+    )
+    return [Answer(no, encode_facts(one)) for no, one in enumerate((answer, *asked), 2)]
+
+
+def test_recorded_tool_decisions_are_made_again() -> None:
+    call = given(OFFERS, answers=decided("look", "pay"))
+    said = {2: Spoken(""), 3: Spoken(calls_tool("look", 1)), 4: Spoken(calls_tool("pay"))}
+    base = reading(big(1000))
+    assert looked(base, reading(big(900)), call)[0].open is True
+    found, counts, samples = looked(base, reading(big(100)), call, said.get)
+    assert (found.kind, counts.denied, counts.unchanged) == ("denied", 1, 0)
+    assert (samples[0].before, samples[0].after) == ("cheap", "answer refused")
+    assert looked(base, reading(big(900)), call, said.get)[0].kind == "unchanged"
+    assert looked(reading(big(100)), base, call, said.get)[0].kind == "permitted"
+    # another rule about another of them, and one by name
+    assert looked(base, reading(big(1000), NEVER_PAY), call, said.get)[0].kind == "denied"
+    look = desk(stage="tool", when='tool.name == "look"')
+    assert looked(base, reading(big(1000), *look), call, said.get)[0].kind == "held"
+    # one that forbids takes what a person would have been asked about with it
+    assert looked(base, reading(NEVER_PAY, *look), call, said.get)[0].kind == "denied"
+
+
+def test_a_tool_decision_whose_words_are_gone_is_undecidable_and_never_unchanged() -> None:
+    call = given(OFFERS, answers=decided("look", "pay"))
+    said = {2: Spoken(""), 3: Spoken(calls_tool("look", 1))}
+    found, counts, _ = looked(reading(big(1000)), reading(big(100)), call, said.get)
+    assert (found.kind, counts.unchanged) == ("undecidable", 0)
+    assert counts.fields == {"output (erased)": 1}
+    torn = [*decided("look"), Answer(4, b'{"tool": 7}')]
+    found, counts, _ = looked(
+        reading(big(1000)), reading(big(100)), given(OFFERS, answers=torn), said.get
+    )
+    assert (found.kind, counts.fields) == ("undecidable", {"facts of the answer": 1})
+
+
+def test_tools_that_went_out_before_any_rule_are_decided_from_the_answer_that_was_delivered() -> (
+    None
+):
+    def delivered(*tools: str) -> Any:
+        return lambda no: None if no else Spoken("", "tool_calls", 10, tools)
+
+    base, draft, free = reading(), reading(NEVER_PAY), given(OFFERS)
+    assert looked(base, draft, free)[0].open is True
+    found, counts, _ = looked(base, draft, free, delivered(calls_tool("look"), calls_tool("pay")))
+    assert (found.kind, counts.denied) == ("denied", 1)
+    assert looked(base, draft, free, delivered(calls_tool("look")))[0].kind == "unchanged"
+    assert looked(base, draft, free, delivered())[0].kind == "unchanged"
+    gone = looked(base, draft, free, lambda _: None)[0]
+    assert (gone.kind, gone.missing) == ("undecidable", ("output (erased)",))
+    # weighed for another reason, and no rule about tools was there
+    judged = given(OFFERS, answers=decided())
+
+    def weighed(no: int) -> Spoken | None:
+        return Spoken("x") if no == 2 else Spoken("x", "tool_calls", 10, (calls_tool("pay"),))
+
+    assert looked(base, draft, judged, weighed)[0].kind == "denied"
+    half = looked(base, draft, judged, lambda no: Spoken("x") if no else None)[0]
+    assert (half.kind, half.missing) == ("undecidable", ("output (erased)",))
+
+
+def test_a_tool_whose_arguments_nobody_can_read_one_way_closes_the_door_in_a_replay_too() -> None:
+    call = given(OFFERS, answers=decided("pay"))
+    twice = json.dumps({"arguments": '{"amount":1,"amount":9}', "json": True, "name": "pay"})
+    said = {2: Spoken(""), 3: Spoken(twice)}
+    never = reading(small.permission("no", effect="forbid", on="tool", when='tool.name == "other"'))
+    assert looked(never, reading(big(100)), call, said.get)[0].kind == "denied"

@@ -37,6 +37,9 @@ An answer crosses with its text, tool calls, finish and usage. Thinking blocks o
 stay out. Sampling controls (`temperature`, `top_p`) were removed from Anthropic's API version 2026-10-21: a crossing request
 that has them asks for version 2023-06-01; a model that no longer takes them answers 400, which the caller sees.
 
+Tools that an answer asks for are read the same way in every dialect (function, custom and legacy calls, items, blocks; plain or
+streamed) and each is decided at stage `tool` where rules have a say; a tool that was not offered is no part of an answer then.
+
 This page is made from the table that the tests check, example by example: `python -m tests.routing.dialects.support`.
 """
 
