@@ -89,6 +89,11 @@ app.conf.update(
             "options": {"expires": 15},
         },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
+        "correct-prices": {
+            "task": "routing.correct_prices",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
         "late-usage": {"task": "routing.propose_late", "schedule": crontab(minute="7")},
         "reviews-overdue": {
             "task": "routing.act_on_overdue",

@@ -7,6 +7,7 @@ from routing.exports.models import Export, ExportPart
 from routing.forecasts.models import BudgetDay, Forecast
 from routing.ledger.models import LedgerWindow, Posting
 from routing.notifications.models import BudgetMark, Delivery, ForecastMark, Notified
+from routing.reconcile.models import Invoice, Standing
 from routing.reviews.models import ReviewCase, ReviewDecision
 
 __all__ = [
@@ -23,12 +24,14 @@ __all__ = [
     "Forecast",
     "ForecastMark",
     "Idempotency",
+    "Invoice",
     "LedgerWindow",
     "Notified",
     "Period",
     "Posting",
     "ReviewCase",
     "ReviewDecision",
+    "Standing",
     "Statement",
     "Verdict",
     "WorkerLease",

@@ -27,6 +27,7 @@ from routing.notifications.deriving import derive
 from routing.notifications.forgetting import forget
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
+from routing.reconcile import corrections
 from routing.reports.past import Past
 from routing.retention.keeping import keep
 from routing.reviews import clock
@@ -49,6 +50,13 @@ def reconcile() -> int:
 def late_usage() -> int:
     """Propose as adjustments what attempts of closed months came to since; how many were new."""
     return propose_late()
+
+
+@shared_task(name="routing.correct_prices", ignore_result=True)
+def correct_prices() -> int:
+    """Propose what attempts cost otherwise since a price was corrected backwards; how many were new."""
+    done = corrections.look_if_changed()
+    return done.proposed if done else 0
 
 
 @shared_task(name="routing.expire_idempotency", ignore_result=True)

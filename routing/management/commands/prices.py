@@ -1,8 +1,12 @@
 """`manage.py prices …`: public prices as change requests, and what a price that was corrected backwards would change."""
 
 from argparse import ArgumentParser
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
+
+from django.core.management.base import CommandError
 
 from policies.folders.pricebook import proposing
 from policies.folders.pricebook.comparing import Compared, compare
@@ -14,10 +18,12 @@ from policies.management.proposing import facts
 from policies.management.targets import TOKEN
 from policies.management.work import read_file
 from policies.order.lock import mandate_now
+from routing.reconcile import corrections
+from routing.reconcile.corrections import Looked
 
 
 class Command(Base):
-    help = "Prices of models: bring public ones in."
+    help = "Prices of models: bring public ones in, and propose what was corrected backwards."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -29,6 +35,14 @@ class Command(Base):
         bring.add_argument("--json", action="store_true", help="one object on one line")
         bring.add_argument("--server", default="", help="a server's address instead of here")
         bring.add_argument("--token-file", type=Path, help=f"instead of {TOKEN}")
+
+        again = actions.add_parser(
+            "corrections", help="propose what attempts cost at prices that were corrected since"
+        )
+        again.add_argument("--since", help="admitted from this day on; 400 days else")
+        again.add_argument("--tenant", default="", help="of this tenant alone")
+        again.add_argument("--dry-run", action="store_true", help="say it, propose nothing")
+        again.add_argument("--json", action="store_true", help="one object on one line")
 
     def handle(self, *, action: str, **options: Any) -> None:
         getattr(self, f"_{action}")(options)
@@ -59,6 +73,28 @@ class Command(Base):
             handed.append(server.ask("POST", "change-requests/", body))
         self._tell(compared, handed, as_json=options["json"])
 
+    def _corrections(self, options: dict[str, Any]) -> None:
+        since = _day(options["since"]) if options["since"] else None
+        if options["dry_run"]:
+            found = list(corrections.differing(since, options["tenant"]))
+            known = [one for one in found if one.explained]
+            told = Looked(
+                len(found), len(list(corrections.proposals(known))), len(found) - len(known)
+            )
+        else:
+            told = corrections.look(since, options["tenant"])
+        if options["json"]:
+            self.say_json(asdict(told))
+            return
+        verb = "to propose" if options["dry_run"] else "proposed"
+        self.stdout.write(
+            f"{told.repriced} attempts have another price by now; adjustments {verb}: {told.proposed}"
+        )
+        if told.unexplained:
+            self.stdout.write(
+                f"{told.unexplained} were not charged at the price of their day: left alone"
+            )
+
     def _tell(self, found: Compared, handed: list[dict[str, Any]], *, as_json: bool) -> None:
         if as_json:
             self.say_json(
@@ -87,6 +123,13 @@ class Command(Base):
             self.stdout.write(f"- {_named(left.tenant, left.name)}: {left.why}")
         for one in handed:
             self.stdout.write(f"change request {one['id']} is in state {one['state']}")
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), tzinfo=UTC)
+    except ValueError:
+        raise CommandError(f'"{text}" is no day; write it like 2026-11-01') from None
 
 
 def _named(tenant: str, name: str) -> str:

@@ -1,0 +1,1 @@
+"""Whether the money is right."""
