@@ -78,6 +78,8 @@ class Loop:
                 self._say(f"PostgreSQL: {error}".strip())
                 stop.wait(self._rhythm.retry)
             except Refused as error:
+                if self.rotated():
+                    return  # between our look at the key and our tick: the new one signed, and we may not
                 # not an exit: a supervisor would only start us again, and the alarm must stay on
                 self._seen.refusals += 1
                 self._tell_refusal(str(error))

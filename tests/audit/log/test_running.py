@@ -147,3 +147,21 @@ def test_a_thing_is_due_at_once_and_then_after_its_time() -> None:
     assert (due.now(), due.now()) == (True, False)
     time.sleep(0.06)
     assert due.now() is True
+
+
+def test_a_key_rotated_between_the_look_and_the_tick_is_no_alarm(log_db: LogDatabase) -> None:
+    """The new key has signed: the old one is refused, and its process ends as it would have at the next look."""
+    log_db.append(1)
+    log_db.sequence()
+    old, log_db.key = log_db.key, SignerKey.generate("log.example/1")
+    log_db.key.earlier = (old.verifier,)
+    log_db.append(1)
+    log_db.sequence()
+    log_db.append(1)
+    said: list[str] = []
+    loop, looks = Loop(log_db.app_dsn, old, said.append, FAST), iter([False, False])
+    loop.rotated = lambda: next(looks, True)
+    loop.run(threading.Event())
+    assert said == ["log log.example/1: sequencing"]
+    assert log_db.one("SELECT count(*) FROM audit_sequencer WHERE refusals > 0") == 0
+    assert log_db.one("SELECT size FROM audit_tree_state") == 2
