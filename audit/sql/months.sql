@@ -1,7 +1,7 @@
 -- Months, written so that they may run with more rights than their caller has: nothing is looked up where the owner of the
 -- tables could lay something of the same name. These replace the first ones of base.sql. Once the log is sealed
 -- (deploy/guard.sql) make_months and drop_month belong to the role mandate_guard and are the only way to a partition.
--- Errors: MD010 this month may not be dropped. What else drop_month asks now is in retention/sql/retention.sql, which replaces it.
+-- Errors: MD010 this month may not be dropped. What else drop_month asks now is in retention/sql/drop_month.sql, which replaces it.
 
 CREATE OR REPLACE FUNCTION mandate_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

@@ -20,6 +20,7 @@ from audit.log.entry import Entry, build
 from audit.log.running import connect
 from audit.log.sequence import Sequencer
 from audit.merkle.note import SignerKey
+from audit.publication.telling import Told, tell
 from audit.verify import Source, Verification, verify
 from controlplane import env
 from controlplane.kernel.ids import IdSource
@@ -38,6 +39,7 @@ SQL_FILES = (
     "sql/months.sql",
     "log/sql/here.sql",
     "retention/sql/retention.sql",
+    "retention/sql/drop_month.sql",
 )
 OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
 APP_ROLE = str(settings.DATABASES["default"]["USER"])
@@ -113,6 +115,14 @@ class LogDatabase:
             deadline = datetime.now(tz=UTC).timestamp() + 20
             while sequencer.tick().more or sequencer.lag_seconds():
                 assert datetime.now(tz=UTC).timestamp() < deadline, "the horizon is held back"
+
+    def publish(self) -> None:
+        """Say that all that is signed is published, as the sequencer's process does after each round."""
+        with self.app() as db:
+            tell(
+                db,
+                Told("folder", "register", size=int(self.one("SELECT size FROM audit_tree_state"))),
+            )
 
     def verify(self, from_checkpoint: int | None = None, **options: Any) -> Verification:
         with self.app() as db, db.cursor() as cursor:

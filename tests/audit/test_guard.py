@@ -261,6 +261,8 @@ def test_a_month_is_dropped_only_when_it_may(sealed_db: LogDatabase) -> None:
         assert said(db, "SELECT drop_month('vault_content', current_date)") == "MD010"
         assert said(db, prune) == "MD010"  # its entry has no leaf
         log.sequence()
+        assert said(db, prune) == "MD010"  # it is not published
+        log.publish()
         assert said(db, prune) == "MD010"  # nothing says so in the log
         found = db.execute("SELECT stays, minimum, kept_digest FROM month_of_log(%s)", [old])
         ((kept, least, digest),) = found.fetchall()

@@ -2,14 +2,20 @@
 
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from audit.log.tiles import TileReader
+from audit.merkle.bundle import unpack
 from audit.merkle.checkpoint import Checkpoint
 from audit.merkle.note import open_note
 from audit.merkle.proof import consistency, inclusion, verify_consistency, verify_inclusion
-from audit.merkle.tiles import Nodes
+from audit.merkle.tiles import Nodes, bundle_path
+from audit.merkle.tree import leaf_hash
+from audit.publication.folder import Folder
+from audit.publication.publish import Publisher
+from audit.publication.telling import Told, tell
 from audit.retention.commands import NewHold, lift_hold, set_hold
 from audit.retention.pruning import drop, months, of_log, prune_log
 from controlplane.kernel.errors import Conflict
@@ -19,6 +25,7 @@ from tests.audit.retention.conftest import OLD, an_old_id, fill, refused
 
 ADA = Principal("member", "ada@acme.example", "Ada", {ORGANISATION: frozenset({"admin"})})
 CALLS, ACTS = 300, 60
+PRUNED = "SELECT count(*) FROM audit_entry WHERE kind = 'log.pruned'"
 SIZE = CALLS + ACTS
 
 
@@ -33,6 +40,7 @@ def filled(old_log: LogDatabase) -> LogDatabase:
     old_log.sequence()
     old_log.append(5)
     old_log.sequence()
+    old_log.publish()
     return old_log
 
 
@@ -120,6 +128,30 @@ def test_what_is_not_in_the_signed_tree_is_not_pruned(filled: LogDatabase) -> No
     told = refused(lambda: prune_log(OLD, "job:retention"))
     assert told == "audit_entry_202401: 1 entries have no signed place in the tree"
     assert (count(filled), count(filled, "audit_leaf")) == (SIZE + 6, SIZE + 5)
+
+
+def test_what_is_not_published_is_not_pruned(old_log: LogDatabase, tmp_path: Path) -> None:
+    """Not before the last entry of the month lies in a bundle; then what went can be read and checked from the folder."""
+    fill(old_log, CALLS)
+    old_log.sequence()
+    why = "audit_entry_202401: its entries reach up to index 359, and are not all in the published entry bundles"
+    assert refused(lambda: prune_log(OLD, "job:retention")) == why
+    with old_log.app() as db, db.cursor() as cursor:
+        tell(db, Told("folder", "register", size=SIZE - 1))
+        assert refused(lambda: prune_log(OLD, "job:retention")) == why
+        assert (count(old_log), old_log.one(PRUNED)) == (SIZE, 0)
+        shown = Publisher(Folder(tmp_path), old_log.key.known).publish(cursor)
+        assert shown is not None
+        tell(db, Told("folder", "register", size=shown.size))
+    assert prune_log(OLD, "job:retention") == CALLS
+    assert (count(old_log), old_log.one(PRUNED)) == (ACTS + 1, 1)
+    read = [
+        body
+        for name in (bundle_path(0), bundle_path(1, SIZE - 256))
+        for body in unpack((tmp_path / name).read_bytes())
+    ]
+    leaves = old_log.one("SELECT array_agg(hash ORDER BY index) FROM audit_leaf")
+    assert [leaf_hash(body) for body in read] == [bytes(value) for value in leaves]
 
 
 HOLDS = (
