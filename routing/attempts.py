@@ -206,7 +206,7 @@ class Door:
             reserved = (held.model_tenant, held.model, held.reserved_nano)
             if reserved == (candidate.model_tenant, candidate.model, candidate.amount_nano):
                 return None
-        return await reservation_for(case.worker.windows, candidate, moment)
+        return await reservation_for(case.worker.windows, case.as_of_now(candidate), moment)
 
     @traced("provider", lambda self, _tried: self._case.row.call, _told)
     async def _call(self, tried: Tried) -> None:

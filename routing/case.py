@@ -18,8 +18,10 @@ from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
+from policies.engine.calendar import day_at
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Checks, Decision, Obligations, Plan
+from policies.engine.lifting import on_day
 from policies.engine.reads import project
 from routing import exchange
 from routing.calls import steps
@@ -172,6 +174,17 @@ class Case:
             (self.decided.no if self.decided else self.decision_no),
             None,
         )
+
+    def as_of_now(self, candidate: Candidate) -> Candidate:
+        """The candidate with the limits of today: it may have been decided while a raise was in force that has ended."""
+        lifted = self.decision.lifted
+        if not any(one.raise_nano for one in lifted):
+            return candidate
+        scope, now = self.bundle.scope(self.row.tenant), self.worker.clock()
+        day = day_at(now.isoformat(), scope.time_zone).isoformat()
+        # INVARIANT: no reservation is granted above the limit that is in force at its commit
+        budgets = on_day(candidate.budgets, lifted, scope.exceptions, day)
+        return replace(candidate, budgets=budgets)
 
     def the_same(self, candidate: Candidate) -> Candidate:
         """The candidate as the plan at hand has it. Raises Replanned when it is not in it."""

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import msgspec
+
 from policies.engine.bundle import BudgetView, ExceptionView, ModelView, RouteView, TenantScope
 from policies.engine.claims import in_scope
-from policies.engine.decision import Lifted, RuleRef
+from policies.engine.decision import BudgetClaim, Lifted, RuleRef
 from policies.engine.facts import Facts
 from policies.engine.rules import Environment, Outcome, Rule
 
@@ -52,11 +54,38 @@ def raised(
     """The budgets with their limits as the exceptions raise them."""
     by_budget: dict[object, int] = {}
     for one in exceptions:
-        if one.budget is not None:
+        # INVARIANT: a tenant's document raises nothing of the organisation
+        if one.budget is not None and one.key[0] in ("", one.budget[0]):
             by_budget[one.budget] = by_budget.get(one.budget, 0) + one.raise_nano
     for budget in budgets:
         more = by_budget.get(budget.key, 0)
         yield replace(budget, limit_nano=budget.limit_nano + more) if more else budget
+
+
+def on_day(
+    claims: tuple[BudgetClaim, ...],
+    lifted: Iterable[Lifted],
+    exceptions: Iterable[ExceptionView],
+    day: str,
+) -> tuple[BudgetClaim, ...]:
+    """Claims that were decided on an earlier day, with their limits as they are now: a raise ends with its last day.
+
+    A call may wait for a person longer than the raise lasts that stands in its decision.
+    """
+    ended = {one.key for one in exceptions if one.expires_on < day}
+    less: dict[object, int] = {}
+    for one in lifted:
+        if (one.exception_tenant, one.exception) in ended and one.raise_nano:
+            budget = (one.rule.tenant, one.rule.name)
+            less[budget] = less.get(budget, 0) + one.raise_nano
+    if not less:
+        return claims
+    return tuple(
+        msgspec.structs.replace(
+            claim, limit_nano=claim.limit_nano - less.get((claim.tenant, claim.budget), 0)
+        )
+        for claim in claims
+    )
 
 
 def of_budgets(exceptions: Iterable[ExceptionView], bound: Iterable[BudgetView]) -> list[Lifted]:
@@ -65,7 +94,7 @@ def of_budgets(exceptions: Iterable[ExceptionView], bound: Iterable[BudgetView])
     return [
         _lifted(one, RuleRef(kind="Budget", tenant=one.budget[0], name=one.budget[1]))
         for one in exceptions
-        if one.budget in keys and one.budget is not None
+        if one.budget in keys and one.budget is not None and one.key[0] in ("", one.budget[0])
     ]
 
 

@@ -221,7 +221,7 @@ def _raises(found: Published, balance: Balance) -> list[Raise]:
         )
         for one in found.of("Exception")
         if one.spec.get("budget") == balance.name and one.spec.get("raiseBy")
-        if one.tenant in ("", balance.tenant) and str(one.spec["expiresOn"]) >= today
+        if one.tenant == balance.tenant and str(one.spec["expiresOn"]) >= today
     ]
 
 
