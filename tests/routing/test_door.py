@@ -72,6 +72,9 @@ class Opened(Door):
     def _target(self, _: Tried) -> Any:
         return None
 
+    def _uninvited(self) -> None:
+        return None
+
     async def _step(self, *_: object) -> Any:
         return None
 
