@@ -1,12 +1,13 @@
 """A PolicyTest of a recorded call: what can be written of its facts, what was decided, and what had to be left out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from policies.engine.decision import Decision
-from policies.engine.facts import Facts, RequestFacts
+from policies.engine.facts import BudgetFacts, Facts, RequestFacts, RunFacts, StopFact
 
 _CALLER: Final = "caller"
 """Who a test names where a call named its user: that there was one is a fact, who it was is a commitment."""
@@ -43,16 +44,38 @@ def _given(facts: Facts) -> dict[str, Any]:
         "outputTokensMax": asked.output_tokens_asked,
         "stream": asked.stream,
         "language": asked.language,
+        "labels": asked.labels,
+        "needs": list(asked.needs),
     }
     said = {
         "tenant": facts.tenant,
         "team": facts.team,
         "route": facts.route,
         "key": facts.key.id,
+        "keyLabels": facts.key.labels,
         "user": _CALLER if facts.user.known else "",
         "now": facts.now,
         "request": {k: v for k, v in request.items() if v},
+        "run": _run(facts.run),
+        "budget": _budget(facts.budgets),
+        "stops": [_stop(one) for one in facts.stops],
     }
+    return {name: value for name, value in said.items() if value}
+
+
+def _run(run: RunFacts) -> dict[str, Any]:
+    """What the run came to; what it is called is a commitment."""
+    return {"calls": run.calls, "cost": run.cost, "seconds": run.seconds} if run.id else {}
+
+
+def _budget(budgets: Sequence[BudgetFacts]) -> dict[str, Any]:
+    """What conditions see: the share of the fullest."""
+    most = max((one.share_used_permille for one in budgets), default=0)
+    return {"shareUsed": str(Decimal(most) / 1000)} if most else {}
+
+
+def _stop(stop: StopFact) -> dict[str, str]:
+    said = {"kind": stop.kind, "tenant": stop.tenant, "name": stop.name}
     return {name: value for name, value in said.items() if value}
 
 
@@ -74,14 +97,6 @@ def _left_out(facts: Facts) -> Iterator[str]:
     if facts.user.known:
         yield f'who the user was: only a commitment is recorded, the test says "{_CALLER}"'
     yield from _of_request(facts.request)
-    if facts.key.labels:
-        yield "labels of the API key"
-    if facts.run.id:
-        yield "the run and what it came to"
-    if any(b.share_used_permille for b in facts.budgets):
-        yield "how much of its budgets was used"
-    if facts.stops:
-        yield "stops that were on"
     if facts.breakers_open or facts.exclude:
         yield "models that were left out at that moment"
     if facts.clamp:
@@ -89,14 +104,10 @@ def _left_out(facts: Facts) -> Iterator[str]:
 
 
 def _of_request(asked: RequestFacts) -> Iterator[str]:
-    if asked.labels:
-        yield "labels of the request"
     if asked.labels_committed:
         yield "labels that no rule named: only a commitment is recorded"
     if asked.tools_committed:
         yield "tools that no rule named: only a commitment is recorded"
-    if asked.needs:
-        yield f"what the model had to be able to do: {', '.join(asked.needs)}"
     if asked.n > 1:
         yield "that several answers were asked for"
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
 from policies.documents.groups import Either, Group, ListOf, ReadList, TeamRef
-from policies.documents.kind import Kind, Told, day, email, name
+from policies.documents.kind import Kind, Told, day, email, labels, name
 from policies.documents.money import scope
 from policies.documents.reading import Json
 
@@ -126,6 +126,12 @@ class Moment(Words):
         return super().accepts(value)
 
 
+def _stop() -> Group:
+    """A kill switch that is on, as facts name it."""
+    kinds = Choice("model", "provider", "route", "tenant", "key", "everything", required=True)
+    return Group({"kind": kinds, "tenant": name(), "name": name()})
+
+
 class PolicyTest(Kind):
     """What a decision must be for given facts; publish runs it."""
 
@@ -138,6 +144,7 @@ class PolicyTest(Kind):
                 "route": name(required=True),
                 "user": name(),
                 "key": name(),
+                "keyLabels": labels(),
                 "now": Moment(),
                 "request": Group(
                     {
@@ -147,9 +154,14 @@ class PolicyTest(Kind):
                         "outputTokensMax": Whole(),
                         "stream": Flag(),
                         "language": name(),
+                        "labels": labels(),
+                        "needs": ListOf(name(), unique=True),
                     },
                     absent=True,
                 ),
+                "run": Group({"calls": Whole(), "cost": Money(), "seconds": Whole()}, absent=True),
+                "budget": Group({"shareUsed": Number("0", "1000", required=True)}, absent=True),
+                "stops": ListOf(_stop()),
             },
             required=True,
         ),
@@ -163,6 +175,16 @@ class PolicyTest(Kind):
             required=True,
         ),
     }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """A stop names what it stops, or everything."""
+        for at, stop in enumerate(spec["given"].get("stops", ())):
+            if (stop["kind"] == "everything") == ("name" in stop):
+                yield (
+                    f"given.stops[{at}]",
+                    "a stop names what it stops; one of everything names nothing",
+                )
 
 
 class EscalationRule(Kind):

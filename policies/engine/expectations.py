@@ -1,12 +1,21 @@
 """PolicyTests: whether a bundle decides as they expect. Pure; publishing runs those of the bundle it is about to publish."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final
 
 from policies.engine.bundle import Bundle, Governed, label
 from policies.engine.decide import decide
 from policies.engine.decision import Decision
-from policies.engine.facts import Facts, KeyFacts, RequestFacts, UserFacts
+from policies.engine.facts import (
+    BudgetFacts,
+    Facts,
+    KeyFacts,
+    RequestFacts,
+    RunFacts,
+    StopFact,
+    UserFacts,
+)
 
 _CALL: Final = "00" * 16
 _DIALECT: Final = "openai.chat"
@@ -23,26 +32,49 @@ def given(bundle: Bundle, test: Governed, now: str) -> Facts:
     tenant = bundle.documents.get(("Tenant", "", said["tenant"]))
     teams = tenant.spec["teams"] if tenant else []
     moment = said["now"] or now
-    request = said["request"] or {}
     return Facts(
         now=moment if "T" in moment else f"{moment}T12:00:00.000Z",
         call=_CALL,
         tenant=said["tenant"],
         team=said["team"] or next(iter(teams), ""),
-        key=KeyFacts(id=said["key"] or "test"),
+        key=KeyFacts(id=said["key"] or "test", labels=dict(said.get("keyLabels") or {})),
         route=said["route"],
         user=UserFacts(known=bool(said["user"]), ref=said["user"] or ""),
-        request=RequestFacts(
-            dialect=_DIALECT,
-            data_classes=tuple(request.get("dataClasses") or ()),
-            tools=tuple(request.get("tools") or ()),
-            input_tokens_max=request.get("inputTokensMax") or 1,
-            input_tokens_estimate=request.get("inputTokensMax") or 1,
-            output_tokens_asked=request.get("outputTokensMax") or 0,
-            stream=bool(request.get("stream")),
-            language=request.get("language") or "",
+        request=_request(said["request"] or {}),
+        run=_run(said.get("run") or {}),
+        budgets=_budgets(said.get("budget") or {}),
+        stops=tuple(
+            StopFact(kind=stop["kind"], tenant=stop["tenant"] or "", name=stop["name"] or "")
+            for stop in said.get("stops") or ()
         ),
     )
+
+
+def _request(said: Mapping[str, Any]) -> RequestFacts:
+    return RequestFacts(
+        dialect=_DIALECT,
+        data_classes=tuple(said.get("dataClasses") or ()),
+        tools=tuple(said.get("tools") or ()),
+        needs=tuple(said.get("needs") or ()),
+        input_tokens_max=said.get("inputTokensMax") or 1,
+        input_tokens_estimate=said.get("inputTokensMax") or 1,
+        output_tokens_asked=said.get("outputTokensMax") or 0,
+        stream=bool(said.get("stream")),
+        language=said.get("language") or "",
+        labels=dict(said.get("labels") or {}),
+    )
+
+
+def _run(said: Mapping[str, Any]) -> RunFacts:
+    cost = said.get("cost") or "0.00"
+    return RunFacts(calls=said.get("calls") or 0, cost=cost, seconds=said.get("seconds") or 0)
+
+
+def _budgets(said: Mapping[str, Any]) -> tuple[BudgetFacts, ...]:
+    """One budget, of which as much is used: conditions see no more than the share of the fullest."""
+    if not said:
+        return ()
+    return (BudgetFacts(name="test", share_used_permille=int(Decimal(said["shareUsed"]) * 1000)),)
 
 
 def broken(bundle: Bundle, test: Governed, now: str) -> list[str]:
