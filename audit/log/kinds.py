@@ -160,6 +160,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
         (
             ("signin.succeeded", "signed in"),
             ("signin.failed", "sign-in failed"),
+            ("signin.failed-more", "more sign-ins failed than have an entry each"),
             ("content.viewed", "content viewed"),
             ("content.erased", "content erased"),
             ("erasure.asked", "erasure asked for"),
@@ -167,6 +168,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("hold.set", "legal hold set"),
             ("hold.lift-asked", "lifting a legal hold asked for"),
             ("hold.lifted", "legal hold lifted"),
+            ("tenant.key-retired", "deletion of a tenant's key in the key service scheduled"),
             ("export.created", "export created"),
         ),
     ),

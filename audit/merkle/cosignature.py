@@ -8,11 +8,18 @@ from typing import Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from audit.merkle.note import BadKey, BadNote, decode_base64, split_key, valid_name
+from audit.merkle.note import (
+    BadKey,
+    BadNote,
+    decode_base64,
+    read_secret,
+    split_key,
+    valid_name,
+    write_secret,
+)
 
 COSIGNATURE = 0x04
 _PREFIX = "— "
-_PRIVATE = "PRIVATE+KEY+"
 _SIGNATURE_BYTES = 4 + 8 + 64
 
 
@@ -92,20 +99,15 @@ class Cosigner:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `secret_text` wrote. Raises BadKey, quoting nothing of it."""
-        if not text.startswith(_PRIVATE):
-            raise BadKey("this is no private key of a witness")
-        name, identity, seed = split_key(text.removeprefix(_PRIVATE), COSIGNATURE)
-        if len(seed) != 32:
-            raise BadKey("an Ed25519 private key has 32 bytes")
-        key = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
+        name, identity, private = read_secret(text, COSIGNATURE, "a witness")
+        key = cls(name, private)
         if key.verifier.id.hex() != identity:
             raise BadKey("the private key does not belong to its id")
         return key
 
     def secret_text(self) -> str:
         """Return the key as text, to be stored where only the witness reads."""
-        seed = bytes([COSIGNATURE]) + self._private.private_bytes_raw()
-        return f"{_PRIVATE}{self.verifier.name}+{self.verifier.id.hex()}+{_encode(seed)}"
+        return write_secret(self.verifier.name, self.verifier.id, self._private, COSIGNATURE)
 
     def cosign(self, text: str, timestamp: int) -> str:
         """Return the signature line over a checkpoint's text."""

@@ -82,12 +82,8 @@ class SignerKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `secret_text` wrote. Raises BadKey, quoting nothing of it."""
-        if not text.startswith(_PRIVATE):
-            raise BadKey("this is no private key of a log")
-        name, identity, seed = split_key(text.removeprefix(_PRIVATE))
-        if len(seed) != 32:
-            raise BadKey("an Ed25519 private key has 32 bytes")
-        key = cls(name, Ed25519PrivateKey.from_private_bytes(seed))
+        name, identity, private = read_secret(text, ED25519, "a log")
+        key = cls(name, private)
         if key.verifier.id.hex() != identity:
             raise BadKey("the private key does not belong to its id")
         return key
@@ -99,8 +95,7 @@ class SignerKey:
 
     def secret_text(self) -> str:
         """Return the key as text, to be stored where only the log's owner reads."""
-        seed = bytes([ED25519]) + self._private.private_bytes_raw()
-        return f"{_PRIVATE}{self.verifier.name}+{self.verifier.id.hex()}+{_encode(seed)}"
+        return write_secret(self.verifier.name, self.verifier.id, self._private, ED25519)
 
     def renamed(self, name: str) -> Self:
         """Return the same key under another name."""
@@ -193,6 +188,22 @@ def split_key(text: str, kind: int = ED25519) -> tuple[str, str, bytes]:
     if data[:1] != bytes([kind]):
         raise BadKey(f'the key of "{parts[0]}" is of another kind than is used here')
     return parts[0], parts[1], data[1:]
+
+
+def read_secret(text: str, kind: int, whose: str) -> tuple[str, str, Ed25519PrivateKey]:
+    """Take what `write_secret` wrote apart: name, id, key. Raises BadKey, quoting nothing of it."""
+    if not text.startswith(_PRIVATE):
+        raise BadKey(f"this is no private key of {whose}")
+    name, identity, seed = split_key(text.removeprefix(_PRIVATE), kind)
+    if len(seed) != 32:
+        raise BadKey("an Ed25519 private key has 32 bytes")
+    return name, identity, Ed25519PrivateKey.from_private_bytes(seed)
+
+
+def write_secret(name: str, identity: bytes, private: Ed25519PrivateKey, kind: int) -> str:
+    """A private key of this kind as text."""
+    seed = bytes([kind]) + private.private_bytes_raw()
+    return f"{_PRIVATE}{name}+{identity.hex()}+{_encode(seed)}"
 
 
 def _parse_line(line: str) -> tuple[str, bytes, bytes]:

@@ -27,6 +27,11 @@ def require_confirm(principal: Principal, tenant: str) -> None:
     require(principal, *SECOND, tenant=tenant)
 
 
+def require_retire(principal: Principal) -> None:
+    """Let a tenant's own key be deleted: an admin of the organisation. Raises Forbidden."""
+    require(principal, "admin")
+
+
 def may_hold(principal: Principal, tenant: str) -> bool:
     """Whether one may set a hold or ask for an erasure there: what a page offers."""
     return principal.holds("admin", tenant)

@@ -194,6 +194,27 @@ def _refuse_held(tenant: str, key: str) -> None:
         )
 
 
+def retire_tenant_key(principal: Principal, tenant: str, store: KeyStore, *, archived: bool) -> str:
+    """Have the key service delete a tenant's own key, and all its content with it; the day until which that can be called off.
+
+    Raises Forbidden, Conflict for a tenant in use, on legal hold or without a key of its own, Unavailable without the service.
+    """
+    access.require_retire(principal)
+    if not archived:
+        raise Conflict(f'tenant "{tenant}" is in use: archive it first')
+    with _locked():
+        held = Hold.objects.filter(lifted_at=None, tenant__in=["", tenant]).first()
+        if held is not None:
+            raise Conflict(f"the legal hold {held.id} stands: {held.reason}")
+        data: dict[str, object] = {"tenant": tenant}
+        _entry("tenant.key-retired", principal.actor, (tenant, f"tenant:{tenant}", data), {})
+        # after the entry, before its commit: what the service refuses has no entry, and what it did is done again to the same day
+        day = store.retire(tenant)
+        if not day:
+            raise Conflict("tenants share one key in the key service, or there is no such service")
+    return day
+
+
 def _check_hold(wanted: NewHold) -> None:
     if wanted.kind not in HOLDS:
         raise InvalidRequest(f'"{wanted.kind}" cannot be held; use {", ".join(HOLDS)}')

@@ -36,6 +36,9 @@ class Wrapping(Protocol):
     def unwrap(self, name: str, wrapped: bytes, other: GetOrCreate) -> bytes:
         """The key. Raises KeyUnreadable where the bytes are not what was wrapped under this name."""
 
+    def retire(self, tenant: str) -> str:
+        """Let a tenant's own key in the service be deleted; the day on which it will be, "" where it has none of its own."""
+
 
 class Plain:
     """The key itself: the folder is all the protection there is."""
@@ -47,6 +50,10 @@ class Plain:
     def unwrap(self, name: str, wrapped: bytes, other: GetOrCreate) -> bytes:  # noqa: ARG002 - of the protocol
         """As it is."""
         return wrapped
+
+    def retire(self, tenant: str) -> str:  # noqa: ARG002 - of the protocol
+        """There is no service."""
+        return ""
 
 
 def fingerprint(key: bytes) -> str:
@@ -116,6 +123,10 @@ class KeyStore:
         """Whether a key of this name was ever destroyed; a newer one may stand in its place."""
         path = Path(self._learn(name).path)
         return path.with_name(f"{path.name}.destroyed").is_file()
+
+    def retire(self, tenant: str) -> str:
+        """Let a tenant's own key in the key service be deleted, which opens all its keys here; the day, "" where it has none."""
+        return self._wrapping.retire(tenant)
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """The names of the keys that stand, of those that begin with the prefix."""

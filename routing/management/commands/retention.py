@@ -10,6 +10,7 @@ from audit.retention.repeating import repeat, repeat_if_behind
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.ids import parse_call_name
 from policies.bundles.published import published
+from policies.identity.models import Tenant
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from policies.order.lock import mandate_now
@@ -39,9 +40,13 @@ class Command(Base):
         lift.add_argument("id", type=UUID)
         confirm = actions.add_parser("confirm", help="confirm an erasure that another asked for")
         confirm.add_argument("id", type=UUID)
+        retire = actions.add_parser(
+            "retire-key", help="let the key service delete the own key of a tenant that is archived"
+        )
+        retire.add_argument("tenant")
 
     def handle(self, *, action: str, **options: Any) -> None:
-        getattr(self, f"_{action}")(options)
+        getattr(self, f"_{action.replace('-', '_')}")(options)
 
     def _keep(self, _options: dict[str, Any]) -> None:
         done = keep(store(), published(), mandate_now())
@@ -70,6 +75,14 @@ class Command(Base):
         alone = published().single_operator
         row = commands.confirm_erasure(operator(), options["id"], store(), single_operator=alone)
         self.stdout.write(f"erased: {row.key}")
+
+    def _retire_key(self, options: dict[str, Any]) -> None:
+        tenant = options["tenant"]
+        archived = Tenant.objects.filter(slug=tenant, archived_at__isnull=False).exists()
+        day = commands.retire_tenant_key(operator(), tenant, store(), archived=archived)
+        self.stdout.write(
+            f"the key service deletes the key of {tenant} on {day}; until then it can be called off there"
+        )
 
     def _holds(self, _options: dict[str, Any]) -> None:
         for row in read.standing():

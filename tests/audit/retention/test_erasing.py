@@ -16,13 +16,14 @@ from audit.retention.commands import (
     confirm_erasure,
     erase_month,
     lift_hold,
+    retire_tenant_key,
     set_hold,
 )
 from audit.retention.models import Erasure, Hold
 from audit.retention.repeating import repeat, repeat_if_behind
 from audit.vault.keys import CallKeys, Erased, commit_user, subject_of_user
 from audit.vault.read import open_content
-from audit.vault.store import KeyStore, fingerprint
+from audit.vault.store import KeyStore, Plain, fingerprint
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from tests.audit.conftest import IDS, LogDatabase
@@ -275,6 +276,48 @@ def test_a_month_is_erased_by_retention_for_its_tenant(
         ("job:retention", "retention: content is kept 30 days")
     ]
     assert erase_month(Place.tenant, "2026-11", store, 30) is False
+
+
+class Service(Plain):
+    """A key service that keeps a key for each tenant, or one for all."""
+
+    def __init__(self, day: str) -> None:
+        self.day = day
+        self.retired: list[str] = []
+
+    def retire(self, tenant: str) -> str:
+        self.retired += [tenant] if self.day else []
+        return self.day
+
+
+@refuses_first("retention.retire_tenant_key")
+def test_a_tenants_own_key_is_given_up_once_it_is_archived_and_not_held(
+    shared_log: LogDatabase, tmp_path: Path
+) -> None:
+    tenant, service = f"sold-{IDS.new().hex[-8:]}", Service("2026-12-06")
+    store = KeyStore(tmp_path / "store", service)
+
+    def retire(who: Principal = ADA, *, archived: bool = True) -> str:
+        return retire_tenant_key(who, tenant, store, archived=archived)
+
+    for who in (CLEO, MALLORY, member("Otto", "admin", tenant=tenant)):
+        with pytest.raises(Forbidden):
+            retire(who)
+    assert (
+        refused(lambda: retire(archived=False)) == f'tenant "{tenant}" is in use: archive it first'
+    )
+    hold = set_hold(ADA, NewHold(kind="tenant", tenant=tenant, reason="inquiry 12"), exists=True)
+    assert refused(retire) == f"the legal hold {hold.id} stands: inquiry 12"
+    lift_hold(ADA, hold.id, single_operator=True)
+    service.day = ""
+    assert refused(retire).startswith("tenants share one key in the key service")
+    assert (service.retired, entries(shared_log, "tenant.key-retired", tenant=tenant)) == ([], [])
+    service.day = "2026-12-06"
+    assert retire() == "2026-12-06"
+    assert service.retired == [tenant]
+    assert entries(shared_log, "tenant.key-retired", tenant=tenant) == [
+        ("tenant.key-retired", ADA.actor, {"scope": {"tenant": tenant}})
+    ]
 
 
 def test_a_restored_key_store_is_erased_again(

@@ -6,14 +6,17 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 
 from audit.retention.commands import NewHold, lift_hold, set_hold
 from audit.retention.pruning import months
 from audit.vault.keys import month_of
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import NOTHING, Governed, Published
+from policies.identity.commands import archive_tenant
 from routing.reports.content import store
 from routing.retention.keeping import Kept, keep, terms_of
+from tests.policies.people import entries
 from tests.routing.retention.conftest import IDS, Shop
 
 ADA = Principal("member", "ada@acme.example", "Ada", {ORGANISATION: frozenset({"admin"})})
@@ -104,3 +107,12 @@ def test_before_anything_is_published_the_defaults_count() -> None:
     said = terms_of(NOTHING)
     assert (said.days, said.months) == (365, 24)
     assert IDS.new() < IDS.new()
+
+
+def test_a_tenants_key_is_retired_by_command_once_it_is_archived(shop: Shop) -> None:
+    with pytest.raises(CommandError, match=f'tenant "{shop.tenant}" is in use: archive it first'):
+        call_command("retention", "retire-key", shop.tenant)
+    archive_tenant(ADA, shop.tenant, "sold")
+    with pytest.raises(CommandError, match="there is no such service"):
+        call_command("retention", "retire-key", shop.tenant)
+    assert entries(kind="tenant.key-retired", tenant=shop.tenant) == []
