@@ -239,9 +239,9 @@ class Door:
 
     def _count(self, tried: Tried) -> None:
         """A stream cut before its usage came: the input bound, and every byte of output a token."""
-        if self._case.row.stream and tried.usage is None and self.flow.output_bytes:
+        if self._case.row.stream and self.flow.output_bytes:
             bound = tried.candidate.input_tokens_max
-            tried.usage = Usage(input=bound, output=self.flow.output_bytes, source="counted")
+            tried.broke_off(Usage(input=bound, output=self.flow.output_bytes, source="counted"))
 
     async def _answer(self, tried: Tried) -> None:
         target = self._target(tried)

@@ -41,7 +41,16 @@ class Tried:
         """What it cost: by the reported tokens, or by the counted ones up to what was reserved."""
         if self.usage is None:
             return self.candidate.amount_nano if not self.error_class else 0
-        used = self.usage
+        return self._cost(self.usage)
+
+    def broke_off(self, counted: Usage) -> None:
+        """A stream ended early: what was reported on the way to its finish is a part, so the larger of it and `counted` holds."""
+        if self.usage is None:
+            self.usage = counted
+        elif self.finish is None:
+            self.usage = max(self.usage, counted, key=self._cost)
+
+    def _cost(self, used: Usage) -> int:
         counts = pricing.UsageCounts(
             input=used.input,
             cached_input=used.cached_input,

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from controlplane.kernel.ids import call_name
+from routing.dialects.counts import token_count
 from routing.dialects.spliced import ENCODER, decode, scan_upstream, with_strings
 from routing.exchange import Answer, Choice, Finish, Passed, Text, ToolCall, UnreadableAnswer, Usage
 
@@ -62,19 +63,14 @@ def read_usage(found: object) -> Usage | None:
     """Anthropic's `usage`, whose input tokens exclude the cached ones. None when the two totals are not there."""
     if not isinstance(found, dict):
         return None
-    plain, output = _count(found, "input_tokens"), _count(found, "output_tokens")
+    plain, output = token_count(found, "input_tokens"), token_count(found, "output_tokens")
     if plain is None or output is None:
         return None
-    read = _count(found, "cache_read_input_tokens") or 0
-    written = _count(found, "cache_creation_input_tokens") or 0
+    read = token_count(found, "cache_read_input_tokens") or 0
+    written = token_count(found, "cache_creation_input_tokens") or 0
     details = found.get("output_tokens_details")
-    thought = _count(details, "thinking_tokens") if isinstance(details, dict) else 0
+    thought = token_count(details, "thinking_tokens") if isinstance(details, dict) else 0
     return Usage(plain, read, written, output, reasoning=thought or 0)
-
-
-def _count(found: dict[str, Any], name: str) -> int | None:
-    value = found.get(name)
-    return value if type(value) is int and value >= 0 else None
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from controlplane.kernel.ids import call_name
+from routing.dialects.counts import token_count
 from routing.dialects.spliced import ENCODER, decode, scan_upstream, with_strings
 from routing.exchange import Answer, Choice, Finish, Passed, Text, ToolCall, UnreadableAnswer, Usage
 
@@ -78,32 +79,27 @@ def read_usage(
     """OpenAI's `usage`, whose input tokens include the cached ones. None when the two totals are not there."""
     if not isinstance(found, dict):
         return None
-    given, output = _count(found, input_name), _count(found, output_name)
+    given, output = token_count(found, input_name), token_count(found, output_name)
     if given is None or output is None:
         return None
     details, made = _details(found, input_name), _details(found, output_name)
-    cached = min(_count(details, "cached_tokens") or 0, given)
-    written = min(_count(details, "cache_write_tokens") or 0, given - cached)
+    cached = min(token_count(details, "cached_tokens") or 0, given)
+    written = min(token_count(details, "cache_write_tokens") or 0, given - cached)
     return Usage(
         given - cached - written,
         cached,
         written,
         output,
-        image_input=_count(details, "image_tokens") or 0,
-        audio_input=_count(details, "audio_tokens") or 0,
-        audio_output=_count(made, "audio_tokens") or 0,
-        reasoning=_count(made, "reasoning_tokens") or 0,
+        image_input=token_count(details, "image_tokens") or 0,
+        audio_input=token_count(details, "audio_tokens") or 0,
+        audio_output=token_count(made, "audio_tokens") or 0,
+        reasoning=token_count(made, "reasoning_tokens") or 0,
     )
 
 
 def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
     details = found.get(f"{name}_details")
     return details if isinstance(details, dict) else {}
-
-
-def _count(found: dict[str, Any], name: str) -> int | None:
-    value = found.get(name)
-    return value if type(value) is int and value >= 0 else None
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
