@@ -78,9 +78,6 @@ class Opened(Door):
     async def _step(self, *_: object) -> Any:
         return None
 
-    def _uninvited(self) -> None:
-        """No rule says what may be asked for."""
-
 
 def candidate(model: str = "gpt") -> Candidate:
     fields: dict[str, Any] = dict.fromkeys(Candidate.__struct_fields__, "")
