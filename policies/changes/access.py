@@ -9,7 +9,7 @@ from controlplane.kernel.errors import Forbidden, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.read import Published
 from policies.bundles.rules import glass_roles, may_help, roles_at
-from policies.changes.models import ChangeRequest, Glass
+from policies.changes.models import ChangeRequest, Edit, Glass
 from policies.changes.read import Standing, missing_words
 from policies.changes.refusals import (
     ApprovalsMissing,
@@ -53,6 +53,15 @@ def get(principal: Principal, change: UUID) -> ChangeRequest:
     if row is None:
         raise NotFound(f'there is no change request "{change}"')
     return row
+
+
+def get_with_edits(principal: Principal, change: UUID) -> tuple[ChangeRequest, list[Edit]]:
+    """The same with its edits by kind, tenant and name, in one query where there are any. Raises NotFound."""
+    edits = Edit.objects.select_related("change").filter(
+        change__in=visible(principal).filter(pk=change)
+    )
+    found = list(edits.order_by("kind", "tenant", "name"))
+    return (found[0].change, found) if found else (get(principal, change), [])
 
 
 def editable(principal: Principal, change: UUID) -> ChangeRequest:

@@ -1,6 +1,7 @@
 """PURE: bring what others published into a text that was written over an older revision, by the document's structure.
 
-Where only one side changed a field, that side's value stands. Where both did, it is a clash: somebody chooses. The text is the
+Where only one side changed a field, that side's value stands. Where both did, it is a clash: somebody chooses. Items of a list
+are fields of their own where a member names them, and a list of names is a set where its order says nothing. The text is the
 author's own, comments and layout included, with what came from the others written into it.
 """
 
@@ -27,6 +28,10 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+_KEYS: Final = ("name", "from", "model")
+"""The members that name an item of a list: those of a price or a rate, and a model with its weight."""
+_IN_ORDER: Final = frozenset({"models", "validators"})
+"""Lists that are tried one after the other: two that changed one of them did not agree on an order."""
 _STILL_TO_CHOOSE: Final[Mapping[str, Side]] = {}
 
 
@@ -114,7 +119,19 @@ class _Walk:
             return theirs
         if isinstance(theirs, dict) and isinstance(mine, dict):
             return self._pairs(was if isinstance(was, dict) else {}, theirs, mine, path)
-        if _side_by_side(was, theirs, mine):
+        if all(isinstance(side, list) for side in (was, theirs, mine)):
+            return self._lists(path, was, theirs, mine)
+        return self._clash(was, theirs, mine, path)
+
+    def _lists(self, path: str, *lists: list[Any]) -> Any:  # noqa: ANN401 - a list, or what a clash keeps
+        """As sets of names, item by item where a member names them, or row by row where no row came or went."""
+        was, theirs, mine = lists
+        key = _key_of(*lists) if self.alike else ""
+        if self.alike and _by_set(path, *lists):
+            return self._set(path, *lists)
+        if key:
+            return self._keyed(key, path, *lists)
+        if _side_by_side(*lists):
             return [
                 self.merge(f"{path}[{number}]", *three)
                 for number, three in enumerate(zip(was, theirs, mine, strict=True))
@@ -132,16 +149,54 @@ class _Walk:
                 made[key] = value
         return made
 
+    def _keyed(self, key: str, path: str, *lists: list[dict[str, Any]]) -> list[Any]:
+        """Items that a member names: mine in my order, then what the others added."""
+        was, theirs, mine = ({str(one[key]): one for one in items} for items in lists)
+        merged = [
+            self.merge(
+                f"{path}[{key}={name}]", *(side.get(name, MISSING) for side in (was, theirs, mine))
+            )
+            for name in [*mine, *(name for name in theirs if name not in mine)]
+        ]
+        return [one for one in merged if one is not MISSING]
+
+    def _set(self, path: str, was: list[Any], theirs: list[Any], mine: list[Any]) -> list[Any]:
+        """Mine without what the others took away, then what they added."""
+        self.taken.append(path)
+        kept = [one for one in mine if one in theirs or one not in was]
+        return [*kept, *(one for one in theirs if one not in was and one not in mine)]
+
     def _clash(self, was: Any, theirs: Any, mine: Any, path: str) -> Any:  # noqa: ANN401 - whatever YAML can hold
         choice = self.chosen.get(path, "")
         self.clashes.append(Clash(path, _said(was), _said(theirs), _said(mine), choice))
         return theirs if choice == "theirs" else mine
 
 
-def _side_by_side(was: object, theirs: object, mine: object) -> bool:
-    """Whether three lists have the same items, so that each can be merged for itself."""
-    if not (isinstance(was, list) and isinstance(theirs, list) and isinstance(mine, list)):
+def _by_set(path: str, *lists: list[Any]) -> bool:
+    """Whether three lists are sets of names or numbers: none twice, and their order says nothing."""
+    if path.rpartition(".")[2] in _IN_ORDER:
         return False
+    return all(
+        all(type(one) in (str, int) for one in items) and len(set(items)) == len(items)
+        for items in lists
+    )
+
+
+def _key_of(*lists: list[Any]) -> str:
+    """The member that names each item of three lists; empty where none does."""
+    if not all(isinstance(one, dict) for items in lists for one in items):
+        return ""
+    return next((key for key in _KEYS if all(_names(key, items) for items in lists)), "")
+
+
+def _names(key: str, items: list[dict[str, Any]]) -> bool:
+    named = [one.get(key) for one in items]
+    return all(isinstance(name, str) for name in named) and len(set(named)) == len(named)
+
+
+def _side_by_side(*lists: list[Any]) -> bool:
+    """Whether three lists have the same items, so that each can be merged for itself."""
+    was, theirs, mine = lists
     every = [*was, *theirs, *mine]
     return len(was) == len(theirs) == len(mine) and all(isinstance(one, dict) for one in every)
 

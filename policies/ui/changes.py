@@ -24,7 +24,7 @@ from policies.bundles.rules import Need, organisation
 from policies.changes import access, compare, publishing, replays, words
 from policies.changes.checks import ANALYSIS, TESTS, TITLES
 from policies.changes.models import APPROVAL, DRAFT, OPEN, SCHEDULED, ChangeRequest, Edit
-from policies.changes.read import Standing, after_of, conflicts, edits_of, standing
+from policies.changes.read import Standing, after_of, conflicts, standing
 from policies.changes.texts import document_of, named
 from policies.documents.document import Document, Identity
 from policies.documents.kinds import KINDS as DOCUMENT_KINDS
@@ -140,14 +140,14 @@ def changes(request: HttpRequest) -> HttpResponse:
 def change(request: HttpRequest, change: UUID) -> HttpResponse:
     """`/change-requests/<id>/`: what it changes, in words and line by line, and how far it is."""
     principal = principal_of(request)
-    row = access.get(principal, change)
-    context = shown(principal, row) | {"side": request.GET.get("view") == "side"}
+    row, edits = access.get_with_edits(principal, change)
+    context = shown(principal, row, edits) | {"side": request.GET.get("view") == "side"}
     return render(request, "policies/change.html", context)
 
 
-def shown(principal: Principal, row: ChangeRequest) -> dict[str, Any]:
+def shown(principal: Principal, row: ChangeRequest, edits: Sequence[Edit]) -> dict[str, Any]:
     """Everything that the page of one change request shows."""
-    base, edits = published_documents(), edits_of(row)
+    base = published_documents()
     known, active = people()
     found = standing(base, row, edits, members=active)
     clashes = set(conflicts(base, row, edits)) if row.open else set()

@@ -1,5 +1,7 @@
 """Three texts of one document become one: each side's fields stand, clashes are shown, and the author's words are kept."""
 
+import re
+
 import pytest
 
 from policies.changes.merge import Clash, merge
@@ -66,14 +68,81 @@ def test_types_count() -> None:
     assert [(c.theirs, c.mine) for c in found.open] == [("1", "true")]
 
 
-def test_lists_clash_as_a_whole_and_items_of_the_same_rows_merge() -> None:
-    was = "kind: A\nspec:\n  tiers:\n    - {m: a, w: 1}\n    - {m: b, w: 2}\n  names: [x]\n"
+def test_lists_in_an_order_clash_as_a_whole_and_items_of_the_same_rows_merge() -> None:
+    was = "kind: A\nspec:\n  tiers:\n    - {m: a, w: 1}\n    - {m: b, w: 2}\n  models: [x]\n"
     theirs = was.replace("w: 1", "w: 9").replace("[x]", "[x, y]")
     found = merge(was, theirs, was.replace("w: 2", "w: 8").replace("[x]", "[z]"))
-    assert [c.path for c in found.open] == ["spec.names"]
+    assert [c.path for c in found.open] == ["spec.models"]
     assert found.taken == ("spec.tiers[0]",)
     assert found.text is not None
-    assert "- {m: a, w: 9}\n    - {m: b, w: 8}" in found.text
+    assert "    - {m: a, w: 9}\n    - {m: b, w: 8}\n  models: [z]\n" in found.text
+    # rows that came or went have no names: nobody knows which is which
+    longer = was.replace("  models", "    - {m: c, w: 3}\n  models")
+    found = merge(was, longer, was.replace("w: 2", "w: 8"))
+    assert [c.path for c in found.open] == ["spec.tiers"]
+
+
+PRICED = """\
+kind: Model
+spec:
+  prices:
+    - {from: 2026-01-01, currency: EUR, inputPerMillion: "1"}
+    - {from: 2026-06-01, currency: EUR, inputPerMillion: "2"}
+"""
+
+
+def test_items_that_a_member_names_merge_one_by_one() -> None:
+    theirs = (
+        PRICED.replace('"1"', '"9"')
+        + '    - {from: 2027-01-01, currency: EUR, inputPerMillion: "3"}\n'
+    )
+    mine = (
+        PRICED.replace('"2"', '"8"')
+        + '    - {from: 2027-02-01, currency: EUR, inputPerMillion: "4"}\n'
+    )
+    found = merge(PRICED, theirs, mine)
+    assert found.open == ()
+    assert found.taken == (
+        "spec.prices[from=2026-01-01]",
+        "spec.prices[from=2027-01-01]",
+    )
+    assert found.text is not None
+    assert re.findall(r"from: \W?([\d-]+).*?PerMillion: \W(\d)", found.text, re.DOTALL) == [
+        ("2026-01-01", "9"), ("2026-06-01", "8"), ("2027-02-01", "4"), ("2027-01-01", "3"),
+    ]  # fmt: skip
+
+
+def test_an_item_that_one_took_away_and_the_other_changed_is_a_clash() -> None:
+    theirs = PRICED.replace('    - {from: 2026-06-01, currency: EUR, inputPerMillion: "2"}\n', "")
+    mine = PRICED.replace('"2"', '"8"')
+    found = merge(PRICED, theirs, mine)
+    (clash,) = found.open
+    assert (clash.path, clash.theirs) == ("spec.prices[from=2026-06-01]", "")
+    assert clash.mine == "{from: '2026-06-01', currency: EUR, inputPerMillion: '8'}"
+    assert merge(PRICED, theirs, mine, {clash.path: "theirs"}).text == theirs
+    # the same item, added twice with other figures
+    row = '    - {from: 2027-01-01, currency: EUR, inputPerMillion: "%s"}\n'
+    found = merge(PRICED, PRICED + row % 3, PRICED + row % 4)
+    assert [(c.path, c.theirs, c.mine) for c in found.open] == [
+        ("spec.prices[from=2027-01-01].inputPerMillion", "'3'", "'4'"),
+    ]
+    # what one took away and the other left alone is gone, and a name that stands twice names nothing
+    gone = merge(PRICED, theirs, PRICED.replace('"1"', '"7"'))
+    assert (gone.open, gone.text) == ((), theirs.replace('"1"', '"7"'))
+    twice = PRICED.replace("2026-06-01", "2026-01-01")
+    found = merge(twice, theirs, twice.replace('"2"', '"8"'))
+    assert [c.path for c in found.open] == ["spec.prices"]
+
+
+def test_names_without_an_order_are_a_set() -> None:
+    was = "kind: A\nspec:\n  redact: [card, email, iban]\n  alerts: [50, 80]\n"
+    theirs = was.replace("[card, email, iban]", "[card, email, phone]").replace(
+        "50, 80", "50, 80, 95"
+    )
+    mine = was.replace("[card, email, iban]", "[iban, card]").replace("50, 80", "60, 80")
+    found = merge(was, theirs, mine)
+    assert (found.open, found.taken) == ((), ("spec.redact", "spec.alerts"))
+    assert found.text == "kind: A\nspec:\n  redact: [card, phone]\n  alerts: [60, 80, 95]\n"
 
 
 def test_one_list_that_only_they_made_longer() -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from policies.changes import publishing, scheduling, shadows
@@ -147,5 +149,10 @@ def test_a_shadow_is_begun_shown_and_stopped(world: World) -> None:
     said = words(tariq.get(page(row)))
     assert "1 of 1 call would be different: 1 denied, 0 held" in said
     assert f"/calls/call_{call.hex}/" in tariq.get(page(row)).content.decode()
+    # of the fifteen one is kept for who also reviews, and is told how many cases wait
+    cleo = Pages(world.cleo)
+    with CaptureQueriesContext(connection) as queries:
+        assert "Shadow" in words(cleo.get(page(row)))
+    assert len(queries) <= 14
     assert "Stopped. What it found stays." in words(tariq.post(f"{page(row)}stop-shadow/"))
     assert "stopped" in words(tariq.get(page(row)))
