@@ -51,9 +51,10 @@ class Breaking(Approving):
 
 
 class Reviewing(Said):
-    """What another says of it. `taken back` opens the change request that does."""
+    """What another says of it. `taken back` opens the change request that does; `atOnce` approves that with the same click."""
 
     verdict = serializers.ChoiceField(choices=VERDICTS)
+    atOnce = serializers.BooleanField(default=False)  # noqa: N815 - the API's spelling
 
 
 class Schedule(Act):
@@ -106,15 +107,17 @@ class ReviewGlass(Act):
         parameters=[KEY],
     )
     def post(self, request: Request, change: UUID) -> Response:
-        """Confirm it, or hand in the change request that takes it back."""
+        """Confirm it, hand in the change request that takes it back, or revert it at once where one approval is enough."""
         asked = Reviewing(data=request.data)
         asked.is_valid(raise_exception=True)
         said = asked.validated_data
-        return self.done(
-            request,
-            change,
-            lambda: glass.review(self.principal, change, said["verdict"], said["reason"]),
-        )
+
+        def work() -> object:
+            if said["atOnce"] and said["verdict"] == "taken back":
+                return glass.revert(self.principal, change, said["reason"])
+            return glass.review(self.principal, change, said["verdict"], said["reason"])
+
+        return self.done(request, change, work)
 
 
 class Rebase(Act):

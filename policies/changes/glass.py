@@ -11,16 +11,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
-from controlplane.kernel.principal import Principal
+from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, MandateError, NotFound
+from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.publish import Candidate
 from policies.bundles.read import Published, published_documents
 from policies.bundles.rules import single_operator
 from policies.changes import access
-from policies.changes.bound import UNSEEN, Seen, require_seen, require_whole
+from policies.changes.bound import UNSEEN, Seen, replay_digest, require_seen, require_whole
 from policies.changes.commands import NewChange, entry, locked, require_state
 from policies.changes.models import APPROVAL, PUBLISHED, ChangeRequest, Edit, Glass
-from policies.changes.publishing import propose, publish_with, roles_of
+from policies.changes.publishing import approve, propose, publish_with, roles_of
 from policies.changes.read import edits_of, moved, standing, touched
 from policies.changes.refusals import EditedMeanwhile, WrongState
 from policies.changes.tightening import loosens
@@ -29,6 +29,10 @@ from policies.order.lock import mandate_now
 
 Verdict = Literal["confirmed", "taken back"]
 _LONGEST = 2000
+RESTORER = Principal(
+    kind="job", id="changes", name="the system", roles={ORGANISATION: frozenset({"author"})}
+)
+"""Who brings back what stood there before: it writes nothing that was not approved once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,43 @@ def break_glass(
     return publish_with(row, edits, principal, consent, alone=True)
 
 
+def revert(
+    principal: Principal, change: UUID, note: str
+) -> tuple[Glass, ChangeRequest, MandateError | None]:
+    """Take back at once what another published alone: a new revision with the content before, by one click of a reviewer.
+
+    The change request that does so is the system's, since nobody writes anything new; the click is its approval and counts as
+    any other. Where more is needed (a second person, a replay) it waits with the reason, which is returned.
+
+    Raises as `review`, InvalidRequest without a note, Conflict where the documents were published again since.
+    """
+    if not note.strip():
+        raise InvalidRequest("say why it is taken back: it is kept in the log")
+    row = access.get(principal, change)
+    _require_untouched(published_documents(), edits_of(row))
+    found, back = review(principal, change, "taken back", note, by=RESTORER)
+    assert back is not None  # noqa: S101 - what is taken back has its change request
+    if back.state != APPROVAL:
+        return found, back, None
+    try:
+        # INVARIANT: taking back is judged like any other: a click is one approval, of these texts over this base
+        done = approve(
+            principal, back.id, reason=note, seen=Seen(back.base, back.digest, replay_digest(back))
+        )
+    except (Forbidden, Conflict) as error:
+        return found, back, error
+    return found, done, None
+
+
 def review(
-    principal: Principal, change: UUID, verdict: Verdict, note: str = ""
+    principal: Principal,
+    change: UUID,
+    verdict: Verdict,
+    note: str = "",
+    *,
+    by: Principal | None = None,
 ) -> tuple[Glass, ChangeRequest | None]:
-    """Look at what another published alone: confirm it, or open the change request that takes it back.
+    """Look at what another published alone: confirm it, or open the change request that takes it back, written `by`.
 
     Raises NotFound, OwnGlass for who did it, Forbidden for who could not have approved it, Conflict when it was reviewed.
     """
@@ -126,7 +163,7 @@ def review(
     access.require_glass_review(principal, found, needs, roles_of(principal, base, row.tenant))
     if found.verdict:
         raise WrongState(f"this was reviewed already: {found.verdict}")
-    opened = _take_back(principal, row, edits, note) if verdict == "taken back" else None
+    opened = _take_back(by or principal, row, edits, note) if verdict == "taken back" else None
     at = mandate_now()
     with transaction.atomic():
         # INVARIANT: one review, by another
@@ -159,6 +196,16 @@ def _require(
     roles = access.require_glass(principal, base, row.tenant)
     access.require_tightening(loosens(touched(base.documents, edits)))
     return roles
+
+
+def _require_untouched(base: Published, edits: Sequence[Edit]) -> None:
+    """Raises Conflict where what was published alone is not what stands there now."""
+    for edit in edits:
+        stands = base.rows.get(edit.identity)
+        if (stands.source if stands else "") != edit.source:
+            raise Conflict(
+                f"{' '.join(filter(None, edit.identity))} was published again since; take it back by a change request"
+            )
 
 
 def _take_back(

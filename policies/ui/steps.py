@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from audit.ui.request import principal_of
-from controlplane.kernel.errors import InvalidRequest, MandateError, NotFound
+from controlplane.kernel.errors import Conflict, InvalidRequest, MandateError, NotFound
 from controlplane.kernel.principal import Principal
 from policies.changes import access, commands, glass, publishing, rebasing, scheduling, shadows
 from policies.changes.bound import Seen
-from policies.changes.models import ChangeRequest
+from policies.changes.models import PUBLISHED, ChangeRequest
 from policies.documents.document import Identity
 from policies.documents.problems import InvalidDocuments
 from policies.ui.people import sentence
@@ -115,6 +115,14 @@ def _review(verdict: glass.Verdict) -> Work:
     return work
 
 
+def _revert(principal: Principal, row: ChangeRequest, posted: Posted) -> ChangeRequest:
+    _, back, waits = glass.revert(principal, row.id, _text(posted, "reason"))
+    if back.state != PUBLISHED:
+        why = waits.message if waits else "another must approve it too"
+        raise Conflict(f"the change request that takes it back is handed in, and waits: {why}")
+    return row
+
+
 _STEPS: Mapping[str, tuple[Work, str]] = {
     "submit": (
         lambda principal, row, _: publishing.submit(principal, row.id),
@@ -150,5 +158,6 @@ _STEPS: Mapping[str, tuple[Work, str]] = {
     "stop-shadow": (_stop_shadow, "Stopped. What it found stays."),
     "break-glass": (_break, "Published by you alone."),
     "confirm-glass": (_review("confirmed"), "Confirmed. The flag is off."),
+    "revert-glass": (_revert, "Reverted: what stood there before is in force again."),
     "take-back": (_review("taken back"), "A change request that takes it back is handed in."),
 }

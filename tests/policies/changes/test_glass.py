@@ -201,3 +201,59 @@ def test_taking_it_back_is_a_change_that_others_approve(world: World) -> None:
     ]
     assert code_of(lambda: publishing.approve(world.cleo, back.id)) == "own_change"
     assert publishing.approve(world.dora, back.id).state == "published"
+
+
+def test_a_reviewer_reverts_it_with_one_click_which_counts_as_one_approval(world: World) -> None:
+    raised = soft(world, "old")
+    force(raised.replace("soft", "advisory"))
+    row = handed(world, soft(world), raised)
+    glass.break_glass(world.ada, row.id, WHY)
+    revision = control().revision
+    found, back, waits = glass.revert(world.dora, row.id, "it stops the claims desk")
+    assert (found.verdict, found.undone_by, back.state, waits) == ("taken back", back.id, "published", None)  # fmt: skip
+    assert (control().revision, back.published_revision, back.flagged) == (revision + 1, revision + 1, False)  # fmt: skip
+    rows = published_documents().rows
+    assert ("Permission", world.tenant, "f") not in rows
+    assert rows["Permission", world.tenant, "old"].source == raised.replace("soft", "advisory")
+    told = entries(back.subject)
+    assert [(e["kind"], e["actor"]) for e in told if e["kind"] in ("change.opened", "change.approved")][-1] == (
+        "change.approved", world.dora.actor,
+    )  # fmt: skip
+    assert back.author == "job:changes"
+    (reviewed,) = entries(row.subject, "change.glass-reviewed")
+    assert (reviewed["actor"], reviewed["data"]["reason"]) == (world.dora.actor, "it stops the claims desk")  # fmt: skip
+
+
+def test_a_revert_needs_another_and_a_reason_and_the_texts_as_they_were_published(
+    world: World,
+) -> None:
+    row = handed(world)
+    glass.break_glass(world.ada, row.id, WHY)
+
+    def tried(who: Principal, note: str = "too much") -> tuple[str, int, str]:
+        code = code_of(lambda: glass.revert(who, row.id, note))
+        return code, control().revision, Glass.objects.get(change=row).verdict
+
+    at = control().revision
+    assert tried(world.ada) == ("own_break_glass", at, "")
+    assert tried(world.finn) == ("role_missing", at, "")
+    assert tried(world.mallory) == ("not_found", at, "")
+    assert tried(world.dora, " ") == ("invalid_request", at, "")
+    force(soft(world).replace("soft", "advisory"))
+    assert tried(world.dora) == ("conflict", at + 1, "")
+
+
+def test_where_one_approval_is_not_enough_the_revert_waits_for_the_other(world: World) -> None:
+    force(FOUR_EYES + "  approvals: {default: {count: 2, roles: [approver]}}\n")
+    row = handed(world)
+    glass.break_glass(world.ada, row.id, WHY)
+    at = control().revision
+    found, back, waits = glass.revert(world.dora, row.id, "too much")
+    assert (found.verdict, back.state, waits, control().revision) == (
+        "taken back",
+        "approval",
+        None,
+        at,
+    )
+    assert [one.actor for one in back.approvals.all()] == [world.dora.actor]
+    assert publishing.approve(world.cleo, back.id).state == "published"
