@@ -46,6 +46,7 @@ class PlanItem(Identity):
     says = serializers.ListField(child=serializers.CharField())
     touches = serializers.CharField()
     owner = serializers.ChoiceField(choices=ORIGINS, allow_blank=True)
+    drift = serializers.CharField(allow_blank=True)
     diff = serializers.CharField(allow_blank=True)
 
 

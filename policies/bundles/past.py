@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from policies.bundles.models import Document
+from policies.bundles.ownership import digest_of
 from policies.documents.document import Identity
 
 
@@ -22,6 +23,7 @@ class Version:
     source: str
 
 
+_LOOKED_AT = 200
 _WHAT = {"+": "created", "~": "changed", "-": "deleted"}
 
 
@@ -51,6 +53,15 @@ def some_at(revision: int, wanted: Collection[Identity]) -> dict[Identity, str]:
         if row is not None and row[0] != "-":
             found[kind, tenant, name] = row[1]
     return found
+
+
+def with_digest(identity: Identity, digest: str) -> str | None:
+    """The newest text of a document that has this digest; None where none of its versions does."""
+    kind, tenant, name = identity
+    past: Any = Document.history
+    rows = past.filter(kind=kind, tenant=tenant, name=name).order_by("-history_id")
+    texts = rows.values_list("source", flat=True)[:_LOOKED_AT]
+    return next((text for text in texts if digest_of(text) == digest), None)
 
 
 def number_at(identity: Identity, revision: int) -> int | None:

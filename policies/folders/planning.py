@@ -187,6 +187,7 @@ def _items(laid: Laid) -> Iterator[Json]:
             "says": list(told.sentences),
             "touches": told.touches,
             "owner": _owner(laid, identity),
+            "drift": _drift(laid, identity),
             "diff": compare.text(
                 old.source if old else None, new.source if new else None, file_of(identity)
             ),
@@ -199,6 +200,12 @@ def _owner(laid: Laid, identity: Identity) -> str:
     if row is None:
         return ""
     return ownership.CONSOLE if ownership.of_console(row) else ownership.GIT * (row.origin == "git")
+
+
+def _drift(laid: Laid, identity: Identity) -> str:
+    """Where Git had it, where what is published is something else since; nothing where only the folder moved."""
+    row = laid.base.rows.get(identity)
+    return ownership.place_of(row.place).short if row and ownership.drifted(row) else ""
 
 
 def needs_of(laid: Laid) -> Sequence[Need]:

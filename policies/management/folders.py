@@ -152,6 +152,8 @@ def _item_lines(item: Json) -> Iterator[str]:
     yield f"    touches: {item['touches']}"
     if item["owner"] == "console":
         yield "    the console wrote it: apply needs --take"
+    if item["drift"]:
+        yield f"    published was changed since Git had it at {item['drift']}"
     if item["file"]:
         yield f"    {item['file']}:{item['line']}"
 
@@ -169,7 +171,14 @@ def diff(work: Work) -> None:
             work.say(f"    {line}")
     for item in gone:
         work.say(f"- {named(item)}: published from Git, not in {work.options['dir']}")
-    drift = [item for item in published["items"] if item["drift"]]
+    # what the folder says counts, not what it once said: where it says what is published, nothing drifted
+    moved = {(i["kind"], i["tenant"], i["name"]) for i in found["items"]}
+    drift = [
+        item
+        for item in published["items"]
+        if item["drift"]
+        and ((one := (item["kind"], item["tenant"], item["name"])) in moved or one not in kept)
+    ]
     for item in drift:
         at = f"{item['path']}:{item['line']} of {item['commit'] or 'the folder'}"
         work.say(f"! {named(item)}: differs from Git at {at}")

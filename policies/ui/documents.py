@@ -25,7 +25,7 @@ from policies.changes import access as changes
 from policies.changes.texts import named
 from policies.documents.document import Identity
 from policies.ui.analysis import published_findings
-from policies.ui.owning import keeping_of
+from policies.ui.owning import drift_patch, keeping_of
 from policies.ui.people import names, person
 
 NO_TENANT = "-"
@@ -131,6 +131,7 @@ def document(request: HttpRequest, kind: str, tenant: str, name: str) -> HttpRes
         "uses": _uses(principal, published(), (kind, place, name)),
         "may_propose": changes.may_draft(principal, place),
         "keeping": keeping_of(head) if head else None,
+        "drift_patch": drift_patch(head) if head else "",
         "may_keep": access.may_keep(principal, place),
         "at": (kind, tenant, name),
     }

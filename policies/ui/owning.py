@@ -12,6 +12,7 @@ from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict
 from policies.bundles import access, ownership, owning
 from policies.bundles.models import Document
+from policies.bundles.past import with_digest
 from policies.bundles.published import published
 from policies.bundles.read import heads
 from policies.documents.document import Identity
@@ -45,6 +46,15 @@ def keeping_of(head: Document) -> Keeping:
         url=link(place.repository, place.commit, place.path, place.line),
         commit=place.commit[:10],
     )
+
+
+def drift_patch(head: Document) -> str:
+    """What would bring Git to what is published; empty where nothing differs, or nobody knows any more what Git had."""
+    if not ownership.drifted(head):
+        return ""
+    place = ownership.place_of(head.place)
+    theirs = with_digest((head.kind, head.tenant, head.name), place.digest)
+    return patch(place, theirs, head.source) if theirs is not None else ""
 
 
 def kept(identity: Identity | None) -> Keeping | None:

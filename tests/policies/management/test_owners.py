@@ -142,6 +142,17 @@ def test_a_folder_does_not_go_over_the_console_in_silence(alone: World, reposito
         f"! Permission {alone.tenant}/p: differs from Git at policy/rules.yaml:2 of {place.commit}"
         in drift.said.splitlines()
     )
+    assert (
+        f"    published was changed since Git had it at {place.short}"
+        in run("policy", "plan", str(repository)).said.splitlines()
+    )
+    # once the folder says the same, nothing drifted, whatever was noted at the last apply
+    path = repository / "rules.yaml"
+    behind = path.read_text(encoding="utf-8")
+    path.write_text(behind.replace("'true'", "'request.stream'", 1), encoding="utf-8")
+    level = run("policy", "diff", str(repository), "--tenant", alone.tenant, "--exit-code")
+    assert (level.code, "no difference" in level.said, "! " in level.said) == (0, True, False)
+    path.write_text(behind, encoding="utf-8")
     before, changes = control(), ChangeRequest.objects.count()
     refused = run("policy", "apply", str(repository))
     assert (refused.code, refused.complained) == (

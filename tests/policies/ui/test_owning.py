@@ -92,7 +92,10 @@ def test_taking_over_hands_it_to_the_console_and_drift_shows(kept: World) -> Non
     after = permission("p", kept.tenant, "request.stream")
     edits = Edits(actor="cli:test", origin="console", change="ab" * 16, put=parse_text(after))
     publish(edits, lambda *_: None)
-    assert "differs from Git at commit 1a2b3c4d5e" in words(Pages(kept.cleo).get(at(kept)))
+    said = words(Pages(kept.cleo).get(at(kept)))
+    assert "differs from Git at commit 1a2b3c4d5e" in said
+    assert "What Git lacks, as a patch--- a/policy/p.yaml +++ b/policy/p.yaml @@" in said
+    assert "- when: 'true' + when: 'request.stream'" in said
     listed = words(Pages(kept.cleo).get(f"/documents/?tenant={kept.tenant}"))
     assert "differs from Git at 1a2b3c4d5e" in listed
 
