@@ -1,0 +1,191 @@
+"""A thousand random small ledgers: overview, report, statement, postings and entries say the same, to the nano."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.db.models import Q
+
+from audit.log.entry import build
+from controlplane.kernel.ids import IdSource
+from routing.calls.models import Call
+from routing.closing import figures
+from routing.ledger.models import Posting
+from routing.reports.report import Question, chart_of, report
+from routing.reports.spans import Span
+from routing.reports.spend import daily, totals
+from tests.routing.reports.made import Ledger, Tried
+
+LEDGERS = 1_000
+STATED = 4
+"""Of every so many ledgers the statement is made: two queries each, for which a CI machine has no time a thousand times."""
+MODELS = (("gpt-mini", "openai"), ("claude-large", "anthropic"), ("llama-small", "own"))
+ENDED = ("succeeded", "failed", "reconciled")
+AMOUNTS = (0, 1, 2, 999_999_999, 1_000_000_001, 7_000_000_000_000_003)
+BERLIN = ZoneInfo("Europe/Berlin")
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class Sums:
+    """What was written, added up by hand."""
+
+    tenants: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    teams: Counter[tuple[str, str]] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+
+
+def tries(r: Random, tenant: str, team: str, sums: Sums) -> Iterator[Tried]:
+    """None to three attempts; only the last one may still be unknown, and it has cost nothing yet."""
+    for left in reversed(range(r.choice((0, 1, 1, 1, 2, 3)))):
+        model, provider = r.choice(MODELS)
+        if left == 0 and r.random() < 0.1:
+            yield Tried(0, model, provider, state="unknown")
+            sums.held[tenant] += 1
+            continue
+        nano, overrun = r.choice(AMOUNTS), r.choice((0, 0, 0, 1, 500_000_000))
+        yield Tried(nano, model, provider, overrun, r.choice(ENDED))
+        sums.tenants[tenant] += nano + overrun
+        sums.models[model] += nano + overrun
+        sums.teams[tenant, team] += nano + overrun
+
+
+def written(r: Random) -> tuple[Ledger, Sums]:
+    """Every ledger is a tenant; each of its calls is admitted within five days of the base."""
+    made, sums = Ledger(), Sums()
+    for number in range(LEDGERS):
+        tenant = f"same-{number:04}"
+        for _ in range(r.randrange(1, 4)):
+            team = r.choice(("claims", "underwriting"))
+            tried = tuple(tries(r, tenant, team, sums))
+            after = timedelta(seconds=r.randrange(5 * 86_400))
+            made.call(*tried, after=after, tenant=tenant, team=team)
+    made.write()
+    _post(made)
+    _append(made)
+    return made, sums
+
+
+def _post(made: Ledger) -> None:
+    """The posting of each ended attempt, as the ledger writes it in the same transaction."""
+    rows = [
+        Posting(
+            call=one.call_id,
+            attempt=one.no,
+            posted_at=made.at,
+            posted_nano=one.posted_nano,
+            overrun_nano=one.overrun_nano,
+            kind=one.state,
+            basis="reported",
+        )
+        for one in made.attempts
+        if one.state in ENDED
+    ]
+    Posting.objects.bulk_create(rows, batch_size=2000)
+
+
+def _append(made: Ledger) -> None:
+    """The entry of each ended attempt, with its amount as the worker says it."""
+    by_call, ids = {call.id: call for call in made.calls}, IdSource()
+    rows = []
+    for one in made.attempts:
+        if one.state not in ENDED:
+            continue
+        call = by_call[one.call_id]
+        data = {"no": one.no, "amount": str(one.posted_nano + one.overrun_nano)}
+        kind = f"attempt.{one.state}"
+        entry = build(
+            kind, id=ids.new(), at=made.at, actor="worker:x", tenant=call.tenant, call=call.id, data=data,
+        )  # fmt: skip
+        rows.append((entry.id, kind, call.id, call.tenant, entry.body))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(audit_append(t.id, t.kind, t.call, t.tenant, t.body)) FROM "
+            "unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::bytea[]) AS t (id, kind, call, tenant, body)",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def entries() -> Counter[str]:
+    """What the log says, by tenant."""
+    found: Counter[str] = Counter()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tenant, body FROM audit_entry WHERE tenant LIKE 'same-%%' AND kind LIKE 'attempt.%%'"
+        )
+        for tenant, body in cursor.fetchall():
+            found[tenant] += int(json.loads(bytes(body))["data"]["amount"])
+    return found
+
+
+def postings(calls: dict[UUID, str]) -> Counter[str]:
+    """What the ledger posted, by tenant."""
+    found: Counter[str] = Counter()
+    rows = Posting.objects.filter(
+        call__in=Call.objects.filter(tenant__startswith="same-").values("id")
+    )
+    for call, posted, overrun in rows.values_list("call", "posted_nano", "overrun_nano"):
+        found[calls[call]] += posted + overrun
+    return found
+
+
+def reported(span: Span, by: str) -> Counter[str]:
+    """What the report says, by one dimension."""
+    told = report(Question(Q(tenant__startswith="same-"), span, None, by))
+    found = Counter(
+        {"/".join(line.name): line.spent_nano for line in told.lines if line.spent_nano}
+    )
+    assert told.total.spent_nano == sum(found.values())
+    return found
+
+
+def without_zero(sums: Counter[str]) -> Counter[str]:
+    return +sums
+
+
+def stated(month: figures.Month) -> tuple[int, int]:
+    """What the statement of a tenant says: what was spent, and how many attempts are held."""
+    at = figures.cut(month)
+    return sum(line.spent_nano for line in figures.lines(month, at)), len(at.held)
+
+
+def by_days(month: figures.Month) -> tuple[int, int]:
+    """What it says day by day, and how many attempts are not posted as they say themselves."""
+    told = figures.days(month, figures.cut(month), "Europe/Berlin")
+    return sum(line.spent_nano for _, line in told), figures.unposted(month)
+
+
+def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
+    r = Random(20)  # noqa: S311 - draws of a test
+    made, sums = written(r)
+    starts = made.at.replace(day=1, hour=0)
+    until = (starts + timedelta(days=40)).replace(day=1)
+    span = Span(starts, until, BERLIN)
+    whole = sum(sums.tenants.values())
+    wanted = without_zero(sums.tenants)
+
+    overview = totals(Call.objects.filter(tenant__startswith="same-"), Call.objects.all())
+    assert (overview.spent_nano, overview.calls) == (whole, len(made.calls))
+    drawn = daily(Q(tenant__startswith="same-"), starts, until, BERLIN)
+    assert sum(drawn.total(day) for day in drawn.days) == whole
+
+    assert reported(span, "tenant") == wanted
+    assert reported(span, "model") == without_zero(sums.models)
+    _, chart = chart_of(Question(Q(tenant__startswith="same-"), span, None, "provider"))
+    assert sum(chart.values()) == whole
+    assert entries() == sums.tenants
+    assert without_zero(postings({call.id: call.tenant for call in made.calls})) == wanted
+    for number in range(0, LEDGERS, STATED):
+        tenant = f"same-{number:04}"
+        month = figures.Month(tenant, starts, until)
+        assert stated(month) == (sums.tenants[tenant], sums.held[tenant])
+        if number % 100 == 0:
+            assert by_days(month) == (sums.tenants[tenant], 0)
