@@ -97,7 +97,8 @@ class Client:
         if r.random() < 0.1:
             return  # the process forgets it: the sweep finds it with a live worker, or at its death
         await asyncio.sleep(r.random() * 0.02)
-        bill = r.randrange(600)
+        # up to half as much again as was held, and now and then ten times that
+        bill = r.randrange(600) if r.random() > 0.005 else 6_000
         if r.random() < 0.2:
             await self._settle(call, no, worker, bill)
             if await self._start(call, no + 1, worker, fresh=False):
