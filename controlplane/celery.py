@@ -94,6 +94,12 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 55},
         },
+        "check-ledger": {"task": "routing.check_ledger", "schedule": crontab(minute="13")},
+        "check-whole-ledger": {
+            "task": "routing.check_ledger",
+            "schedule": crontab(minute="47", hour="2"),
+            "kwargs": {"whole": True},
+        },
         "late-usage": {"task": "routing.propose_late", "schedule": crontab(minute="7")},
         "reviews-overdue": {
             "task": "routing.act_on_overdue",

@@ -28,6 +28,7 @@ from routing.notifications.forgetting import forget
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
 from routing.reconcile import corrections
+from routing.reconcile.checking import check_ledger
 from routing.reports.past import Past
 from routing.retention.keeping import keep
 from routing.reviews import clock
@@ -57,6 +58,12 @@ def correct_prices() -> int:
     """Propose what attempts cost otherwise since a price was corrected backwards; how many were new."""
     done = corrections.look_if_changed()
     return done.proposed if done else 0
+
+
+@shared_task(name="routing.check_ledger", ignore_result=True)
+def ledger_checked(*, whole: bool = False) -> int:
+    """Compare the ledger with its attempts, postings and entries; how many findings."""
+    return len(check_ledger(whole=whole).findings)
 
 
 @shared_task(name="routing.expire_idempotency", ignore_result=True)

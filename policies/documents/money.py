@@ -90,6 +90,7 @@ EVENTS: Final = (
     "key.expiring",
     "key.revoked",
     "log.failed",
+    "ledger.failed",
     "model.unavailable",
     "model.sunset",
     "budget.alert",

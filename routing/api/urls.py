@@ -7,6 +7,7 @@ from routing.api import (
     evidence,
     exports,
     notifications,
+    reconcile,
     reports,
     retention,
     reviews,
@@ -40,6 +41,9 @@ urlpatterns = [
         exports.DownloadExport.as_view(),
         name="api-export-download",
     ),
+    path("invoices/", reconcile.Invoices.as_view(), name="api-invoices"),
+    path("invoices/<uuid:invoice>/", reconcile.OneInvoice.as_view(), name="api-invoice"),
+    path("ledger/", reconcile.Ledger.as_view(), name="api-ledger"),
     path("statements/", statements.Statements.as_view(), name="api-statements"),
     path("statements/<uuid:statement>/", statements.OneStatement.as_view(), name="api-statement"),
     path(

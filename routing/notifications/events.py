@@ -116,6 +116,14 @@ def _verified(entry: Entry) -> Told | None:
     return "log.failed", "The audit log does not verify", "/log/", facts
 
 
+def _ledger(entry: Entry) -> Told | None:
+    data = entry["data"]
+    if data["ok"]:
+        return None
+    title = "The ledger is not what its attempts and entries say"
+    return "ledger.failed", title, "/reports/reconcile/", {"findings": str(data["findings"])}
+
+
 def _budget(entry: Entry) -> Told:
     data = entry["data"]
     facts = {name: str(data[name]) for name in ("budget", "percent", "spent", "limit", "currency")}
@@ -152,6 +160,7 @@ _TOLD: Mapping[str, Callable[[Entry], Told | None]] = {
     "stop.lifted": _stop("stop.lifted", "A stop was lifted"),
     "key.revoked": _revoked,
     "log.verified": _verified,
+    "ledger.checked": _ledger,
     "budget.alert": _budget,
     "budget.overrun": _overrun,
 }

@@ -12,6 +12,7 @@ from routing.closing.commands import propose_adjustments
 from routing.closing.models import Adjustment, Statement
 from routing.exports import commands as exports
 from routing.exports.asks import Ask
+from routing.reconcile.models import Invoice
 
 _BODY = (
     b'{"accrued":[],"adjustments":[],"budgets":[],"currency":"EUR","lines":[],"log":{"size":0},'
@@ -20,7 +21,7 @@ _BODY = (
 
 
 def makers(tess: Principal, tenant: str) -> dict[str, Callable[[], str]]:
-    """{statement} and {export} stay; {adjustment} is made anew, {fresh} is a reference that nobody used."""
+    """{statement}, {invoice} and {export} stay; {adjustment} is made anew, {fresh} is a reference that nobody used."""
 
     def adjustment() -> str:
         wanted = Proposal(
@@ -47,9 +48,27 @@ def makers(tess: Principal, tenant: str) -> dict[str, Callable[[], str]]:
         body=_BODY,
     )
     row.save(force_insert=True)
+    invoice = Invoice(
+        id=new_id(),
+        entry=new_id(),
+        imported_at=mandate_now(),
+        first="2026-10-01",
+        last="2026-10-31",
+        billed_nano=2,
+        ledger_nano=1,
+        tenant=tenant,
+        provider="vendor",
+        form="csv",
+        name="october.csv",
+        digest=secrets.token_hex(32),
+        imported_by="member:x@acme.example",
+        lines=[],
+    )
+    invoice.save(force_insert=True)
     asked = exports.begin(tess, Ask(what="calls", tenant=tenant, first="2026-11"))
     return {
         "statement": lambda: str(row.pk),
+        "invoice": lambda: str(invoice.pk),
         "export": lambda: str(asked.pk),
         "adjustment": adjustment,
         "fresh": lambda: secrets.token_hex(6),

@@ -50,6 +50,7 @@ TABLE = [
     (entry("stop.lifted", "stop:5", scope={"kind": "everything", "tenant": "", "name": ""}), "stop.lifted", "A stop was lifted: everything", "/stops/", {"stop": "5", "scope": "everything"}),
     (entry("key.revoked", "key:ab12cd34", team="claims", reason="SECRET WORDS"), "key.revoked", "The API key ab12cd34 of the team claims was revoked", "/keys/", {"key": "ab12cd34", "team": "claims"}),
     (entry("log.verified", ok=False, size=7, findings=1), "log.failed", "The audit log does not verify", "/log/", {"size": "7", "findings": "1"}),
+    (entry("ledger.checked", ok=False, scope="recent", findings=2), "ledger.failed", "The ledger is not what its attempts and entries say", "/reports/reconcile/", {"findings": "2"}),
     (entry("budget.alert", "budget:monthly", **BUDGET), "budget.alert", "The budget monthly has used 80 % of its limit", "/budgets/", {name: str(value) for name, value in BUDGET.items()}),
     (entry("budget.overrun", "budget:monthly", **OVERRUN), "budget.alert", "The budget monthly was billed 0.02 EUR more than was reserved", "/budgets/", OVERRUN),
 ]  # fmt: skip

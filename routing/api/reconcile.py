@@ -1,0 +1,205 @@
+"""`/api/v1/invoices/` and `/api/v1/ledger/`: what providers billed beside the ledger, and whether that holds."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.api.base import CURSOR, ApiView, Rarely, page
+from controlplane.kernel.clock import to_text
+from controlplane.kernel.money import format_nano
+from routing.reconcile import access, read
+from routing.reconcile.classing import CLASSES
+from routing.reconcile.commands import File, import_invoice
+from routing.reconcile.models import Invoice
+from routing.reconcile.reading import MOST_BYTES, Form
+
+# ruff: noqa: N815 - the API spells its names in camelCase, as documents do
+
+
+class InvoiceAskSerializer(serializers.Serializer[Any]):
+    """A provider's file as text; `tenant` is whose provider it is, empty: the organisation's."""
+
+    provider = serializers.CharField(max_length=200)
+    tenant = serializers.CharField(default="", allow_blank=True, max_length=200)
+    form = serializers.ChoiceField(choices=[form.value for form in Form], default="csv")
+    name = serializers.CharField(default="", allow_blank=True, max_length=200)
+    content = serializers.CharField(max_length=MOST_BYTES, trim_whitespace=False)
+
+
+class ClassSerializer(serializers.Serializer[Any]):
+    """A part of a difference."""
+
+    name = serializers.ChoiceField(choices=CLASSES)
+    amount = serializers.CharField()
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    """Tokens of a day; the inputs do not overlap."""
+
+    input = serializers.IntegerField()
+    cachedInput = serializers.IntegerField()
+    cacheWrite = serializers.IntegerField()
+    output = serializers.IntegerField()
+
+
+class InvoiceLineSerializer(serializers.Serializer[Any]):
+    """One day and model; `classes` add up to `difference`. A file of amounts alone has no `billedTokens`."""
+
+    day = serializers.DateField()
+    model = serializers.CharField(allow_blank=True)
+    billed = serializers.CharField()
+    ledger = serializers.CharField()
+    difference = serializers.CharField()
+    attempts = serializers.IntegerField()
+    billedTokens = TokensSerializer(allow_null=True)
+    ledgerTokens = TokensSerializer()
+    classes = ClassSerializer(many=True)
+
+
+class InvoiceSerializer(serializers.Serializer[Any]):
+    """One import; amounts are exact decimals in the organisation's currency."""
+
+    id = serializers.UUIDField()
+    tenant = serializers.CharField(allow_blank=True)
+    provider = serializers.CharField()
+    form = serializers.CharField()
+    name = serializers.CharField()
+    digest = serializers.CharField()
+    first = serializers.DateField()
+    last = serializers.DateField()
+    billed = serializers.CharField()
+    ledger = serializers.CharField()
+    difference = serializers.CharField()
+    importedBy = serializers.CharField()
+    importedAt = serializers.DateTimeField()
+    entry = serializers.CharField()
+
+
+class OneInvoiceSerializer(InvoiceSerializer):
+    """With its lines."""
+
+    classes = ClassSerializer(many=True)
+    lines = InvoiceLineSerializer(many=True)
+
+
+class InvoiceList(serializers.Serializer[Any]):
+    """Imports, newest first."""
+
+    items = InvoiceSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class StandingSerializer(serializers.Serializer[Any]):
+    """What the last check of the ledger said; null before the first, and for who reads single tenants only."""
+
+    ok = serializers.BooleanField(allow_null=True)
+    checkedAt = serializers.DateTimeField(allow_null=True)
+    heldAt = serializers.DateTimeField(allow_null=True)
+    findings = serializers.ListField(child=serializers.CharField())
+
+
+class Invoices(ApiView):
+    """What was imported."""
+
+    @extend_schema(operation_id="invoices_list", responses=InvoiceList, parameters=[*CURSOR])
+    def get(self, request: Request) -> Response:
+        """List the imports of the tenants that one may read."""
+        rows = access.invoices(self.principal).defer("lines")
+        return Response(page(request, rows, lambda found: [_shown(row) for row in found]))
+
+    @extend_schema(
+        operation_id="invoices_import",
+        request=InvoiceAskSerializer,
+        responses={201: OneInvoiceSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Compare a file with the ledger. 400 says where it is wrong; the same file again is 409."""
+        given = InvoiceAskSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        said = given.validated_data
+        wanted = File(
+            tenant=said["tenant"],
+            provider=said["provider"],
+            form=said["form"],
+            name=said["name"],
+            data=said["content"].encode(),
+        )
+        return Response(_whole(import_invoice(self.principal, wanted)), status=201)
+
+    def get_throttles(self) -> list[Any]:
+        """Comparing computes much; looking at the list does not."""
+        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
+
+
+class OneInvoice(ApiView):
+    """One import."""
+
+    @extend_schema(operation_id="invoices_read", responses=OneInvoiceSerializer)
+    def get(self, request: Request, invoice: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """Line by line."""
+        return Response(_whole(read.one_invoice(access.invoices(self.principal), invoice)))
+
+
+class Ledger(ApiView):
+    """Whether the ledger holds."""
+
+    @extend_schema(operation_id="ledger_read", responses=StandingSerializer)
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+        """Counters, attempts, postings and entries, as the last check of every hour found them."""
+        access.invoices(self.principal)
+        row = access.standing(self.principal)
+        held = row.held_at if row else None
+        return Response(
+            {
+                "ok": not row.findings if row else None,
+                "checkedAt": to_text(row.checked_at) if row else None,
+                "heldAt": to_text(held) if held else None,
+                "findings": row.findings if row else [],
+            }
+        )
+
+
+def _shown(row: Invoice) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "tenant": row.tenant,
+        "provider": row.provider,
+        "form": row.form,
+        "name": row.name,
+        "digest": row.digest,
+        "first": row.first.isoformat(),
+        "last": row.last.isoformat(),
+        "billed": format_nano(row.billed_nano),
+        "ledger": format_nano(row.ledger_nano),
+        "difference": format_nano(row.difference_nano),
+        "importedBy": row.imported_by,
+        "importedAt": to_text(row.imported_at),
+        "entry": row.entry.hex,
+    }
+
+
+def _whole(row: Invoice) -> dict[str, Any]:
+    classes = [{"name": n, "amount": format_nano(nano)} for n, nano in read.sums(row).items()]
+    return {**_shown(row), "classes": classes, "lines": [_line(line) for line in read.lines(row)]}
+
+
+def _line(line: read.InvoiceLine) -> dict[str, Any]:
+    return {
+        "day": line.day.isoformat(),
+        "model": line.model,
+        "billed": format_nano(line.billed_nano),
+        "ledger": format_nano(line.ledger_nano),
+        "difference": format_nano(line.difference_nano),
+        "attempts": line.attempts,
+        "billedTokens": None if line.billed_tokens is None else _tokens(line.billed_tokens),
+        "ledgerTokens": _tokens(line.ledger_tokens),
+        "classes": [{"name": n, "amount": format_nano(nano)} for n, nano in line.classes],
+    }
+
+
+def _tokens(counts: tuple[int, ...]) -> dict[str, int]:
+    return dict(zip(("input", "cachedInput", "cacheWrite", "output"), counts, strict=True))

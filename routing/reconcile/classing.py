@@ -1,0 +1,162 @@
+"""PURE: a provider's lines beside the ledger's, by day and model, and every difference put into classes that add up to it.
+
+What a difference is made of is told by putting one side's figures into the other's, one after the other, at our price of the day:
+how input was split by caches, then how many tokens there were, then what they were billed at. What no step explains is said so.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from controlplane.kernel.money import NANO, round_up
+from policies.engine.prices import PriceRef
+from policies.engine.pricing import UsageCounts, cost
+from routing.reconcile.reading import CREDIT, TAX, USAGE, Billed
+
+PRICE, CACHE, LOST, PAST, CREDITED, TAXED, UNEXPLAINED = CLASSES = (
+    "price",
+    "cache",
+    "lost-usage",
+    "past-the-gateway",
+    "credit",
+    "tax",
+    "unexplained",
+)
+_ROUNDING_NANO: Final = 8
+"""Each line of each attempt's bill is rounded up: so much of a difference is nobody's."""
+NONE: Final = UsageCounts(0, 0, 0, 0)
+Prices = Callable[[date, str], PriceRef | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What the ledger has of one day and model. `lost_nano` is of attempts whose usage nobody reported."""
+
+    usage: UsageCounts
+    spent_nano: int
+    attempts: int
+    lost_nano: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One day and model beside each other; `classes` add up to billed less ledger, and name only what is not nothing."""
+
+    day: date
+    model: str
+    billed_nano: int
+    ledger_nano: int
+    attempts: int
+    billed_usage: UsageCounts | None
+    ledger_usage: UsageCounts
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def difference_nano(self) -> int:
+        """What was billed above the ledger; below zero for less."""
+        return self.billed_nano - self.ledger_nano
+
+
+def nano_of(amount: Decimal, rate: Decimal) -> int:
+    """An amount in the organisation's money, to the next nano unit from zero."""
+    exact = abs(amount) * rate * NANO
+    return round_up(exact) if amount >= 0 else -round_up(exact)
+
+
+def compare(
+    billed: Iterable[tuple[Billed, int | None]],
+    ours: Mapping[tuple[date, str], Ours],
+    prices: Prices,
+) -> list[Compared]:
+    """Every day and model that either side has. A line comes with its amount in nano units, where it has one."""
+    lines: dict[tuple[date, str], dict[str, list[tuple[Billed, int | None]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for line, nano in billed:
+        lines[line.day, line.model][line.kind].append((line, nano))
+    found = []
+    for key in sorted({*lines, *ours}):
+        kinds, own = lines.get(key, {}), ours.get(key)
+        found.append(_one(key, kinds, own, prices(*key)))
+    return found
+
+
+def _one(
+    key: tuple[date, str],
+    kinds: Mapping[str, list[tuple[Billed, int | None]]],
+    own: Ours | None,
+    price: PriceRef | None,
+) -> Compared:
+    ours = own or Ours(NONE, 0, 0)
+    usage, amount = _theirs(kinds.get(USAGE, []), price)
+    classes = {
+        CREDITED: sum(nano or 0 for _, nano in kinds.get(CREDIT, [])),
+        TAXED: sum(nano or 0 for _, nano in kinds.get(TAX, [])),
+    }
+    if USAGE in kinds or own is not None:
+        classes |= _usage(amount, usage, ours, price)
+    total = amount + classes[CREDITED] + classes[TAXED]
+    return Compared(
+        day=key[0],
+        model=key[1],
+        billed_nano=total,
+        ledger_nano=ours.spent_nano,
+        attempts=ours.attempts,
+        billed_usage=usage,
+        ledger_usage=ours.usage,
+        classes={name: classes[name] for name in CLASSES if classes.get(name)},
+    )
+
+
+def _theirs(
+    found: list[tuple[Billed, int | None]], price: PriceRef | None
+) -> tuple[UsageCounts | None, int]:
+    """The tokens they counted, and what they billed; where they say no amount, those tokens at our price."""
+    counted = [line.usage for line, _ in found if line.usage is not None]
+    usage = UsageCounts(*map(sum, zip(*counted, strict=True))) if counted else None
+    amounts = [nano for _, nano in found if nano is not None]
+    if amounts or usage is None or price is None:
+        return usage, sum(amounts)
+    return usage, cost(price, usage)
+
+
+def _usage(
+    billed_nano: int, usage: UsageCounts | None, ours: Ours, price: PriceRef | None
+) -> dict[str, int]:
+    """The classes of what was billed for usage."""
+    difference = billed_nano - ours.spent_nano
+    if abs(difference) <= _ROUNDING_NANO * max(1, ours.attempts):
+        return {UNEXPLAINED: difference}
+    if not ours.attempts:
+        return {PAST: difference}
+    if usage is None or price is None:
+        # without tokens on their side only this is sure: all that we have was never reported
+        return {LOST if ours.lost == ours.attempts else UNEXPLAINED: difference}
+    known = ours.spent_nano - ours.lost_nano
+    split = _split(ours.usage, usage)
+    at_split, at_theirs, at_ours = cost(price, split), cost(price, usage), cost(price, ours.usage)
+    tokens = at_theirs - at_split - ours.lost_nano
+    classes = {
+        CACHE: at_split - at_ours,
+        LOST if ours.lost or tokens < 0 else PAST: tokens,
+        PRICE: billed_nano - at_theirs,
+    }
+    rounding = at_ours - known
+    if abs(rounding) <= _ROUNDING_NANO * ours.attempts and classes[PRICE]:
+        # what is rounded on each attempt's own bill is told with the price
+        classes[PRICE], rounding = classes[PRICE] + rounding, 0
+    return {**classes, UNEXPLAINED: rounding}
+
+
+def _split(ours: UsageCounts, theirs: UsageCounts) -> UsageCounts:
+    """Our tokens, with input parted between new, cached and written as theirs is."""
+    every, whole = ours.input_all, theirs.input_all
+    if not whole:
+        return ours
+    cached = every * theirs.cached_input // whole
+    written = every * theirs.cache_write // whole
+    return UsageCounts(every - cached - written, cached, written, ours.output)

@@ -1,0 +1,97 @@
+"""What the ledger has of one provider's models, by day, as its invoices name them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from controlplane.kernel.ids import uuid7_floor
+from policies.bundles.published import Governed, Published
+from policies.engine.bundle import Bundle, Key
+from policies.engine.prices import PriceRef
+from policies.engine.pricing import UsageCounts, price_on
+from routing.reconcile.classing import Ours
+
+_DATED: Final = re.compile(r"-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})$")
+_SUMS: Final = """
+SELECT (c.admitted_at AT TIME ZONE 'UTC')::date, a.model_tenant, a.model,
+       coalesce(sum(a.tokens_input) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
+       coalesce(sum(a.tokens_cached) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
+       coalesce(sum(a.tokens_cache_write) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
+       coalesce(sum(a.tokens_output) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
+       sum(a.posted_nano + a.overrun_nano)::bigint, count(*),
+       coalesce(sum(a.posted_nano + a.overrun_nano) FILTER (WHERE a.basis <> 'reported'), 0)::bigint,
+       count(*) FILTER (WHERE a.basis IN ('counted', 'reserve', 'person') OR a.state = 'unknown')
+  FROM routing_attempt a JOIN routing_call c ON c.id = a.call
+ WHERE a.call >= %s AND a.call < %s AND a.provider = %s AND a.state IN ('succeeded', 'failed', 'reconciled', 'unknown')
+ GROUP BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A provider, and what its models are called there."""
+
+    provider: Governed
+    upstream: Mapping[Key, str]
+
+    @classmethod
+    def of(cls, found: Published, provider: Governed) -> "Account":
+        """As it is published now."""
+        names = {}
+        for model in found.of("Model"):
+            at = found.find("Provider", model.tenant, str(model.spec["provider"]))
+            if at is not None and (at.tenant, at.name) == (provider.tenant, provider.name):
+                names[model.tenant, model.name] = str(model.spec.get("upstreamName") or model.name)
+        return cls(provider, names)
+
+    def named(self, model: str) -> str:
+        """The name that we use for what an invoice calls so: with or without its date."""
+        ours = set(self.upstream.values())
+        if model in ours:
+            return model
+        bare = _DATED.sub("", model)
+        return next((name for name in sorted(ours) if _DATED.sub("", name) == bare), model)
+
+    def price(self, bundle: Bundle, day: date, model: str) -> PriceRef | None:
+        """Our price of the day for what is called so there."""
+        for key, name in sorted(self.upstream.items()):
+            if name == model and key in bundle.models:
+                rated = price_on(bundle, bundle.models[key], day.isoformat())
+                if rated is not None:
+                    return rated.ref
+        return None
+
+
+def ours(account: Account, first: date, last: date) -> dict[tuple[date, str], Ours]:
+    """By day (UTC's, of the calls' admission) and name upstream."""
+    starts = datetime.combine(first, time(), tzinfo=UTC)
+    until = datetime.combine(last + timedelta(days=1), time(), tzinfo=UTC)
+    found: dict[tuple[date, str], Ours] = {}
+    for row in _ask([uuid7_floor(starts), uuid7_floor(until), account.provider.name]):
+        name = account.upstream.get((row[1], row[2]))
+        if name is None:
+            continue
+        one = Ours(UsageCounts(*row[3:7]), *row[7:11])
+        known = found.get((row[0], name))
+        found[row[0], name] = one if known is None else _sum(known, one)
+    return found
+
+
+def _sum(one: Ours, other: Ours) -> Ours:
+    return Ours(
+        UsageCounts(*map(sum, zip(one.usage, other.usage, strict=True))),
+        one.spent_nano + other.spent_nano,
+        one.attempts + other.attempts,
+        one.lost_nano + other.lost_nano,
+        one.lost + other.lost,
+    )
+
+
+def _ask(values: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS, values)
+        return list(cursor.fetchall())

@@ -1,0 +1,66 @@
+"""What was imported, for pages, API and command line."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from controlplane.kernel.errors import NotFound
+from routing.reconcile.classing import CLASSES
+from routing.reconcile.models import Invoice
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One day and model. Tokens are input, cached, written and output; None where the file does not say them."""
+
+    day: date
+    model: str
+    billed_nano: int
+    ledger_nano: int
+    attempts: int
+    billed_tokens: tuple[int, ...] | None
+    ledger_tokens: tuple[int, ...]
+    classes: tuple[tuple[str, int], ...]
+
+    @property
+    def difference_nano(self) -> int:
+        """What was billed above the ledger; below zero for less."""
+        return self.billed_nano - self.ledger_nano
+
+
+def one_invoice(rows: "QuerySet[Invoice]", identity: UUID) -> Invoice:
+    """One of these. Raises NotFound."""
+    found = rows.filter(pk=identity).first()
+    if found is None:
+        raise NotFound(f'there is no invoice "{identity}"')
+    return found
+
+
+def lines(row: Invoice) -> Iterator[InvoiceLine]:
+    """Its lines as they were compared, by day and model."""
+    for line in row.lines:
+        billed = line["billedTokens"]
+        yield InvoiceLine(
+            day=date.fromisoformat(line["day"]),
+            model=line["model"],
+            billed_nano=line["billed"],
+            ledger_nano=line["ledger"],
+            attempts=line["attempts"],
+            billed_tokens=None if billed is None else tuple(billed),
+            ledger_tokens=tuple(line["ledgerTokens"]),
+            classes=tuple(
+                (name, line["classes"][name]) for name in CLASSES if name in line["classes"]
+            ),
+        )
+
+
+def sums(row: Invoice) -> dict[str, int]:
+    """What each class comes to."""
+    found: Counter[str] = Counter()
+    for line in lines(row):
+        found.update(dict(line.classes))
+    return {name: found[name] for name in CLASSES if found[name]}

@@ -1,0 +1,129 @@
+"""Every difference to an invoice is put into classes that add up to it, to the last nano unit."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.engine.prices import PriceRef
+from policies.engine.pricing import UsageCounts, cost
+from routing.reconcile.classing import Compared, Ours, compare, nano_of
+from routing.reconcile.reading import Billed
+
+DAY = date(2026, 11, 1)
+# nano units a token: input 1,000, cached 100, written 2,000, output 10,000
+PRICE = PriceRef(
+    since="2026-01-01",
+    currency="EUR",
+    input="1",
+    cached_input="0.1",
+    cache_write="2",
+    output="10",
+    rate="1",
+)
+USAGE = UsageCounts(1_000, 0, 0, 100)
+SPENT = 2_000_000
+
+
+def one(
+    amount_nano: int | None, usage: UsageCounts | None, ours: Ours | None, kind: str = "usage"
+) -> Compared:
+    amount = None if amount_nano is None else Decimal(amount_nano)
+    line = Billed(DAY, "m", kind, usage, amount, "EUR" if amount is not None else "")
+    found = {} if ours is None else {(DAY, "m"): ours}
+    [made] = compare([(line, amount_nano)], found, lambda *_: PRICE)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("amount", "usage", "ours", "classes"),
+    [
+        # agreed, to the rounding of one attempt's lines
+        (SPENT, USAGE, Ours(USAGE, SPENT, 1), {}),
+        (SPENT - 3, USAGE, Ours(USAGE, SPENT, 1), {"unexplained": -3}),
+        # another price for the same tokens
+        (2_500_000, USAGE, Ours(USAGE, SPENT, 4), {"price": 500_000}),
+        # the same input, of which they had 400 in a cache
+        (1_640_000, UsageCounts(600, 400, 0, 100), Ours(USAGE, SPENT, 4), {"cache": -360_000}),
+        # a call more than we know of
+        (
+            4_000_000,
+            UsageCounts(2_000, 0, 0, 200),
+            Ours(USAGE, SPENT, 1),
+            {"past-the-gateway": 2_000_000},
+        ),
+        # the same where the usage of an attempt was lost: its reservation was posted instead
+        (
+            4_000_000,
+            UsageCounts(2_000, 0, 0, 200),
+            Ours(USAGE, SPENT + 3_000_000, 2, lost_nano=3_000_000, lost=1),
+            {"lost-usage": -1_000_000},
+        ),
+        # fewer tokens than were reported to us
+        (1_000_000, UsageCounts(0, 0, 0, 100), Ours(USAGE, SPENT, 1), {"lost-usage": -1_000_000}),
+        # a model that we never called
+        (700, None, None, {"past-the-gateway": 700}),
+        # money without tokens: what it is made of cannot be told
+        (2_500_000, None, Ours(USAGE, SPENT, 4), {"unexplained": 500_000}),
+        (
+            2_500_000,
+            None,
+            Ours(UsageCounts(0, 0, 0, 0), SPENT, 2, SPENT, 2),
+            {"lost-usage": 500_000},
+        ),
+    ],
+)
+def test_what_a_difference_is_made_of(
+    amount: int, usage: UsageCounts | None, ours: Ours | None, classes: dict[str, int]
+) -> None:
+    found = one(amount, usage, ours)
+    assert found.classes == classes
+    assert sum(found.classes.values()) == found.difference_nano
+
+
+def test_usage_without_an_amount_is_counted_at_our_price() -> None:
+    found = one(None, UsageCounts(2_000, 0, 0, 100), Ours(USAGE, SPENT, 1))
+    assert (found.billed_nano, found.classes) == (3_000_000, {"past-the-gateway": 1_000_000})
+
+
+@pytest.mark.parametrize(("kind", "name"), [("credit", "credit"), ("tax", "tax")])
+def test_credits_and_taxes_are_no_usage(kind: str, name: str) -> None:
+    found = one(-250, None, None, kind)
+    assert (found.billed_nano, found.ledger_nano, found.classes) == (-250, 0, {name: -250})
+
+
+def test_what_the_provider_has_no_line_for_is_told_too() -> None:
+    [found] = compare([], {(DAY, "m"): Ours(USAGE, SPENT, 1)}, lambda *_: PRICE)
+    assert (found.billed_nano, found.difference_nano) == (0, -SPENT)
+    assert found.classes == {"unexplained": -SPENT}
+
+
+def test_without_a_price_of_ours_nothing_is_guessed() -> None:
+    line = Billed(DAY, "m", "usage", USAGE, Decimal(1), "EUR")
+    [found] = compare([(line, 900)], {(DAY, "m"): Ours(USAGE, SPENT, 1)}, lambda *_: None)
+    assert found.classes == {"unexplained": 900 - SPENT}
+
+
+COUNTS = st.builds(UsageCounts, *[st.integers(0, 10**7)] * 4)
+
+
+@given(st.integers(0, 10**12), COUNTS, COUNTS, st.integers(0, 10**10), st.integers(0, 3))
+def test_classes_add_up_to_the_difference(
+    amount: int, theirs: UsageCounts, mine: UsageCounts, lost_nano: int, lost: int
+) -> None:
+    lost_nano = lost_nano if lost else 0
+    ours = Ours(mine, cost(PRICE, mine) + lost_nano, 3, lost_nano, lost)
+    found = one(amount, theirs, ours)
+    assert sum(found.classes.values()) == found.difference_nano == amount - ours.spent_nano
+
+
+@pytest.mark.parametrize(
+    ("amount", "rate", "nano"),
+    [("1.50", "1", 1_500_000_000), ("0.0000000001", "1", 1), ("-2", "0.92", -1_840_000_000)],
+)
+def test_money_is_converted_exactly_and_rounded_from_zero(
+    amount: str, rate: str, nano: int
+) -> None:
+    assert nano_of(Decimal(amount), Decimal(rate)) == nano
