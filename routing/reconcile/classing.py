@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from controlplane.kernel.money import NANO, round_up
 from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts, cost
@@ -138,7 +140,9 @@ def _usage(
         return {LOST if ours.lost == ours.attempts else UNEXPLAINED: difference}
     known = ours.spent_nano - ours.lost_nano
     split = _split(ours.usage, usage)
-    at_split, at_theirs, at_ours = cost(price, split), cost(price, usage), cost(price, ours.usage)
+    # a day's sum would always reach a tier that its requests did not
+    base = msgspec.structs.replace(price, tiers=())
+    at_split, at_theirs, at_ours = cost(base, split), cost(base, usage), cost(base, ours.usage)
     tokens = at_theirs - at_split - ours.lost_nano
     classes = {
         CACHE: at_split - at_ours,
@@ -146,8 +150,9 @@ def _usage(
         PRICE: billed_nano - at_theirs,
     }
     rounding = at_ours - known
-    if abs(rounding) <= _ROUNDING_NANO * ours.attempts and classes[PRICE]:
-        # what is rounded on each attempt's own bill is told with the price
+    small = abs(rounding) <= _ROUNDING_NANO * ours.attempts and classes[PRICE]
+    if small or price.tiers:
+        # what is rounded on each attempt's own bill, and what its tier made of it, is told with the price
         classes[PRICE], rounding = classes[PRICE] + rounding, 0
     return {**classes, UNEXPLAINED: rounding}
 

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from audit.log.append import append
 from audit.log.entry import build
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
-from controlplane.kernel.money import format_nano
+from controlplane.kernel.money import MAX_NANO, format_nano
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Governed, Published, published
 from policies.bundles.snapshot import bundle_at
@@ -63,6 +63,8 @@ def import_invoice(principal: Principal, file: File) -> Invoice:
     )
     if len(compared) > MOST_LINES:
         raise InvalidRequest(f"that is more than {MOST_LINES} days and models; import fewer days")
+    if sum(abs(line.billed_nano) for line in compared) > MAX_NANO:
+        raise InvalidRequest("that is more money than there can be")
     row = Invoice(
         id=new_id(),
         entry=new_id(),

@@ -35,8 +35,9 @@ COLUMNS: Final = (
 USAGE, CREDIT, TAX = KINDS = ("usage", "credit", "tax")
 _MOST_TOKENS: Final = 10**15
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,20})?")
-_NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
+_YEARS: Final = range(2000, 2200)
 
 
 class Form(StrEnum):
@@ -198,8 +199,9 @@ def _of(found: Json, at: str) -> Mapping[str, Json]:
 def _at(place: str, made: Callable[[Any], Any], value: Json) -> Any:  # noqa: ANN401 - whatever `made` makes
     try:
         return made(value)
-    except (ValueError, TypeError) as error:
-        raise InvalidRequest(f"{place}: {error}") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        told = f"{place}: {error}".encode("utf-8", "replace").decode()
+        raise InvalidRequest(told) from None
 
 
 def _counted(at: str, found: Mapping[str, Json], name: str) -> int:
@@ -266,15 +268,21 @@ _READERS: Final[Mapping[Form, Callable[[str], Iterator[Billed]]]] = {
 def _day(text: str) -> date:
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII) is None:
         raise ValueError(f'"{text[:20]}" is no day; write it like 2026-11-29')
-    return date.fromisoformat(text)
+    return _near(date.fromisoformat(text))
+
+
+def _near(day: date) -> date:
+    if day.year not in _YEARS:
+        raise ValueError(f"{day.isoformat()} is not of this time")
+    return day
 
 
 def _moment(value: Json) -> date:
     """The day that a bucket begins: seconds since 1970, or RFC 3339."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**10:
-        return datetime.fromtimestamp(value, UTC).date()
+        return _near(datetime.fromtimestamp(value, UTC).date())
     if isinstance(value, str) and len(value) <= 40 and "T" in value:
-        return datetime.fromisoformat(value).astimezone(UTC).date()
+        return _near(datetime.fromisoformat(value).astimezone(UTC).date())
     raise ValueError("must say when the bucket begins")
 
 

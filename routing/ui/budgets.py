@@ -17,6 +17,7 @@ from controlplane.kernel.errors import InvalidRequest, NotFound
 from policies.bundles.published import moment, published
 from routing.forecasts.models import Forecast
 from routing.ledger.access import may_read
+from routing.reconcile.access import standing
 from routing.reports.access import require_money
 from routing.reports.balances import Balance, balances
 from routing.ui.budget import chosen_budget, propose_limit
@@ -76,6 +77,7 @@ def budgets(request: HttpRequest) -> HttpResponse:
         "title": f"{timezone.localtime(now):%B %Y}",
         "rows": [row_of(row, found.currency, chosen) for row in rows],
         "may_settle": may_read(principal),
+        "standing": standing(principal),
         "chosen": chosen_budget(principal, found, chosen, request.GET.get("limit", ""))
         if chosen
         else None,

@@ -3,11 +3,12 @@
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.engine.prices import PriceRef
+from policies.engine.prices import PriceRef, PriceTier
 from policies.engine.pricing import UsageCounts, cost
 from routing.reconcile.classing import Compared, Ours, compare, nano_of
 from routing.reconcile.reading import Billed
@@ -98,6 +99,17 @@ def test_what_the_provider_has_no_line_for_is_told_too() -> None:
     [found] = compare([], {(DAY, "m"): Ours(USAGE, SPENT, 1)}, lambda *_: PRICE)
     assert (found.billed_nano, found.difference_nano) == (0, -SPENT)
     assert found.classes == {"unexplained": -SPENT}
+
+
+def test_what_tiers_made_of_single_requests_is_no_difference_where_both_bill_them() -> None:
+    tier = PriceTier(above=500, input="2", cached_input="0.2", cache_write="4", output="10")
+    tiered = msgspec.structs.replace(PRICE, tiers=(tier,))
+    ours = Ours(USAGE, cost(tiered, USAGE), 1)
+    assert ours.spent_nano == 3_000_000
+    line = Billed(DAY, "m", "usage", USAGE, Decimal(3), "EUR")
+    for billed, classes in ((3_000_000, {}), (3_100_000, {"price": 100_000})):
+        [found] = compare([(line, billed)], {(DAY, "m"): ours}, lambda *_: tiered)
+        assert found.classes == classes
 
 
 def test_without_a_price_of_ours_nothing_is_guessed() -> None:

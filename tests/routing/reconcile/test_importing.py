@@ -92,6 +92,10 @@ def test_the_same_file_again_and_a_change_of_what_was_kept_are_refused(shop: Sho
             HEAD + "2026-11-01,m,1,1,1,EUR\n2026-11-02,m,1,1,1,JPY\n",
             "line 3: there is no exchange rate for JPY",
         ),
+        (
+            HEAD + "".join(f"2026-11-{d:02},m,1,1,999999999,EUR\n" for d in range(1, 20)),
+            "more money than",
+        ),
         (HEAD + "2024-11-01,m,1,1,1,EUR\n2026-11-02,m,1,1,1,EUR\n", "at most 400 days"),
     ],
 )

@@ -1,0 +1,142 @@
+"""Imports and the ledger's check as finance sees them: pages, API and command line."""
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from policies.engine.pricing import UsageCounts
+from routing.reconcile import checking
+from routing.reconcile.commands import File, import_invoice
+from routing.reconcile.models import Invoice, Standing
+from tests.policies.api.conftest import api
+from tests.policies.ui.conftest import Pages, words
+from tests.routing.reconcile.shop import Shop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+USAGE = UsageCounts(input=1_000, cached_input=0, cache_write=0, output=100)
+TEXT = "date,model,input_tokens,output_tokens,amount,currency\n{0},sky-small-1,1000,100,0.003,EUR\n{0},=1+1,,,1,EUR\n"
+PAGE = "/reports/reconcile/"
+
+
+def text() -> str:
+    return TEXT.format(datetime.now(UTC).date().isoformat())
+
+
+def imported(shop: Shop) -> Invoice:
+    shop.attempt(USAGE)
+    wanted = File(
+        tenant=shop.tenant, provider="sky", form="csv", name="n.csv", data=text().encode()
+    )
+    return import_invoice(shop.world.finn, wanted)
+
+
+def test_finance_brings_a_file_in_and_sees_what_the_difference_is_made_of(shop: Shop) -> None:
+    shop.attempt(USAGE)
+    finn = Pages(shop.world.finn)
+    sent = BytesIO(text().encode())
+    sent.name = "november.csv"
+    answer = finn.post(PAGE, provider=f"{shop.tenant}/sky", form="csv", file=sent)
+    row = Invoice.objects.get(tenant=shop.tenant)
+    assert answer.redirect_chain == [(f"{PAGE}{row.pk}/", 302)]
+    shown = words(answer)
+    assert "It was compared with the ledger" in shown
+    assert "CSV," in shown
+    assert "november.csv, imported" in shown
+    assert "another price" in shown
+    assert "traffic past the gateway" in shown
+    # a cell that would be a formula elsewhere is text
+    assert "=1+1" in shown
+    assert f"{shop.tenant} / sky" in words(finn.get(PAGE))
+
+
+def test_what_is_wrong_is_said_and_nothing_is_kept(shop: Shop) -> None:
+    sent = BytesIO(b"date,model\n2026-11-01,m\n")
+    sent.name = "x.csv"
+    shown = words(
+        Pages(shop.world.finn).post(PAGE, provider=f"{shop.tenant}/sky", form="csv", file=sent)
+    )
+    assert "Line 2: there is neither an amount nor usage" in shown
+    shown = words(Pages(shop.world.finn).post(PAGE, provider=f"{shop.tenant}/sky", form="csv"))
+    assert "Choose a file." in shown
+    assert not Invoice.objects.filter(tenant=shop.tenant).exists()
+
+
+def test_nobody_else_brings_one_in_or_sees_it(shop: Shop) -> None:
+    row = imported(shop)
+    assert Pages(shop.world.cleo).get(f"{PAGE}{row.pk}/").status_code == 200
+    assert Pages(shop.world.cleo).post(PAGE, provider=f"{shop.tenant}/sky").status_code == 403
+    for path in (PAGE, f"{PAGE}{row.pk}/"):
+        assert Pages(shop.world.tariq).get(path).status_code == 403
+    assert Invoice.objects.filter(tenant=shop.tenant).count() == 1
+
+
+def test_the_api_says_the_same(shop: Shop) -> None:
+    row, finn = imported(shop), api(shop.world.finn)
+    listed = finn("GET", "invoices/")[1]["items"][0]
+    assert (listed["id"], listed["billed"], listed["ledger"]) == (str(row.pk), "1.003", "0.002")
+    one = finn("GET", f"invoices/{row.pk}/")[1]
+    assert one["difference"] == "1.001"
+    assert one["classes"] == [
+        {"name": "price", "amount": "0.001"},
+        {"name": "past-the-gateway", "amount": "1.00"},
+    ]
+    assert [line["model"] for line in one["lines"]] == ["=1+1", "sky-small-1"]
+    assert one["lines"][0]["billedTokens"] is None
+    assert one["lines"][1]["ledgerTokens"] == {
+        "input": 1_000,
+        "cachedInput": 0,
+        "cacheWrite": 0,
+        "output": 100,
+    }
+    body = {"provider": "sky", "tenant": shop.tenant, "content": text()}
+    status, told = finn("POST", "invoices/", body)
+    assert (status, told["code"]) == (409, "conflict")
+    status, told = finn("POST", "invoices/", {**body, "form": "openai-usage"})
+    assert (status, told["detail"][:17]) == (400, "this is no JSON: ")
+
+
+def test_the_standing_of_the_ledger_is_told_to_who_reads_all_of_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "differences", lambda *_: ("window 7 counts otherwise",))
+    out = StringIO()
+    with pytest.raises(CommandError, match="the ledger does not hold: 1 findings"):
+        call_command("reconcile", "check", stdout=out)
+    assert out.getvalue() == "window 7 counts otherwise\n"
+    finn = shop.world.finn
+    assert api(finn)("GET", "ledger/")[1]["findings"] == ["window 7 counts otherwise"]
+    for page in (PAGE, "/budgets/"):
+        assert "The ledger does not hold." in words(Pages(finn).get(page))
+    monkeypatch.setattr(checking, "differences", lambda *_: ())
+    out = StringIO()
+    call_command("reconcile", "check", "--whole", stdout=out)
+    assert out.getvalue() == "the ledger holds: counters, attempts, postings and entries agree\n"
+    assert "The ledger holds" in words(Pages(finn).get(PAGE))
+    assert "does not hold" not in words(Pages(finn).get("/budgets/"))
+    assert Standing.objects.get(pk="ledger").findings == []
+
+
+def test_the_command_brings_a_file_in(shop: Shop, tmp_path: Path) -> None:
+    shop.attempt(USAGE)
+    file = tmp_path / "november.csv"
+    file.write_text(text(), encoding="utf-8")
+    words = ("reconcile", "import", str(file), "--provider", "sky", "--tenant", shop.tenant)
+    out, said = StringIO(), StringIO()
+    call_command(*words, stdout=out)
+    assert out.getvalue().splitlines() == [
+        "billed 1.003 EUR",
+        "ledger 0.002 EUR",
+        "  price: 0.001",
+        "  past-the-gateway: 1.00",
+    ]
+    with pytest.raises(CommandError, match="imported before"):
+        call_command(*words, "--json", stdout=said)
+    file.write_text(text() + "\n", encoding="utf-8")
+    call_command(*words, "--json", stdout=said)
+    told = json.loads(said.getvalue())
+    assert told["classes"] == {"price": "0.001", "past-the-gateway": "1.00"}
+    assert Invoice.objects.filter(tenant=shop.tenant).count() == 2
