@@ -4,12 +4,12 @@ What a difference is made of is told by putting one side's figures into the othe
 how input was split by caches, then how many tokens there were, then what they were billed at. What no step explains is said so.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -85,6 +85,33 @@ def compare(
         kinds, own = lines.get(key, {}), ours.get(key)
         found.append(_one(key, kinds, own, prices(*key)))
     return found
+
+
+def sums(lines: Sequence[Compared]) -> dict[str, int]:
+    """What each class comes to."""
+    found: Counter[str] = Counter()
+    for line in lines:
+        found.update(dict(line.classes))
+    return {name: found[name] for name in CLASSES if found[name]}
+
+
+def written(line: Compared) -> dict[str, Any]:
+    """One line as it is kept: amounts in nano units."""
+    usage = None if line.billed_usage is None else _tokens(line.billed_usage)
+    return {
+        "day": line.day.isoformat(),
+        "model": line.model,
+        "billed": line.billed_nano,
+        "ledger": line.ledger_nano,
+        "attempts": line.attempts,
+        "billedTokens": usage,
+        "ledgerTokens": _tokens(line.ledger_usage),
+        "classes": dict(line.classes),
+    }
+
+
+def _tokens(usage: UsageCounts) -> list[int]:
+    return [usage.input, usage.cached_input, usage.cache_write, usage.output]
 
 
 def _one(

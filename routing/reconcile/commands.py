@@ -4,12 +4,12 @@ The import changes no figure of the ledger. What finance takes from it is an adj
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
 
 from audit.log.append import append
 from audit.log.entry import build
@@ -19,11 +19,11 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Governed, Published, published
 from policies.bundles.snapshot import bundle_at
 from policies.engine.bundle import Bundle
-from policies.engine.pricing import UsageCounts, rate_on
+from policies.engine.pricing import rate_on
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 from routing.reconcile import access
-from routing.reconcile.classing import CLASSES, Compared, compare, nano_of
+from routing.reconcile.classing import Compared, compare, nano_of, sums, written
 from routing.reconcile.figures import Account, ours
 from routing.reconcile.models import Invoice
 from routing.reconcile.reading import Billed, read
@@ -85,33 +85,6 @@ def import_invoice(principal: Principal, file: File) -> Invoice:
     return row
 
 
-def sums(lines: Sequence[Compared]) -> dict[str, int]:
-    """What each class comes to."""
-    found: Counter[str] = Counter()
-    for line in lines:
-        found.update(dict(line.classes))
-    return {name: found[name] for name in CLASSES if found[name]}
-
-
-def written(line: Compared) -> dict[str, Any]:
-    """One line as it is kept: amounts in nano units."""
-    usage = None if line.billed_usage is None else _tokens(line.billed_usage)
-    return {
-        "day": line.day.isoformat(),
-        "model": line.model,
-        "billed": line.billed_nano,
-        "ledger": line.ledger_nano,
-        "attempts": line.attempts,
-        "billedTokens": usage,
-        "ledgerTokens": _tokens(line.ledger_usage),
-        "classes": dict(line.classes),
-    }
-
-
-def _tokens(usage: UsageCounts) -> list[int]:
-    return [usage.input, usage.cached_input, usage.cache_write, usage.output]
-
-
 def _provider(found: Published, file: File) -> Governed:
     for one in found.of("Provider"):
         if (one.tenant, one.name) == (file.tenant, file.provider):
@@ -165,5 +138,7 @@ def _keep(row: Invoice, compared: Sequence[Compared]) -> None:
                     },
                 )
             )
-    except IntegrityError:
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
         raise Conflict("this file was imported before; what came out then is kept") from None

@@ -12,6 +12,7 @@ from routing.reconcile import access
 from routing.reconcile.commands import File, import_invoice
 from routing.reconcile.models import Invoice
 from tests.policies.people import entries
+from tests.refusing import refuses_first
 from tests.routing.reconcile.shop import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,6 +35,7 @@ def file(shop: Shop, text: str, **more: str) -> File:
     return File(**given, data=text.encode())
 
 
+@refuses_first("reconcile.import_invoice")
 def test_a_file_is_compared_with_the_ledger_and_kept_with_its_entry(shop: Shop) -> None:
     day = today()
     shop.attempt(USAGE)
