@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 import psycopg
 from django.core.management import call_command
-from django.db import OperationalError, connections, transaction
+from django.db import DatabaseError, OperationalError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.log.sealing import Sealed, seal
@@ -27,6 +27,8 @@ from routing.demo import world
 from routing.demo.clock import SET, Simulated
 from routing.demo.plan import begins
 
+SEALED = "MD011"
+"""What the log's guard says with (deploy/guard.sql): a restored dump, an upgrade that was not unsealed, or somebody at work."""
 DEMO, SEEDING, SEEDED = "demo", "seeding", "seeded"
 SEEDED_PORT = "seeded_sandbox_port"
 
@@ -115,6 +117,11 @@ def main(argv: list[str]) -> int:
         migrate(demo=argv[1] != "never")
     except OperationalError as away:
         sys.stdout.write(f"the database cannot be used: {away}\n")
+        return 1
+    except DatabaseError as refused:
+        if getattr(refused.__cause__, "sqlstate", "") != SEALED:
+            raise
+        sys.stdout.write(f"{refused}\nsee docs/runbooks.md\n")
         return 1
     if wrong := unsound():
         sys.stdout.write("the database would break what Mandate promises:\n" + "".join(wrong))

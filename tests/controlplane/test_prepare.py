@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 
 from controlplane import checks
 from controlplane.places import write_private
@@ -99,6 +99,30 @@ def test_an_owner_and_a_log_without_its_triggers_are_refused(
         link.rollback()
     assert (refused, begun) == (1, [])
     assert told in lines
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_log_that_is_not_what_was_sealed_is_said_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, begun: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL's own error, raised by the same code as the guard's; any other goes on up."""
+
+    def raises(code: str) -> None:
+        with connection.cursor() as cursor:
+            said = (
+                f"RAISE EXCEPTION 'what was sealed is not what is there' USING ERRCODE = '{code}'"
+            )
+            cursor.execute(f"DO $$ BEGIN {said}; END $$")
+
+    monkeypatch.setattr(prepare, "migrate", lambda **_: raises("MD011"))
+    assert prepare.main(["answer", "never"]) == 1
+    assert begun == []
+    told = capsys.readouterr().out
+    assert "\nwhat was sealed is not what is there\n" in told
+    assert told.endswith("\nsee docs/runbooks.md\n")
+    monkeypatch.setattr(prepare, "migrate", lambda **_: raises("MD001"))
+    with pytest.raises(DatabaseError):
+        prepare.main(["answer", "never"])
 
 
 def test_a_database_that_is_away_is_said_without_a_traceback(
