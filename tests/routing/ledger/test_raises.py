@@ -1,10 +1,13 @@
 """A budget that is raised by a dated Exception: for its own level only, and not a day longer, however long a call waited."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from policies.bundles.published import Governed, Published
 from policies.documents.parse import parse_text
 from policies.engine.bundle import Bundle
 from policies.engine.check import check
@@ -12,6 +15,7 @@ from policies.engine.compile import compile_bundle
 from policies.engine.decide import decide
 from policies.engine.decision import BudgetClaim
 from policies.engine.lifting import on_day
+from routing.ui import budget as page
 from tests.policies.engine.small import (
     EVERYONE,
     PARTS,
@@ -96,3 +100,29 @@ def unchecked(*documents: str) -> Bundle:
     parts: list[Any] = [*PARTS.values(), *WORLD, *documents]
     found = parse_text("\n---\n".join(parts) + "\n", "small.yaml")
     return compile_bundle(1, found, check(found))
+
+
+def governed(name: str, tenant: str, by: str, until: str) -> Governed:
+    spec = {"budget": "month", "raiseBy": by, "reason": "a storm", "expiresOn": until}
+    return Governed("Exception", tenant, name, {"name": name, "tenant": tenant}, spec)
+
+
+def test_the_page_lists_the_raises_in_force_of_that_budget_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The organisation has a budget of the same name, and a raise of it is none of the tenant's."""
+    monkeypatch.setattr(page, "moment", lambda: datetime(2026, 11, 24, 12, tzinfo=UTC))
+    spec = {"currency": "EUR", "timeZone": "UTC"}
+    documents = (
+        Governed("Organisation", "", "acme", {"name": "acme"}, spec),
+        governed("own", "a", "2.50", "2026-11-24"),
+        governed("over", "a", "9", "2026-11-23"),
+        governed("theirs", "b", "9", "2026-12-31"),
+        governed("wide", "", "1000", "2026-12-31"),
+    )
+    found = Published(
+        1, "ab" * 32, 1, "cli:test", flagged=False, published_at=None, documents=documents
+    )
+    for tenant, expected in (("a", [("own", "€2.50")]), ("", [("wide", "€1,000.00")])):
+        balance: Any = SimpleNamespace(tenant=tenant, name="month")
+        assert [(one.name, one.by) for one in page._raises(found, balance)] == expected
