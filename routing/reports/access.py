@@ -15,6 +15,11 @@ def may_read_money(principal: Principal) -> bool:
     return principal.tenants_with(*READERS, "developer") != frozenset()
 
 
+def reads_every_tenant(principal: Principal) -> bool:
+    """Whether the money of all tenants is open."""
+    return principal.tenants_with(*READERS) is None
+
+
 def require_money(principal: Principal) -> None:
     """Raises Forbidden unless a money page is open."""
     if not may_read_money(principal):

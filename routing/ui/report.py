@@ -27,6 +27,7 @@ from routing.reports.spans import GRAINS, PERIODS, Span
 from routing.reports.spend import Daily, merged
 from routing.reports.splitting import KEYS
 from routing.ui.charts import spend_chart
+from routing.ui.hourly import hourly_lines
 
 _CARD_WIDTH = 1160
 MOST_LINES = 100
@@ -123,6 +124,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "unallocated": _unallocated(view),
         "shared": KEYS.get(asked.shared, ""),
         "csv": _csv_address(request),
+        "hourly": hourly_lines(principal, found, asked.span),
     }
     return render(request, "routing/report.html", context)
 

@@ -45,11 +45,11 @@ class Shop:
     world: World
     ids: IdSource = field(default_factory=IdSource)
 
-    def price(self, *rows: str) -> int:
-        """Publish the model with these prices; the revision."""
+    def price(self, *rows: str, more: str = "") -> int:
+        """Publish the model with these prices, and `more` of its spec; the revision."""
         rows = rows or (PRICE,)
         listed = ", ".join(f"{{{row}}}" for row in rows)
-        return force(*DOCUMENTS.format(self.world.tenant, listed).split("---\n"))
+        return force(*(DOCUMENTS.format(self.world.tenant, listed) + more).split("---\n"))
 
     @property
     def tenant(self) -> str:
