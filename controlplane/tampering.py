@@ -16,6 +16,7 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from audit.log import access, append
+from audit.log.demonstration import is_demo
 from audit.log.entry import build
 from audit.ui.request import principal_of
 from controlplane import env
@@ -26,7 +27,6 @@ from controlplane.kernel.principal import Principal
 
 OFFERED, DAMAGED = "offered", "damaged"
 _TRUE, _FALSE = b'"at":"202', b'"at":"201'
-_IS_DEMO = "SELECT EXISTS (SELECT FROM demo_installation)"
 _DAMAGED: Final = """
 SELECT l.index, e.id FROM audit_entry e JOIN audit_leaf l ON l.entry = e.id WHERE position(%s::bytea IN e.body) > 0 LIMIT 1
 """
@@ -104,11 +104,7 @@ def _allowed(principal: Principal) -> str:
 def _superuser() -> str:
     """The superuser's address where PostgreSQL is ours and this is a demo; else nothing."""
     dsn = env.services().get("database_superuser_url", "")
-    if not dsn:
-        return ""
-    with connection.cursor() as cursor:
-        cursor.execute(_IS_DEMO)
-        return dsn if cursor.fetchone()[0] else ""
+    return dsn if dsn and is_demo() else ""
 
 
 def _damaged() -> bool:

@@ -5,7 +5,8 @@ The web process says at its start where the walk runs; a process without it (a c
 
 import asyncio
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from routing.wire import refuse
 DIALECT = "openai.chat"
 DEADLINE_SECONDS = 60.0
 _SLACK_SECONDS = 15.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,24 @@ def send(caller: Caller, wanted: Try) -> Answered:
         raise DeadlineExceeded("the call took too long; its page shows how it ends") from None
 
 
-async def _send(web: Web, caller: Caller, wanted: Try) -> Answered:
+def send_many(caller: Caller, wanted: Try, count: int, run: str) -> None:
+    """Begin so many of the same call at once, as one run, and wait for none. Raises Unavailable."""
+    web, loop = _Process.web, _Process.loop
+    if web is None or loop is None:
+        raise Unavailable("this process makes no calls; open the console of the web process")
+    asyncio.run_coroutine_threadsafe(_send_many(web, caller, wanted, [run] * count), loop)
+
+
+async def _send_many(web: Web, caller: Caller, wanted: Try, runs: Sequence[str]) -> None:
+    asked = (_send(web, caller, wanted, run) for run in runs)
+    for told in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(told, BaseException):
+            _log.error("a call of a run of many broke", exc_info=told)
+
+
+async def _send(web: Web, caller: Caller, wanted: Try, run: str = "") -> Answered:
     codec, answered = dialect(DIALECT), Answered()
-    options = Options(data_classes=wanted.data_classes, deadline_seconds=DEADLINE_SECONDS)
+    options = Options(data_classes=wanted.data_classes, deadline_seconds=DEADLINE_SECONDS, run=run)
     try:
         request = codec.parse_request(wanted.body(), {}, "")
         await serve(web, Ask(caller, request, options), answered)

@@ -76,6 +76,7 @@ def seed(operator: Principal, port: int, *, early: bool = False) -> Told:
     publish(lambda base: _founded(operator, base, wanted))
     people = tuple(_person(operator, person) for person in world.PEOPLE)
     keys = {team: _key(operator, team) for team in world.TEAMS}
+    _key(operator, world.BURST)
     tokens = {role: _token(operator, role, email) for role, email in world.TOKENS.items()}
     return Told(keys, people, tokens)
 

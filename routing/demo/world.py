@@ -14,6 +14,8 @@ ROUTE = "claims-triage"
 ZONE = ZoneInfo("Europe/Berlin")
 TEAMS = ("insurance/claims", "insurance/underwriting", "retail/support", "group/data-science")
 """Each gets one key; the first one's is the first key."""
+BURST = "group/burst"
+"""The team of `routing.burst`: its key's secret is told to nobody."""
 VENDORS = {
     "openai": ("OPENAI_API_KEY", "api.openai.com"),
     "anthropic": ("ANTHROPIC_API_KEY", "api.anthropic.com"),

@@ -15,6 +15,7 @@ from audit.ui.request import principal_of
 from audit.ui.words import day, minute, money, share
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from policies.bundles.published import moment, published
+from routing.burst import firing
 from routing.forecasts.models import Forecast
 from routing.ledger.access import may_read
 from routing.reconcile.access import standing
@@ -78,6 +79,7 @@ def budgets(request: HttpRequest) -> HttpResponse:
         "rows": [row_of(row, found.currency, chosen) for row in rows],
         "may_settle": may_read(principal),
         "standing": standing(principal),
+        "burst": firing.offered(principal),
         "chosen": chosen_budget(principal, found, chosen, request.GET.get("limit", ""))
         if chosen
         else None,

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 
 from routing.ui import (
     budgets,
+    burst,
     call,
     calls,
     closing,
@@ -44,6 +45,7 @@ urlpatterns = [
     path("reviews/<uuid:review>/decide/", reviews.decide, name="review-decide"),
     path("budgets/", budgets.budgets, name="budgets"),
     path("budgets/propose/", budgets.propose, name="budget-propose"),
+    path("budgets/burst/", burst.burst, name="burst"),
     path("budgets/unknown/", unknown.attempts, name="unknown-attempts"),
     path("budgets/unknown/<str:name>/<int:no>/", unknown.settle, name="unknown-settle"),
     path("reports/spend/", report.spend, name="report-spend"),

@@ -64,6 +64,7 @@ def test_four_vendors_answer_from_the_sandbox(bundle: Bundle) -> None:
         "gemini-flash": "google",
         "llama-small": "meta",
         "llama-large": "meta",
+        "llama-metered": "meta",
         "glass-table": "house",
     }
     urls = {d.spec["baseUrl"] for k, d in bundle.documents.items() if k[0] == "Provider"}
