@@ -121,6 +121,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 55},
         },
+        "watch-anomalies": {
+            "task": "routing.watch_anomalies",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
         "forecast": {
             "task": "routing.forecast",
             "schedule": 120.0,

@@ -1,5 +1,6 @@
 """Django's index of the app's tables; each room owns its own."""
 
+from routing.anomalies.models import Anomaly
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.evidence.models import Evidence, EvidencePart
@@ -12,6 +13,7 @@ from routing.reviews.models import ReviewCase, ReviewDecision
 
 __all__ = [
     "Adjustment",
+    "Anomaly",
     "Attempt",
     "BudgetDay",
     "BudgetMark",

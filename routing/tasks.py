@@ -17,6 +17,8 @@ from policies.changes.shadows import run_all
 from policies.order.lock import mandate_now
 from policies.replay.job import run_next
 from routing import carrier
+from routing.anomalies import capping
+from routing.anomalies import watching as anomalies
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
 from routing.closing.late import propose_late
@@ -117,6 +119,13 @@ def notify() -> int:
 def watch_marks() -> None:
     """Look whether budgets passed a mark, keys end soon, models are away or at their sunset."""
     watch()
+
+
+@shared_task(name="routing.watch_anomalies", ignore_result=True)
+def watch_anomalies() -> int:
+    """Take away caps whose time is over, and look whether spend broke its pattern; how many are new."""
+    capping.lift_due()
+    return anomalies.watch(published(), mandate_now())
 
 
 @shared_task(name="routing.forecast", ignore_result=True)

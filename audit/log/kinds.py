@@ -139,6 +139,10 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("budget.overrun", "billed above what was reserved"),
             ("ledger.checked", "ledger compared with its attempts and entries"),
             ("invoice.imported", "provider's usage or invoice compared with the ledger"),
+            ("anomaly.found", "spend broke its pattern"),
+            ("anomaly.ended", "spend holds its pattern again"),
+            ("anomaly.capped", "cap set on a key"),
+            ("anomaly.uncapped", "cap on a key ended"),
         ),
     ),
     (

@@ -96,7 +96,7 @@ EVENTS: Final = (
     "budget.alert",
     "anomaly",
 )
-"""What a Notification may tell of; the last is not yet found by anything."""
+"""What a Notification may tell of."""
 
 
 class Notification(Kind):
@@ -118,10 +118,3 @@ class Notification(Kind):
             yield "to", "a Notification goes to an email or to a webhook"
         elif "webhook" in spec["to"] and "credential" not in spec["to"]:
             yield "to", "a webhook is signed: name its secret as credential"
-
-    @classmethod
-    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Nothing looks for anomalies."""
-        for index, event in enumerate(spec["on"]):
-            if event == "anomaly":
-                yield f"on[{index}]", f'the event "{event}"'

@@ -141,6 +141,15 @@ def _overrun(entry: Entry) -> Told:
     return "budget.alert", f"The budget {facts['budget']} was billed {more}", "/budgets/", facts
 
 
+def _anomaly(entry: Entry) -> Told:
+    data = entry["data"]
+    names = ("key", "route", "team", "firstCall", "spent", "usual", "currency", "owner")
+    facts = {name: str(data[name]) for name in names}
+    what = f"{facts['spent']} {facts['currency']} in ten minutes, {facts['usual']} as a rule"
+    title = f"The key {facts['key']} spends out of pattern at {facts['route']}: {what}"
+    return "anomaly", title, f"/budgets/anomalies/#{_subject(entry)}", facts
+
+
 def _call(entry: Entry) -> str:
     return call_name(UUID(hex=entry["call"]))
 
@@ -163,6 +172,7 @@ _TOLD: Mapping[str, Callable[[Entry], Told | None]] = {
     "ledger.checked": _ledger,
     "budget.alert": _budget,
     "budget.overrun": _overrun,
+    "anomaly.found": _anomaly,
 }
 KINDS = tuple(_TOLD)
 """The kinds of entries that are read."""

@@ -11,9 +11,12 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.changes.models import ChangeRequest
 from policies.ui.people import names, person
+from routing.anomalies.access import may_read, visible
 from routing.reports.balances import Balance
 from routing.reports.reviews import queue
 from routing.ui.budgets import address, in_words
+
+_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,19 @@ def changes_to_look_at(rows: Iterable[ChangeRequest], tenant: str, now: datetime
 
 def _changes(number: int) -> str:
     return f"{number} changes were" if number > 1 else "1 change was"
+
+
+def out_of_pattern(principal: Principal, tenant: str) -> list[Need]:
+    """The open anomalies that this reader sees."""
+    if not may_read(principal):
+        return []
+    found = visible(principal).filter(ended_at=None).order_by("-cost_nano")
+    rows = list((found.filter(tenant=tenant) if tenant else found)[:_MOST])
+    if not rows:
+        return []
+    title = f"{len(rows)} key{'s spend' if len(rows) > 1 else ' spends'} out of pattern"
+    text = f"{rows[0].key} at {rows[0].route}, of {rows[0].tenant} / {rows[0].team}."
+    return [Need(title, text, "alert", "bad", reverse("anomalies"), "Look at it")]
 
 
 def exhausted(near: Sequence[Balance]) -> list[Need]:

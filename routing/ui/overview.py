@@ -36,7 +36,14 @@ from routing.reports.spend import Totals, daily, merged, month_start, since, tot
 from routing.ui.budgets import row_of
 from routing.ui.calls import first_call, scope_in_words
 from routing.ui.charts import spend_chart
-from routing.ui.needs import Need, changes_to_look_at, exhausted, foreseen, held_calls
+from routing.ui.needs import (
+    Need,
+    changes_to_look_at,
+    exhausted,
+    foreseen,
+    held_calls,
+    out_of_pattern,
+)
 
 _CHANGES_SHOWN = 5
 _VALIDATION_SOON_DAYS = 30
@@ -148,6 +155,7 @@ def _needs(view: _View, money: Sequence[Need], lost: int) -> list[Need]:
     needs = [
         *changes_to_look_at(view.lately.flagged, view.tenant, view.now),
         *held_calls(view.principal, view.found, view.tenant, view.now),
+        *out_of_pattern(view.principal, view.tenant),
         *_approvals(view),
         *_stops(view),
         *_unknown(lost, may_settle=may_read(view.principal)),

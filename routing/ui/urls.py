@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 
 from routing.ui import (
+    anomalies,
     budgets,
     burst,
     call,
@@ -45,6 +46,8 @@ urlpatterns = [
     path("reviews/<uuid:review>/decide/", reviews.decide, name="review-decide"),
     path("budgets/", budgets.budgets, name="budgets"),
     path("budgets/propose/", budgets.propose, name="budget-propose"),
+    path("budgets/anomalies/", anomalies.anomalies, name="anomalies"),
+    path("budgets/anomalies/<uuid:anomaly>/cap/", anomalies.cap, name="anomaly-cap"),
     path("budgets/burst/", burst.burst, name="burst"),
     path("budgets/unknown/", unknown.attempts, name="unknown-attempts"),
     path("budgets/unknown/<str:name>/<int:no>/", unknown.settle, name="unknown-settle"),

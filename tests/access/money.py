@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
+from routing.anomalies.models import Anomaly
 from routing.notifications.models import Delivery
 
 
-def makers(tenant: str) -> dict[str, Callable[[], str]]:
-    """`delivery`: one that was given up."""
+def makers(tenant: str, team: str) -> dict[str, Callable[[], str]]:
+    """`delivery`: one that was given up; `anomaly`: one whose key is not capped yet."""
 
     def delivery() -> str:
         now = mandate_now()
@@ -29,4 +30,25 @@ def makers(tenant: str) -> dict[str, Callable[[], str]]:
         row.save(force_insert=True)
         return str(row.pk)
 
-    return {"delivery": delivery}
+    def anomaly() -> str:
+        now = mandate_now()
+        row = Anomaly(
+            id=new_id(),
+            tenant=tenant,
+            team=team,
+            key=secrets.token_hex(4),
+            route="triage",
+            since=now,
+            found_at=now,
+            last_at=now,
+            first_call=new_id(),
+            calls=1,
+            spent_nano=9,
+            usual_nano=1,
+            threshold_nano=4,
+            cost_nano=9,
+        )
+        row.save(force_insert=True)
+        return str(row.pk)
+
+    return {"delivery": delivery, "anomaly": anomaly}

@@ -150,7 +150,7 @@ def make_objects(tess: Principal, made: World) -> None:
     made.objects["stop"] = lambda: _stop(tess)
     made.objects |= kept.makers(tess, HERE, call)
     made.objects |= guests.makers(tess, HERE, TEAM)
-    made.objects |= money.makers(HERE)
+    made.objects |= money.makers(HERE, TEAM)
     made.objects |= _changes(tess)
     made.objects |= _constants({"view": str(save(tess, "tried", "what=stops").pk)})
     made.objects["token"] = lambda: commands.create_token(tess, made.users["member"], name="t").id

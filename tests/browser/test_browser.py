@@ -34,6 +34,7 @@ PAGES = (
     ("finn", "/budgets/"),
     ("finn", "/budgets/?budget=insurance/claims-daily"),
     ("finn", "/budgets/unknown/"),
+    ("finn", "/budgets/anomalies/"),
     ("mallory", "/playground/"),
     ("cleo", "/search/?q=claims"),
     ("mallory", "/search/?q=nothing-at-all"),

@@ -1,0 +1,1 @@
+GRANT SELECT, INSERT, UPDATE ON routing_anomaly TO :"app";
