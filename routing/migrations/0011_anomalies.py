@@ -13,7 +13,7 @@ GRANTS = (APP / "anomalies/sql/grants.sql").read_text(encoding="utf-8").replace(
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0009_exports'),
+        ('routing', '0010_reconcile'),
     ]
 
     operations = [
