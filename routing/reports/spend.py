@@ -12,6 +12,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import TruncDate
 
 from controlplane.kernel.ids import uuid7_floor
+from routing.anomalies.models import Anomaly
 from routing.calls.models import Attempt, Call
 from routing.reports.sums import CLOCKS
 
@@ -20,8 +21,8 @@ from routing.reports.sums import CLOCKS
 class Totals:
     """A span of time in figures. `spent_nano` is posted plus overrun.
 
-    Of all times are `lost`, the attempts that hold their money until somebody knows what they cost, and `ever`, whether
-    there is any call.
+    Of all times are `lost`, the attempts that hold their money until somebody knows what they cost, `ever`, whether there is
+    any call, and `broken`, the open anomalies among those that were handed in.
     """
 
     calls: int
@@ -32,6 +33,7 @@ class Totals:
     spent_nano: int
     lost: int
     ever: bool
+    broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,13 @@ def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
     return calls.filter(pk__gte=uuid7_floor(starts - CLOCKS), admitted_at__gte=starts)
 
 
-def totals(calls: QuerySet[Call], all_calls: QuerySet[Call]) -> Totals:
+def totals(
+    calls: QuerySet[Call], all_calls: QuerySet[Call], anomalies: QuerySet[Anomaly] | None = None
+) -> Totals:
     """Counts by state, and what the attempts of these calls cost; of all calls what waits. One query, so one moment."""
     of_these = Attempt.objects.filter(call__in=calls)
     lost = Attempt.objects.filter(call__in=all_calls, unknown_at__isnull=False)
+    broken = (Anomaly.objects.none() if anomalies is None else anomalies).filter(ended_at=None)
     row = calls.aggregate(
         calls=Count("pk"),
         denied=Count("pk", filter=Q(state="denied")),
@@ -72,6 +77,7 @@ def totals(calls: QuerySet[Call], all_calls: QuerySet[Call]) -> Totals:
         spent=_beside(_of(of_these, Sum(F("posted_nano") + F("overrun_nano")))),
         lost=_beside(_of(lost, Count("no"))),
         ever=_beside(all_calls.values(figure=Value(1))[:1]),
+        broken=_beside(_of(broken, Count("pk"))),
     )
     return Totals(
         calls=row["calls"],
@@ -82,10 +88,11 @@ def totals(calls: QuerySet[Call], all_calls: QuerySet[Call]) -> Totals:
         spent_nano=int(row["spent"] or 0),
         lost=int(row["lost"] or 0),
         ever=bool(row["ever"]),
+        broken=int(row["broken"] or 0),
     )
 
 
-def _of(rows: QuerySet[Attempt], figure: Count | Sum) -> QuerySet[Any, Any]:
+def _of(rows: QuerySet[Attempt] | QuerySet[Anomaly], figure: Count | Sum) -> QuerySet[Any, Any]:
     return rows.order_by().values(all=Value(1)).annotate(figure=figure).values("figure")
 
 

@@ -11,12 +11,9 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.changes.models import ChangeRequest
 from policies.ui.people import names, person
-from routing.anomalies.access import may_read, visible
 from routing.reports.balances import Balance
 from routing.reports.reviews import queue
 from routing.ui.budgets import address, in_words
-
-_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +76,12 @@ def _changes(number: int) -> str:
     return f"{number} changes were" if number > 1 else "1 change was"
 
 
-def out_of_pattern(principal: Principal, tenant: str) -> list[Need]:
-    """The open anomalies that this reader sees."""
-    if not may_read(principal):
+def out_of_pattern(number: int) -> list[Need]:
+    """Keys whose spend broke its pattern and does not hold it again."""
+    if not number:
         return []
-    found = visible(principal).filter(ended_at=None).order_by("-cost_nano")
-    rows = list((found.filter(tenant=tenant) if tenant else found)[:_MOST])
-    if not rows:
-        return []
-    title = f"{len(rows)} key{'s spend' if len(rows) > 1 else ' spends'} out of pattern"
-    text = f"{rows[0].key} at {rows[0].route}, of {rows[0].tenant} / {rows[0].team}."
+    title = f"{number} key{'s spend' if number > 1 else ' spends'} out of pattern"
+    text = "More in ten minutes than in those of the days before; a cap holds a key for some hours."
     return [Need(title, text, "alert", "bad", reverse("anomalies"), "Look at it")]
 
 

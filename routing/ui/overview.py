@@ -27,6 +27,8 @@ from policies.changes.models import ChangeRequest
 from policies.changes.waiting import Lately, lately
 from policies.stops.models import Stop
 from policies.ui.people import names, person
+from routing.anomalies import access as anomalies
+from routing.anomalies.models import Anomaly
 from routing.calls.access import visible
 from routing.calls.models import Call
 from routing.ledger.access import may_read
@@ -118,7 +120,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         stops=shell.stops,
         log=shell.log,
     )
-    sums = totals(view.calls, visible(principal))
+    sums = totals(view.calls, visible(principal), _anomalies(view))
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
     near = [row for row in rows if row.near]
@@ -129,7 +131,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "tenant_filter": Select(
             "tenant", "Tenant", "all", tuple((t, t) for t in tenants), view.tenant
         ),
-        "needs": _needs(view, [*exhausted(near), *foreseen(rows)], sums.lost),
+        "needs": _needs(view, [*exhausted(near), *foreseen(rows)], sums),
         "tiles": _tiles(view, sums),
         "no_calls": not sums.ever,
         "curl": first_call(request, principal, found),
@@ -143,6 +145,13 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "routing/overview.html", context)
 
 
+def _anomalies(view: _View) -> QuerySet[Anomaly] | None:
+    if not anomalies.may_read(view.principal):
+        return None
+    rows = anomalies.visible(view.principal)
+    return rows.filter(tenant=view.tenant) if view.tenant else rows
+
+
 def _budgets(view: _View) -> list[Balance]:
     rows = balances(view.principal, view.found, view.now)
     if not view.tenant:
@@ -150,15 +159,15 @@ def _budgets(view: _View) -> list[Balance]:
     return [row for row in rows if (row.scope.get("tenant") or row.tenant) == view.tenant]
 
 
-def _needs(view: _View, money: Sequence[Need], lost: int) -> list[Need]:
+def _needs(view: _View, money: Sequence[Need], sums: Totals) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
     needs = [
         *changes_to_look_at(view.lately.flagged, view.tenant, view.now),
         *held_calls(view.principal, view.found, view.tenant, view.now),
-        *out_of_pattern(view.principal, view.tenant),
+        *out_of_pattern(sums.broken),
         *_approvals(view),
         *_stops(view),
-        *_unknown(lost, may_settle=may_read(view.principal)),
+        *_unknown(sums.lost, may_settle=may_read(view.principal)),
         *_validations(view),
         *money,
         *_flagged(view),
