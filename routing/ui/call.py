@@ -43,6 +43,7 @@ from routing.reports.ending import cancel_for
 from routing.reports.redactions import redactions
 from routing.reports.weighed import Weighing
 from routing.reports.why import Stage, Why, why
+from routing.ui.bill import bill_rows
 from routing.ui.chain import chain
 from routing.ui.reviews import case_of
 
@@ -218,6 +219,7 @@ def _view(principal: Principal, told: Why) -> dict[str, object]:
         "candidates": candidates,
         "dropped": sum(row.result == "dropped" for row in candidates),
         "attempts": [_attempt(a, told.currency) for a in told.attempts],
+        "bills": bill_rows(told),
         "weighings": told.weighings,
         "totals": _totals(told),
         "money": _money(told),
