@@ -147,7 +147,7 @@ def _anomaly(entry: Entry) -> Told:
     facts = {name: str(data[name]) for name in names}
     what = f"{facts['spent']} {facts['currency']} in ten minutes, {facts['usual']} as a rule"
     title = f"The key {facts['key']} spends out of pattern at {facts['route']}: {what}"
-    return "anomaly", title, f"/budgets/anomalies/#{_subject(entry)}", facts
+    return "anomaly", title, "/budgets/anomalies/", facts
 
 
 def _call(entry: Entry) -> str:

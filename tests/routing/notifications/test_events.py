@@ -39,6 +39,17 @@ OVERRUN = {
     "currency": "EUR",
 }
 
+ANOMALY = {
+    "key": "ab12cd34",
+    "route": "triage",
+    "team": "claims",
+    "firstCall": CALL,
+    "spent": "20.00",
+    "usual": "2.00",
+    "currency": "EUR",
+    "owner": "finn@acme.example",
+}
+
 TABLE = [
     (entry("call.held", queue="desk", rules=[]), "review.opened", "A call waits for a person in the queue desk", f"/calls/{CALL}/", {"call": CALL, "queue": "desk"}),
     (entry("review.overdue", verdict="reject", queue="desk"), "review.overdue", "Nobody decided in time in the queue desk", f"/calls/{CALL}/", {"call": CALL, "queue": "desk", "to": ""}),
@@ -53,6 +64,7 @@ TABLE = [
     (entry("ledger.checked", ok=False, scope="recent", findings=2), "ledger.failed", "The ledger is not what its attempts and entries say", "/reports/reconcile/", {"findings": "2"}),
     (entry("budget.alert", "budget:monthly", **BUDGET), "budget.alert", "The budget monthly has used 80 % of its limit", "/budgets/", {name: str(value) for name, value in BUDGET.items()}),
     (entry("budget.overrun", "budget:monthly", **OVERRUN), "budget.alert", "The budget monthly was billed 0.02 EUR more than was reserved", "/budgets/", OVERRUN),
+    (entry("anomaly.found", f"anomaly:{ID}", **ANOMALY, threshold="4.00", calls=2), "anomaly", "The key ab12cd34 spends out of pattern at triage: 20.00 EUR in ten minutes, 2.00 as a rule", "/budgets/anomalies/", ANOMALY),
 ]  # fmt: skip
 
 
