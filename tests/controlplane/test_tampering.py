@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from audit.log import demonstration
 from controlplane import tampering
 from controlplane.kernel.errors import MandateError
 from controlplane.kernel.principal import Principal
@@ -36,7 +37,7 @@ def test_only_an_admin_of_a_demo_of_our_own_damages_its_log(
 ) -> None:
     facts = {"database_superuser_url": superuser} if superuser else {}
     monkeypatch.setattr(tampering.env, "services", lambda: facts)
-    monkeypatch.setattr(tampering, "_IS_DEMO", asked)
+    monkeypatch.setattr(demonstration, "_IS_DEMO", asked)
     assert told(lambda: tampering._allowed(who)) == said
     offered = tampering.OFFERED if said == NOWHERE else ""
     assert tampering.standing(who, "/log/state/") == offered
