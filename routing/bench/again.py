@@ -95,14 +95,21 @@ def documents() -> str:
 
 
 def draft() -> str:
-    """What is proposed: health data of EU tenants leaves no more, and long streams are not let in."""
-    stays = 'request.dataClasses.exists(c, c == "health") && !("eu" in model.regions) && tenant.region == "eu"'
+    """What is proposed: internal data of EU tenants leaves no more, long streams are not let in, long personal calls wait."""
+    stays = 'request.dataClasses.exists(c, c == "internal") && !("eu" in model.regions) && tenant.region == "eu"'
     long = "request.stream && request.inputTokensMax > 50000"
+    waits = 'request.inputTokensMax > 50000 && request.dataClasses.exists(c, c == "personal")'
     forbid = {"effect": "forbid", "level": "hard"}
     return "---\n".join(
         [
-            _document("Permission", "health-stays", {**forbid, "on": "model", "when": stays}),
+            _document("Permission", "internal-stays", {**forbid, "on": "model", "when": stays}),
             _document("Permission", "no-long-streams", {**forbid, "on": "call", "when": long}),
+            _document("ReviewQueue", "bench-desk", {"reviewers": ["role:reviewer"]}),
+            _document(
+                "EscalationRule",
+                "long-personal",
+                {"stage": "request", "when": waits, "queue": "bench-desk"},
+            ),
             _document(
                 "Permission",
                 "case-closed",
@@ -236,6 +243,8 @@ def replay() -> dict[str, object]:
         "undecidable": counts.undecidable,
         "denied": counts.denied,
         "rerouted": counts.rerouted,
+        "held": counts.held,
+        "unchanged": counts.unchanged,
         "rules": len(published().bundle.rules),
         "digest": row.digest,
     }

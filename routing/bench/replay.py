@@ -41,6 +41,9 @@ def run(sizes: Sizes, say: Callable[[str], object]) -> dict[str, object]:
         found: dict[str, object] = json.loads(_again(0, told).splitlines()[-1])
     if found["decisions"] != sizes.decisions:
         raise Mismatch(f"{found['decisions']} of {sizes.decisions} decisions were replayed")
+    missing = [kind for kind in ("denied", "rerouted", "held", "unchanged") if not found[kind]]
+    if missing:
+        raise Mismatch(f"no call came out {' or '.join(missing)}: the draft is no example")
     return found
 
 
