@@ -38,6 +38,7 @@ OWNED = {
     "forecasts": {"routing_budget_day", "routing_forecast", "routing_forecast_mark"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},
+    "reconcile": {"routing_invoice", "routing_standing"},
     "reports": set(),
     "reviews": {"routing_review_case", "routing_review_decision"},
 }
