@@ -68,8 +68,8 @@ def prepared() -> Path:
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
         run([python(), "-m", "venv", str(ENVIRONMENT)])
-        uv = [str(Path(sys.executable).parent / "uv"), "pip", "install", "-q"]
-        run([*uv, "--python", str(programs / "python"), "--require-hashes", "-r", str(LIST)])
+        pip = [str(programs / "python"), "-m", "pip", "install", "-qq", "--no-input"]
+        run([*pip, "--require-hashes", "-r", str(LIST)])
         stamp.write_text(wanted, encoding="utf-8")
     return programs
 

@@ -13,6 +13,7 @@ from django.core.management import load_command_class
 from controlplane.env import ROOT
 from policies.documents.kinds import KINDS, combined_schema
 from policies.documents.parse import parse_text
+from tests.policies.folders import pricebook
 from tests.policies.folders.litellm import test_convert as convert_tests
 from tests.policies.management.running import run
 from tests.policies.texts import fresh, put, tenant
@@ -32,12 +33,14 @@ def test_the_commands_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.Monke
     put(tenant(fresh("t"), "claims"), origin="console")
     config = Path(convert_tests.__file__).with_name("config.yaml")
     (tmp_path / "config.yaml").write_text(config.read_text("utf-8"), encoding="utf-8")
+    prices = Path(pricebook.__file__).with_name("sample.json")
+    (tmp_path / "data.json").write_text(prices.read_text("utf-8"), encoding="utf-8")
     for words in commands():
         done = run(*words)
         # what tests published is not laid out; everything else is fine as it is exported
         expected = {0, 2} if words[1] == "fmt" else {0}
         assert done.code in expected, (words, done.complained)
-    assert len(commands()) == 8
+    assert len(commands()) == 9
 
 
 def test_the_schema_of_all_kinds_is_current() -> None:

@@ -20,6 +20,7 @@ READS = re.compile(rf"(?:FROM|JOIN)\s+({TABLE})")
 FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(.*?AS \$\$(.*?)\$\$;", re.DOTALL)
 
 OWNED = {
+    "anomalies": {"routing_anomaly"},
     "calls": {
         "routing_call",
         "routing_attempt",
