@@ -93,7 +93,7 @@ class InvoiceList(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class StandingSerializer(serializers.Serializer[Any]):
+class LedgerStandingSerializer(serializers.Serializer[Any]):
     """What the last check of the ledger said; null before the first, and for who reads single tenants only."""
 
     ok = serializers.BooleanField(allow_null=True)
@@ -147,7 +147,7 @@ class OneInvoice(ApiView):
 class Ledger(ApiView):
     """Whether the ledger holds."""
 
-    @extend_schema(operation_id="ledger_read", responses=StandingSerializer)
+    @extend_schema(operation_id="ledger_read", responses=LedgerStandingSerializer)
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """Counters, attempts, postings and entries, as the last check of every hour found them."""
         access.invoices(self.principal)
