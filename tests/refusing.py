@@ -80,7 +80,8 @@ class Refusing:
             if not met.refused:
                 assert not self.built, f"{name} goes on without its entry"
                 return met.answer
-            assert stored() == before, f"{name} changed something without its entry"
+            changed = sorted(set(stored()) ^ set(before))
+            assert changed == [], f"{name} changed without its entry: {changed}"
             self.refused.add(name)
             return command(*args, **options)
 

@@ -15,7 +15,7 @@ from routing.calls.pool import Database, ask
 from tests.routing.calls.test_sweeping import carry_out
 from tests.routing.world import World, sealed
 
-TOO_LONG = b" " * 65_536
+TOO_LONG = 65_536
 """One byte more than the log takes."""
 STATE = """
 WITH me AS (SELECT %s::uuid AS call, %s::text AS tenant)
@@ -32,7 +32,7 @@ SELECT (SELECT jsonb_agg(to_jsonb(c)) FROM routing_call c WHERE c.id = me.call),
 
 def refused(entry: Entry) -> Entry:
     """The same entry with bytes that `audit_append` raises for."""
-    return replace(entry, body=TOO_LONG)
+    return replace(entry, body=entry.body + b" " * (TOO_LONG - len(entry.body)))
 
 
 async def state(world: World, call: UUID) -> tuple[Any, ...]:
