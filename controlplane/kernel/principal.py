@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from controlplane.kernel.errors import Forbidden
 
@@ -27,6 +28,27 @@ class Principal:
     def actor(self) -> str:
         """`member:ada@acme.example`, `key:ab12cd34`, `cli:root`."""
         return f"{self.kind}:{self.id}"
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON, for a job that is to do later what this principal might then."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "roles": {place: sorted(held) for place, held in self.roles.items()},
+            "teams": sorted(list(pair) for pair in self.teams),
+        }
+
+    @classmethod
+    def recalled(cls, stored: Mapping[str, Any]) -> Self:
+        """The principal that `stored` wrote down."""
+        return cls(
+            kind=stored["kind"],
+            id=stored["id"],
+            name=stored["name"],
+            roles={place: frozenset(held) for place, held in stored["roles"].items()},
+            teams=frozenset((tenant, team) for tenant, team in stored["teams"]),
+        )
 
     def holds(self, role: str, tenant: str = ORGANISATION) -> bool:
         """Whether the role holds in the tenant, given there or for the whole organisation."""

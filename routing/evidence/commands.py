@@ -39,7 +39,7 @@ def begin(principal: Principal, ask: Ask) -> Evidence:
     if mine.count() >= MOST_WAITING:
         raise Conflict(f"{MOST_WAITING} of your evidence bundles are being made; wait for one")
     at, row = mandate_now(), Evidence(id=new_id(), tenant=tenant or "", actor=principal.actor)
-    row.ask, row.created_at, row.principal = ask.stored(), at, _kept(principal)
+    row.ask, row.created_at, row.principal = ask.stored(), at, principal.stored()
     with transaction.atomic():
         row.save(force_insert=True)
         told(principal, ask, tenant, at, {"evidence": row.id.hex})
@@ -82,7 +82,7 @@ def claim() -> tuple[Evidence, Principal] | None:
             row.state, row.worker, row.beat_at, row.tries = RUNNING, new_id(), at, row.tries + 1
             row.parts = row.done = row.size_bytes = 0
             row.save()
-            return row, _recalled(row.principal)
+            return row, Principal.recalled(row.principal)
     return None
 
 
@@ -154,24 +154,3 @@ def _end(row: Evidence, why: str) -> None:
     row.save(update_fields=["state", "told", "ended_at", "beat_at"])
     EvidencePart.objects.filter(evidence=row.id).delete()
     store().destroy(key_of(row.id))
-
-
-def _kept(principal: Principal) -> dict[str, Any]:
-    """Who asked, for the job: what they might then is what it may."""
-    return {
-        "kind": principal.kind,
-        "id": principal.id,
-        "name": principal.name,
-        "roles": {place: sorted(held) for place, held in principal.roles.items()},
-        "teams": sorted(principal.teams),
-    }
-
-
-def _recalled(kept: dict[str, Any]) -> Principal:
-    return Principal(
-        kind=kept["kind"],
-        id=kept["id"],
-        name=kept["name"],
-        roles={place: frozenset(held) for place, held in kept["roles"].items()},
-        teams=frozenset((tenant, team) for tenant, team in kept["teams"]),
-    )

@@ -27,7 +27,7 @@ def begin(principal: Principal, ask: Ask) -> Export:
     if access.own(principal).filter(state__in=(WAITING, RUNNING)).count() >= MOST_WAITING:
         raise Conflict(f"{MOST_WAITING} of your exports are being made; wait for one")
     at, row = mandate_now(), Export(id=new_id(), tenant=ask.tenant, actor=principal.actor)
-    row.ask, row.created_at, row.principal = ask.stored(), at, _kept(principal)
+    row.ask, row.created_at, row.principal = ask.stored(), at, principal.stored()
     with transaction.atomic():
         row.save(force_insert=True)
         append.append(
@@ -61,7 +61,7 @@ def claim() -> tuple[Export, Principal] | None:
             row.state, row.worker, row.beat_at, row.tries = RUNNING, new_id(), at, row.tries + 1
             row.parts = row.done = row.size_bytes = row.rows = 0
             row.save()
-            return row, _recalled(row.principal)
+            return row, Principal.recalled(row.principal)
     return None
 
 
@@ -118,24 +118,3 @@ def _end(row: Export, why: str) -> None:
     row.state, row.told, row.ended_at, row.beat_at = FAILED, why, mandate_now(), None
     row.save(update_fields=["state", "told", "ended_at", "beat_at"])
     ExportPart.objects.filter(export=row.id).delete()
-
-
-def _kept(principal: Principal) -> dict[str, Any]:
-    """Who asked, for the job: what they might then is what it may."""
-    return {
-        "kind": principal.kind,
-        "id": principal.id,
-        "name": principal.name,
-        "roles": {place: sorted(held) for place, held in principal.roles.items()},
-        "teams": sorted(list(pair) for pair in principal.teams),
-    }
-
-
-def _recalled(kept: dict[str, Any]) -> Principal:
-    return Principal(
-        kind=kept["kind"],
-        id=kept["id"],
-        name=kept["name"],
-        roles={place: frozenset(held) for place, held in kept["roles"].items()},
-        teams=frozenset((tenant, team) for tenant, team in kept["teams"]),
-    )
