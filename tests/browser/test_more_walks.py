@@ -139,4 +139,12 @@ def test_what_git_keeps_is_locked_and_offered_as_a_patch(
         assert (tmp_path / "it.patch").read_text(encoding="utf-8").strip() == patch.strip()
         page.goto(f"{one}edit/?tab=yaml")
         assert page.input_value("#text") == source
-    assert two.rows(drafts) == before
+        assert two.rows(drafts) == before
+        page.goto(one)
+        page.click("text=Take it over from Git")
+        published(two, begun(two, "It rests this week", source.replace("today", "this week")))
+        page.goto(one)
+        assert "differs from Git at commit 4c1f00d" in text(cleo, "main")
+        page.click("summary:has-text('What Git lacks, as a patch')")
+        assert patch.strip() in page.locator(".diff-details pre").inner_text()
+        looks_right(cleo)

@@ -208,3 +208,22 @@ def test_glass_is_broken_flagged_and_taken_back(two: Console, browser: Browser) 
         finn.page.click("button:has-text('Approve')")
         assert state(finn) == "published"
     assert decided(two, "summaries") == "permit"
+
+
+def test_glass_is_broken_and_what_it_published_reverted_at_once(
+    two: Console, browser: Browser
+) -> None:
+    address = begun(two, "Summaries rest at once", rests("walk-revert", SUMMARIES))
+    with people(two, browser, "ada", "cleo") as (ada, cleo):
+        ada.page.goto(address)
+        ada.page.click("summary:has-text('Publish alone in an emergency')")
+        ada.page.fill("#id_glass", "They leak names")
+        ada.page.click("button:has-text('Publish alone')")
+        assert decided(two, "summaries") == "deny"
+        cleo.page.goto(address)
+        cleo.page.fill("#id_glass_note", "They do not")
+        cleo.page.click("button:has-text('Revert it at once')")
+        assert message(cleo) == "Reverted: what stood there before is in force again."
+        assert "Cleo reviewed it: taken back, “They do not”" in text(cleo, "main")
+        looks_right(cleo)
+    assert decided(two, "summaries") == "permit"
