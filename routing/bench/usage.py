@@ -74,6 +74,24 @@ def resting(root: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+def reset_peaks(root: int, kind: str) -> None:
+    """Forget how much memory the processes of a kind have had at most."""
+    for pid, name in _kinds(root):
+        if name == kind:
+            (Path("/proc") / str(pid) / "clear_refs").write_text("5")
+
+
+def peak_kib(root: int, kind: str) -> int:
+    """The most memory that any one process of a kind has had since."""
+    found = [0]
+    for pid, name in _kinds(root):
+        if name == kind:
+            with suppress(OSError):
+                text = (Path("/proc") / str(pid) / "status").read_text()
+                found.append(int(text.partition("VmHWM:")[2].split()[0]))
+    return max(found)
+
+
 def _kinds(root: int) -> Iterator[tuple[int, str]]:
     stats = dict(_stats())
     for pid in stats:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from routing.bench import append, calls, decide, inflight, replay, reserve, verify
+from routing.bench import append, calls, decide, inflight, replay, report, reserve, verify
 
 
 class Command(BaseCommand):
@@ -41,6 +41,7 @@ _RUNS: dict[str, tuple[Callable[..., dict[str, object]], object, object]] = {
     "decide": (decide.run, 50, 5),
     "inflight": (inflight.run, inflight.Sizes(), inflight.Sizes(120, 100)),
     "replay": (replay.run, replay.Sizes(), replay.Sizes(5_000)),
+    "report": (report.run, report.Sizes(), report.Sizes(10_000, 5)),
     "reserve": (reserve.run, reserve.Sizes(), reserve.Sizes(seconds=2.0)),
     "verify": (verify.run, verify.ENTRIES, verify.ENTRIES // 10),
 }

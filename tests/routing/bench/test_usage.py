@@ -1,11 +1,14 @@
 """Whose CPU a benchmark counts, and that nothing else of the installation runs beside what it measures."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from routing.bench.site import environment
-from routing.bench.usage import Usage, kind_of
+from routing.bench.usage import Usage, kind_of, peak_kib, reset_peaks
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,23 @@ def test_every_process_has_a_name_and_only_the_unknown_are_others(
     command_line: str, kind: str
 ) -> None:
     assert kind_of(command_line) == kind
+
+
+def test_a_peak_is_of_the_largest_process_of_its_kind_since_it_was_last_forgotten() -> None:
+    code = "import sys; a = bytearray(64 << 20); del a; print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "-Q jobs"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as one:
+        assert one.stdout is not None
+        assert one.stdout.readline() == b"1\n"
+        large = peak_kib(os.getpid(), "jobs")
+        reset_peaks(os.getpid(), "jobs")
+        small = peak_kib(os.getpid(), "jobs")
+        assert peak_kib(os.getpid(), "calls") == 0
+        one.kill()
+    assert large > 64 * 1024 > small > 1024
 
 
 def test_what_was_used_since_leaves_the_demos_sandbox_out() -> None:
