@@ -1,12 +1,11 @@
-"""Publishes a log again and again, each time in a child that is struck at one of its calls to the disk.
+"""Publishes a log again and again, each time in a child that is told an error of one of its calls that was made all the same.
 
-`python -m tests.audit.publication.struck DSN VKEY`; a line of standard input is `FOLDER HOW NUMBER`, and the child's wait
-status comes back. HOW: `kill` or `eio`, and `before` or `after` the call was made, as in `kill-after`. Every call that
-changes the disk is one of `CALLS`; a write is struck in its middle, too.
+`python -m tests.audit.publication.struck DSN VKEY`; a line of standard input is `FOLDER NUMBER`, and the child's exit
+status comes back. Every call that changes the disk is one of `CALLS`; a write is struck in its middle, too. strace cannot do
+that (`traced.py`): what it strikes is not made.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from errno import EIO
@@ -27,8 +26,7 @@ WENT_ON = 99
 class Strikes:
     """Counts the calls, and strikes at one."""
 
-    def __init__(self, how: str, number: int) -> None:
-        self._what, _, self._when = how.partition("-")
+    def __init__(self, number: int) -> None:
         self._left = number
 
     @property
@@ -37,20 +35,12 @@ class Strikes:
         return self._left > 0
 
     def at(self, do: Callable[[], Any]) -> Any:
-        """Make a call, or strike before or after it."""
+        """Make a call; then, if it is the one, tell an error. Raises OSError."""
         self._left -= 1
-        if self._left == 0 and self._when == "before":
-            self._strike()
-        try:
-            return do()
-        finally:
-            if self._left == 0 and self._when == "after":
-                self._strike()
-
-    def _strike(self) -> None:
-        if self._what == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise OSError(EIO, "struck")
+        done = do()
+        if self._left == 0:
+            raise OSError(EIO, "struck")
+        return done
 
 
 class Torn:
@@ -92,16 +82,16 @@ def publish(dsn: str, vkey: str, folder: Path, strikes: Strikes) -> None:
 def main(dsn: str, vkey: str) -> None:
     """A child for each line."""
     for line in sys.stdin:
-        folder, how, number = line.split()
+        folder, number = line.split()
         pid = os.fork()
         if pid == 0:
-            strikes = Strikes(how, int(number))
+            strikes = Strikes(int(number))
             try:
                 publish(dsn, vkey, Path(folder), strikes)
             except OSError as error:
                 os._exit(error.errno or 1)
             os._exit(0 if strikes.spared else WENT_ON)
-        sys.stdout.write(f"{os.waitpid(pid, 0)[1]}\n")
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n")
         sys.stdout.flush()
 
 
