@@ -194,7 +194,7 @@ SPECTACULAR_SETTINGS = {
         "CredentialStateEnum": "policies.identity.read.STATES",
         "DeliveryStateEnum": "routing.notifications.models.STATES",
         "ErasureKindEnum": "routing.api.retention.WHAT",
-        "EvidenceStateEnum": "routing.evidence.models.STATES",
+        "FileStateEnum": "routing.files.models.STATES",
         "GlassVerdictEnum": "policies.api.glass_shape.VERDICTS",
         "HoldKindEnum": "audit.retention.models.HOLDS",
         "OriginEnum": "policies.api.shapes.ORIGINS",

@@ -3,8 +3,7 @@
 from routing.anomalies.models import Anomaly
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.closing.models import Adjustment, Period, Statement, Verdict
-from routing.evidence.models import Evidence, EvidencePart
-from routing.exports.models import Export, ExportPart
+from routing.files.models import File, FilePart
 from routing.forecasts.models import BudgetDay, Forecast
 from routing.ledger.models import LedgerWindow, Posting
 from routing.notifications.models import BudgetMark, Delivery, ForecastMark, Notified
@@ -19,10 +18,8 @@ __all__ = [
     "BudgetMark",
     "Call",
     "Delivery",
-    "Evidence",
-    "EvidencePart",
-    "Export",
-    "ExportPart",
+    "File",
+    "FilePart",
     "Forecast",
     "ForecastMark",
     "Idempotency",

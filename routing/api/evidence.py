@@ -10,13 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, Rarely, page
-from controlplane.kernel.clock import to_text
+from audit.api.base import CURSOR, ApiView, page
 from controlplane.kernel.errors import InvalidRequest
+from routing.api.files import FileSerializer, Making, shown
 from routing.evidence import access, commands
 from routing.evidence.asks import SCOPES, Ask
-from routing.evidence.download import as_file
-from routing.evidence.models import STATES, Evidence
+from routing.evidence.making import as_file
+from routing.files.models import File
 
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
 
@@ -35,19 +35,11 @@ class AskSerializer(serializers.Serializer[Any]):
     opens = serializers.CharField(default="", allow_blank=True, max_length=1_000)
 
 
-class EvidenceSerializer(serializers.Serializer[Any]):
+class EvidenceSerializer(FileSerializer):
     """One bundle: `done` of `entries` are in. `told` says why it failed."""
 
-    id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=STATES)
     about = serializers.DictField()
     entries = serializers.IntegerField()
-    done = serializers.IntegerField()
-    sizeBytes = serializers.IntegerField()
-    sha256 = serializers.CharField(allow_blank=True)
-    told = serializers.CharField(allow_blank=True)
-    createdAt = serializers.DateTimeField()
-    expiresAt = serializers.DateTimeField(allow_null=True)
 
 
 class EvidenceList(serializers.Serializer[Any]):
@@ -57,7 +49,7 @@ class EvidenceList(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class Bundles(ApiView):
+class Bundles(Making):
     """One's own evidence bundles."""
 
     @extend_schema(operation_id="audit_evidence_list", responses=EvidenceList, parameters=[*CURSOR])
@@ -78,10 +70,6 @@ class Bundles(ApiView):
         return Response(
             _shown(commands.begin(self.principal, _ask(given.validated_data))), status=202
         )
-
-    def get_throttles(self) -> list[Any]:
-        """Making one computes much; looking at the list does not."""
-        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
 
 
 class OneBundle(ApiView):
@@ -126,16 +114,9 @@ def _ask(given: dict[str, Any]) -> Ask:
     )
 
 
-def _shown(row: Evidence) -> dict[str, object]:
+def _shown(row: File) -> dict[str, object]:
     return {
-        "id": str(row.id),
-        "state": row.state,
+        **shown(row),
         "about": Ask.of(row.ask).told(),
-        "entries": row.entries,
-        "done": row.done,
-        "sizeBytes": row.size_bytes,
-        "sha256": row.sha256,
-        "told": row.told,
-        "createdAt": to_text(row.created_at),
-        "expiresAt": to_text(row.expires_at) if row.expires_at else None,
+        "entries": row.rows,
     }

@@ -10,15 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, Rarely, page
-from controlplane.kernel.clock import to_text
+from audit.api.base import CURSOR, ApiView, page
+from routing.api.files import FileSerializer, Making, shown
 from routing.exports import access, commands
 from routing.exports.asks import WHATS, Ask
 from routing.exports.making import as_file
-from routing.exports.models import STATES, Export
 from routing.exports.writing import Form
-
-# ruff: noqa: N815 - the API spells its names in camelCase, as documents do
+from routing.files.models import File
 
 
 class ExportAskSerializer(serializers.Serializer[Any]):
@@ -31,19 +29,11 @@ class ExportAskSerializer(serializers.Serializer[Any]):
     last = serializers.CharField(default="", allow_blank=True, max_length=7)
 
 
-class ExportSerializer(serializers.Serializer[Any]):
+class ExportSerializer(FileSerializer):
     """One file: `done` of about `rows` rows are in. `told` says why it failed."""
 
-    id = serializers.UUIDField()
-    state = serializers.ChoiceField(choices=STATES)
     about = ExportAskSerializer()
     rows = serializers.IntegerField()
-    done = serializers.IntegerField()
-    sizeBytes = serializers.IntegerField()
-    sha256 = serializers.CharField(allow_blank=True)
-    told = serializers.CharField(allow_blank=True)
-    createdAt = serializers.DateTimeField()
-    expiresAt = serializers.DateTimeField(allow_null=True)
 
 
 class ExportList(serializers.Serializer[Any]):
@@ -53,7 +43,7 @@ class ExportList(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class Exports(ApiView):
+class Exports(Making):
     """One's own exports."""
 
     @extend_schema(operation_id="exports_list", responses=ExportList, parameters=[*CURSOR])
@@ -73,10 +63,6 @@ class Exports(ApiView):
         row = commands.begin(self.principal, Ask.of({**said, "what": said["figures"]}))
         return Response(_shown(row), status=202)
 
-    def get_throttles(self) -> list[Any]:
-        """Making one computes much; looking at the list does not."""
-        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
-
 
 class OneExport(ApiView):
     """One of one's own exports."""
@@ -94,22 +80,16 @@ class DownloadExport(ApiView):
         operation_id="exports_download",
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, export: UUID) -> StreamingHttpResponse:  # noqa: ARG002 - DRF's signature
+    def get(self, request: Request, export: UUID) -> StreamingHttpResponse:
         """The file. 409 until it is ready, 404 once it has expired."""
-        return as_file(access.one(self.principal, export))
+        row = access.one(self.principal, export)
+        return as_file(request._request, row)  # noqa: SLF001 - DRF keeps Django's request there
 
 
-def _shown(row: Export) -> dict[str, object]:
+def _shown(row: File) -> dict[str, object]:
     about = {name: value for name, value in row.ask.items() if name != "what"}
     return {
-        "id": str(row.id),
-        "state": row.state,
+        **shown(row),
         "about": {"figures": row.ask["what"], **about},
         "rows": row.rows,
-        "done": row.done,
-        "sizeBytes": row.size_bytes,
-        "sha256": row.sha256,
-        "told": row.told,
-        "createdAt": to_text(row.created_at),
-        "expiresAt": to_text(row.expires_at) if row.expires_at else None,
     }

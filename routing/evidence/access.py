@@ -14,7 +14,9 @@ from policies.bundles.access import sees
 from policies.bundles.published import Governed
 from routing.calls.models import Call
 from routing.evidence.asks import LOG, Ask
-from routing.evidence.models import Evidence
+from routing.files import read
+from routing.files.kinds import EVIDENCE
+from routing.files.models import File
 
 
 def require(principal: Principal, ask: Ask) -> str | None:
@@ -44,17 +46,16 @@ def shows(tenant: str, document: Mapping[str, Any]) -> bool:
     return sees(reader, Governed(document["kind"], place, name, metadata, spec))
 
 
-def own(principal: Principal) -> "QuerySet[Evidence]":
+def own(principal: Principal) -> "QuerySet[File]":
     """The bundles that one had made oneself. Raises Forbidden for who may read no part of the log."""
     require_any(principal)
-    return Evidence.objects.filter(actor=principal.actor)
+    return read.own(principal, EVIDENCE)
 
 
-def one(principal: Principal, evidence: UUID) -> Evidence:
+def one(principal: Principal, evidence: UUID) -> File:
     """One of one's own, if one may still read what is in it. Raises NotFound, Forbidden."""
-    row = own(principal).filter(pk=evidence).first()
-    if row is None:
-        raise NotFound(f'there is no evidence bundle "{evidence}"')
+    require_any(principal)
+    row = read.one(principal, EVIDENCE, evidence)
     # INVARIANT: a role that was taken away since takes the bundle away, too
     require(principal, Ask.of(row.ask))
     return row

@@ -4,12 +4,13 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from routing.closing import access as closing
 from routing.exports.asks import CALLS, Ask
-from routing.exports.models import Export
+from routing.files import read
+from routing.files.kinds import EXPORT
+from routing.files.models import File
 from routing.reports.access import READERS, require_money, spend_of
 
 
@@ -45,17 +46,16 @@ def named(principal: Principal, found: Published) -> tuple[str, ...]:
     return tuple(name for name in every if allowed is None or name in allowed)
 
 
-def own(principal: Principal) -> "QuerySet[Export]":
+def own(principal: Principal) -> "QuerySet[File]":
     """The files that one asked for oneself. Raises Forbidden for who may read no money."""
     require_money(principal)
-    return Export.objects.filter(actor=principal.actor)
+    return read.own(principal, EXPORT)
 
 
-def one(principal: Principal, export: UUID) -> Export:
+def one(principal: Principal, export: UUID) -> File:
     """One of one's own, if one may still read what is in it. Raises NotFound, Forbidden."""
-    row = own(principal).filter(pk=export).first()
-    if row is None:
-        raise NotFound(f'there is no export "{export}"')
+    require_money(principal)
+    row = read.one(principal, EXPORT, export)
     # INVARIANT: a role that was taken away since takes the file away, too
     require(principal, Ask.of(row.ask))
     return row

@@ -17,8 +17,8 @@ from policies.bundles.published import published
 from policies.ui.people import sentence
 from routing.evidence import access, commands
 from routing.evidence.asks import Ask
-from routing.evidence.download import as_file
-from routing.evidence.models import READY
+from routing.evidence.making import as_file
+from routing.files.models import READY
 
 _SHOWN = 20
 

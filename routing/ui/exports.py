@@ -16,8 +16,8 @@ from routing.closing.months import said
 from routing.exports import access, commands
 from routing.exports.asks import CALLS, WHATS, Ask, months_before
 from routing.exports.making import as_file
-from routing.exports.models import READY, RUNNING, WAITING
 from routing.exports.writing import Form
+from routing.files.models import READY, RUNNING, WAITING
 
 _SHOWN, _MONTHS = 20, 23
 _TITLES = {
@@ -59,4 +59,4 @@ def exports(request: HttpRequest) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, export: UUID) -> StreamingHttpResponse:
     """`/reports/exports/<id>/`: the file, for whoever had it made."""
-    return as_file(access.one(principal_of(request), export))
+    return as_file(request, access.one(principal_of(request), export))

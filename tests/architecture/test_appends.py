@@ -18,21 +18,13 @@ SILENT = {
     "policies/replay/commands.py": {"progress": "how far a job is"},
     "policies/stops/commands.py": {"place_of": "reads"},
     "routing/closing/commands.py": {"lock": "takes a lock"},
-    "routing/evidence/commands.py": {
-        "broke": "how a job ended; that the bundle was asked for is an entry",
-        "claim": "which worker has a job",
-        "expire": "what was made to be fetched is gone after a day, as its entry said",
-        "finish": "how a job ended",
-        "keep": "a piece of what was asked for",
-        "key_of": "reads",
-        "place": "reads",
-    },
-    "routing/exports/commands.py": {
+    "routing/files/commands.py": {
         "broke": "how a job ended; that the file was asked for is an entry",
         "claim": "which worker has a job",
         "expire": "what was made to be fetched is gone after a day, as its entry said",
         "finish": "how a job ended",
         "keep": "a piece of what was asked for",
+        "ordered": "makes no row yet",
         "progress": "how far a job is",
     },
 }

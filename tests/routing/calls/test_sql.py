@@ -36,6 +36,7 @@ OWNED = {
     },
     "evidence": {"routing_evidence", "routing_evidence_part"},
     "exports": {"routing_export", "routing_export_part"},
+    "files": {"routing_file", "routing_file_part"},
     "forecasts": {"routing_budget_day", "routing_forecast", "routing_forecast_mark"},
     "ledger": {"routing_ledger_window", "routing_posting"},
     "notifications": {"routing_budget_mark", "routing_delivery", "routing_notified"},

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import connection, transaction
 
 from audit.evidence import Settled
 from audit.log.models import Entry
@@ -26,8 +26,12 @@ from routing.calls.pool import open_pool
 from routing.evidence import access, commands, making
 from routing.evidence.asks import Ask
 from routing.evidence.beside import Facts
-from routing.evidence.models import EXPIRED, FAILED, READY, Evidence, EvidencePart
 from routing.evidence.orders import order
+from routing.files import commands as files
+from routing.files import making as jobs
+from routing.files import read
+from routing.files.kinds import EVIDENCE
+from routing.files.models import EXPIRED, FAILED, READY, File, FilePart
 from routing.reports.content import store
 from tests.policies.texts import ensure_organisation, fresh, permission, put, tenant
 from tests.refusing import refuses_first
@@ -46,7 +50,7 @@ def keys(transactional_db: None, settings: LazySettings, tmp_path: Path) -> Iter
     """A key store that goes with the test; nothing of other tests waits to be made."""
     settings.MANDATE_KEYS_DIR = tmp_path / "keys"
     store.cache_clear()
-    Evidence.objects.filter(state__in=("waiting", "running")).update(state=FAILED)
+    File.objects.filter(state__in=("waiting", "running")).update(state=FAILED)
     yield
     store.cache_clear()
 
@@ -163,7 +167,7 @@ def test_what_a_document_was_and_when(place: str) -> None:
         order(CLEO, Ask(scope="use-case", tenant=place, name="none"))
 
 
-def begun(by: Principal, place: str) -> Evidence:
+def begun(by: Principal, place: str) -> File:
     return commands.begin(by, Ask(scope="tenant", tenant=place))
 
 
@@ -186,6 +190,14 @@ def test_asking_is_an_entry_and_has_an_end(place: str) -> None:
     with pytest.raises(NotFound):
         begun(reader("elsewhere"), place)
     assert Entry.objects.filter(kind="export.created", tenant=place).count() == 5
+    # what is written at once is an entry, too, for whoever may
+    mine = Ask(scope="tenant", tenant=place)
+    with pytest.raises(NotFound):
+        commands.told(reader("elsewhere"), mine, mandate_now(), 7)
+    with transaction.atomic():
+        commands.told(CLEO, mine, mandate_now(), 7)
+    said = json.loads(bytes(Entry.objects.filter(tenant=place).latest("id").body))
+    assert (said["data"]["entries"], said["data"]["scope"]["tenant"]) == (7, place)
 
 
 def test_a_bundle_is_its_askers_and_only_while_they_may(place: str) -> None:
@@ -202,43 +214,43 @@ def test_a_bundle_is_its_askers_and_only_while_they_may(place: str) -> None:
 
 def test_its_bytes_lie_sealed_and_are_gone_with_their_key(place: str) -> None:
     begun(reader(place), place)
-    claimed = commands.claim()
+    claimed = files.claim(EVIDENCE)
     assert claimed is not None
     row, principal = claimed
     assert principal == reader(place)
-    assert commands.claim() is None
-    pieces = list(making._pieces([CANARY[:900_000], CANARY[900_000:]]))
+    assert files.claim(EVIDENCE) is None
+    pieces = list(jobs.pieces([CANARY[:900_000], CANARY[900_000:]]))
     assert [len(piece) for piece in pieces] == [1_048_576, len(CANARY) - 1_048_576]
-    assert all(commands.keep(row, piece, number) for number, piece in enumerate(pieces))
-    assert commands.finish(row, hashlib.sha256(CANARY).hexdigest())
+    assert all(files.keep(row, piece) for piece in pieces)
+    assert files.finish(row, hashlib.sha256(CANARY).hexdigest())
     row.refresh_from_db()
     assert (row.state, row.size_bytes, row.parts) == (READY, len(CANARY), 2)
-    for part in EvidencePart.objects.filter(evidence=row.id):
+    for part in FilePart.objects.filter(file=row.id):
         # INVARIANT: no byte of it is in PostgreSQL in the clear
-        assert b"who asked for what" not in bytes(part.ciphertext)
-    assert b"".join(making.read(row)) == CANARY
-    assert commands.expire() == 0
-    Evidence.objects.filter(pk=row.pk).update(expires_at=mandate_now() - timedelta(seconds=1))
-    assert commands.expire() == 1
+        assert b"who asked for what" not in bytes(part.data)
+    assert b"".join(read.pieces_of(row)) == CANARY
+    assert files.expire(EVIDENCE) == 0
+    File.objects.filter(pk=row.pk).update(expires_at=mandate_now() - timedelta(seconds=1))
+    assert files.expire(EVIDENCE) == 1
     row.refresh_from_db()
     assert row.state == EXPIRED
-    assert not EvidencePart.objects.filter(evidence=row.id).exists()
-    assert store().get(commands.key_of(row.id)) is None
+    assert not FilePart.objects.filter(file=row.id).exists()
+    assert store().get(EVIDENCE.key_of(row.id)) is None
     with pytest.raises(Erased):
-        list(making.read(row))
+        list(read.pieces_of(row))
 
 
 def test_a_worker_that_lost_it_writes_no_more(place: str) -> None:
     begun(CLEO, place)
-    first, _ = commands.claim() or pytest.fail("nothing to claim")
-    assert commands.keep(first, b"one", 1)
-    Evidence.objects.filter(pk=first.pk).update(beat_at=mandate_now() - timedelta(minutes=2))
-    second, _ = commands.claim() or pytest.fail("nothing to claim")
+    first, _ = files.claim(EVIDENCE) or pytest.fail("nothing to claim")
+    assert files.keep(first, b"one")
+    File.objects.filter(pk=first.pk).update(beat_at=mandate_now() - timedelta(minutes=2))
+    second, _ = files.claim(EVIDENCE) or pytest.fail("nothing to claim")
     assert (second.id, second.tries) == (first.id, 2)
-    assert not EvidencePart.objects.filter(evidence=first.id).exists()
-    assert not commands.keep(first, b"two", 2)
-    assert not commands.finish(first, "")
-    commands.broke(second, "the log is away")
+    assert not FilePart.objects.filter(file=first.id).exists()
+    assert not files.keep(first, b"two")
+    assert not files.finish(first, "")
+    files.broke(second, "the log is away")
     second.refresh_from_db()
     assert (second.state, second.told) == (FAILED, "the log is away")
 

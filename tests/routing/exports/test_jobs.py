@@ -5,6 +5,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
+from django.test import RequestFactory
 
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name
@@ -12,8 +13,10 @@ from policies.bundles.published import Published
 from policies.order.lock import mandate_now
 from routing.exports import access, commands, making
 from routing.exports.asks import Ask
-from routing.exports.models import EXPIRED, FAILED, READY, Export, ExportPart
 from routing.exports.writing import Form
+from routing.files import commands as files
+from routing.files.kinds import EXPORT
+from routing.files.models import EXPIRED, FAILED, READY, File, FilePart
 from tests.policies.people import FINN, entries, member
 from tests.refusing import refuses_first
 from tests.routing.closing.books import Books, refusal
@@ -25,8 +28,11 @@ __all__ = ["books", "found"]
 
 @pytest.fixture(autouse=True)
 def alone(found: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    Export.objects.filter(state__in=("waiting", "running")).update(state=FAILED)
+    File.objects.filter(state__in=("waiting", "running")).update(state=FAILED)
     monkeypatch.setattr(making, "published", lambda: found)
+
+
+GET = RequestFactory().get("/")
 
 
 def calls(books: Books) -> Ask:
@@ -66,7 +72,7 @@ def test_calls_are_told_attempt_by_attempt(books: Books) -> None:
     assert making.make_next() is None
     row.refresh_from_db()
     assert (row.state, row.rows, row.done, row.tries) == (READY, 2, 2, 1)
-    answer = making.as_file(access.one(FINN, row.id))
+    answer = making.as_file(GET, access.one(FINN, row.id))
     data = b"".join(answer.streaming_content)  # type: ignore[arg-type]
     assert hashlib.sha256(data).hexdigest() == row.sha256
     assert len(data) == row.size_bytes
@@ -86,7 +92,7 @@ def test_a_file_is_for_whoever_asked_and_still_may(books: Books) -> None:
     row = commands.begin(finn, calls(books))
     assert refusal(lambda: access.one(member("fay", "finance"), row.id)) == "NotFound"
     with pytest.raises(Conflict, match="waiting"):
-        making.as_file(access.one(finn, row.id))
+        making.as_file(GET, access.one(finn, row.id))
     assert access.one(finn, row.id) == row
     with pytest.raises(Forbidden):
         access.one(member("finn", "author", tenant=books.tenant), row.id)
@@ -95,7 +101,7 @@ def test_a_file_is_for_whoever_asked_and_still_may(books: Books) -> None:
         commands.begin(member("tariq", "developer", tenant=books.tenant, team="claims"), focus)
     with pytest.raises(NotFound):
         commands.begin(member("mallory", "finance", tenant="elsewhere"), focus)
-    assert Export.objects.filter(tenant=books.tenant).count() == 1
+    assert File.objects.filter(tenant=books.tenant).count() == 1
 
 
 def test_nobody_gets_calls_of_another_tenant(books: Books) -> None:
@@ -108,31 +114,31 @@ def test_nobody_gets_calls_of_another_tenant(books: Books) -> None:
 
 def test_what_a_worker_left_is_begun_again_and_three_times_at_most(books: Books) -> None:
     row = commands.begin(FINN, calls(books))
-    first, _ = commands.claim() or pytest.fail("nothing to claim")
-    assert commands.claim() is None, "it is being made"
+    first, _ = files.claim(EXPORT) or pytest.fail("nothing to claim")
+    assert files.claim(EXPORT) is None, "it is being made"
     for _ in range(2):
-        Export.objects.filter(pk=row.pk).update(beat_at=mandate_now() - timedelta(seconds=61))
-        again, _ = commands.claim() or pytest.fail("nothing to claim")
-    assert commands.keep(first, b"late") is False
-    assert commands.finish(first, "") is False
-    assert commands.keep(again, b"mine") is True
-    Export.objects.filter(pk=row.pk).update(beat_at=mandate_now() - timedelta(seconds=61))
-    assert commands.claim() is None
+        File.objects.filter(pk=row.pk).update(beat_at=mandate_now() - timedelta(seconds=61))
+        again, _ = files.claim(EXPORT) or pytest.fail("nothing to claim")
+    assert files.keep(first, b"late") is False
+    assert files.finish(first, "") is False
+    assert files.keep(again, b"mine") is True
+    File.objects.filter(pk=row.pk).update(beat_at=mandate_now() - timedelta(seconds=61))
+    assert files.claim(EXPORT) is None
     row.refresh_from_db()
     assert (row.state, row.told) == (FAILED, "it was begun 3 times and never ended")
-    assert ExportPart.objects.filter(export=row.pk).count() == 0
+    assert FilePart.objects.filter(file=row.pk).count() == 0
 
 
 def test_it_is_gone_after_a_day_and_five_wait_at_most(books: Books) -> None:
     row = commands.begin(FINN, calls(books))
     making.make_next()
-    Export.objects.filter(pk=row.pk).update(expires_at=mandate_now() - timedelta(seconds=1))
-    assert commands.expire() == 1
+    File.objects.filter(pk=row.pk).update(expires_at=mandate_now() - timedelta(seconds=1))
+    assert files.expire(EXPORT) == 1
     row.refresh_from_db()
     assert row.state == EXPIRED
-    assert ExportPart.objects.filter(export=row.pk).count() == 0
+    assert FilePart.objects.filter(file=row.pk).count() == 0
     with pytest.raises(NotFound, match="expired"):
-        making.as_file(row)
+        making.as_file(GET, row)
     for _ in range(5):
         commands.begin(FINN, calls(books))
     with pytest.raises(Conflict, match="wait for one"):

@@ -23,7 +23,7 @@ from routing.closing import commands
 from routing.closing.models import Adjustment, Period, Statement
 from routing.closing.months import following
 from routing.exports import making
-from routing.exports.models import FAILED, Export
+from routing.files.models import FAILED, File
 from routing.ui import closing, exports
 from tests.policies.people import FINN, member
 from tests.policies.ui.conftest import words
@@ -41,7 +41,7 @@ MALLORY = member("mallory", "finance", tenant="elsewhere")
 @pytest.fixture(autouse=True)
 def around(clock: Clock, found: Published, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages read what the commands read."""
-    Export.objects.filter(state__in=("waiting", "running")).update(state=FAILED)
+    File.objects.filter(state__in=("waiting", "running")).update(state=FAILED)
     for module in (closing, exports, making):
         monkeypatch.setattr(module, "published", lambda: found)
     for module, name in ((closing, "moment"), (exports, "moment"), (making, "mandate_now")):
@@ -208,14 +208,14 @@ def test_an_export_is_asked_for_and_taken_along_by_console_and_api(books: Books)
         "calls",
     )
     assert {making.make_next(), making.make_next()} == {
-        row.id for row in Export.objects.filter(tenant=books.tenant)
+        row.id for row in File.objects.filter(tenant=books.tenant)
     }
     told = asked(export_api.OneExport, FINN, export=made.data["id"]).data
     assert (told["state"], told["done"], told["told"]) == ("ready", 1, "")
     with CaptureQueriesContext(connection) as queries:
         shown = page(exports.exports, FINN)
     assert len(queries) <= MOST_QUERIES
-    row = Export.objects.get(tenant=books.tenant, ask__what="focus-1.2")
+    row = File.objects.get(tenant=books.tenant, ask__what="focus-1.2")
     assert row.id.hex in shown.content.decode().replace("-", "")
     taken = page(exports.download, FINN, row.id)
     assert b"BilledCost" in b"".join(taken.streaming_content)

@@ -1,4 +1,4 @@
-"""The tables of exports: what was asked for and how far it is, and the file's pieces until it expires."""
+"""The tables of files: what was asked for and how far it is, and the pieces until they expire."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,10 +8,10 @@ WAITING, RUNNING, READY, FAILED, EXPIRED = "waiting", "running", "ready", "faile
 STATES = (WAITING, RUNNING, READY, FAILED, EXPIRED)
 
 
-class Export(models.Model):
-    """One file that somebody (`actor`) asked for: `done` of about `rows` rows are in; `told` says why it failed.
+class File(models.Model):
+    """One file that somebody (`actor`) asked for: `done` of about `rows` are in; `told` says why it failed.
 
-    `worker` is whose turn it is, while `beat_at` is fresh.
+    `kind` is the name of one of `kinds.py`; `worker` is whose turn it is, while `beat_at` is fresh.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -25,6 +25,7 @@ class Export(models.Model):
     done = models.BigIntegerField(default=0)
     parts = models.IntegerField(default=0)
     tries = models.SmallIntegerField(default=0)
+    kind = models.TextField()
     tenant = models.TextField()
     actor = models.TextField()
     state = models.TextField(default=WAITING)
@@ -36,35 +37,36 @@ class Export(models.Model):
     class Meta:
         """Its table."""
 
-        db_table = "routing_export"
+        db_table = "routing_file"
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=STATES), name="routing_export_state")
+            models.CheckConstraint(condition=Q(state__in=STATES), name="routing_file_state")
         ]
         indexes = [
             models.Index(
-                fields=["id"],
-                name="routing_export_open",
+                fields=["kind", "id"],
+                name="routing_file_open",
                 condition=Q(state__in=(WAITING, RUNNING)),
             ),
-            models.Index(fields=["actor", "id"], name="routing_export_actor"),
+            models.Index(fields=["actor", "kind", "id"], name="routing_file_actor"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.id.hex} {self.state}"
+        return f"{self.kind} {self.id.hex} {self.state}"
 
 
-class ExportPart(models.Model):
-    """A piece of a file's bytes, in the order of `no`."""
+class FilePart(models.Model):
+    """A piece of a file's bytes, in the order of `no`; sealed where it has a nonce."""
 
-    pk = models.CompositePrimaryKey("export", "no")
-    export = models.UUIDField()
+    pk = models.CompositePrimaryKey("file", "no")
+    file = models.UUIDField()
     no = models.IntegerField()
+    nonce = models.BinaryField(default=b"")
     data = models.BinaryField()
 
     class Meta:
         """Its table."""
 
-        db_table = "routing_export_part"
+        db_table = "routing_file_part"
 
     def __str__(self) -> str:
-        return f"{self.export.hex}/{self.no}"
+        return f"{self.file.hex}/{self.no}"
