@@ -107,8 +107,11 @@ def django_db_setup(
 ) -> Iterator[None]:
     """One test database for the session, migrated by the owner; `default` mirrors it as the application role.
 
-    pytest-django would set up only the aliases that tests name, and leave `default` on the real database.
+    pytest-django would set up only the aliases that tests name, and leave `default` on the real database. MANDATE_TEST_TEMPLATE
+    names a database that is migrated already, to copy.
     """
+    template = os.environ.get("MANDATE_TEST_TEMPLATE")
+    connections["owner"].settings_dict["TEST"]["TEMPLATE"] = template
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False, serialized_aliases=())
     name = connections["default"].settings_dict["NAME"]
