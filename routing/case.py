@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import redis.asyncio
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from audit.log.entry import Entry, build
@@ -23,6 +24,7 @@ from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Checks, Decision, Obligations, Plan
 from policies.engine.lifting import on_day
 from policies.engine.reads import project
+from policies.engine.required import completed
 from routing import exchange
 from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
@@ -152,9 +154,12 @@ class Case:
         Labels and tools come from the request itself: the record has only those that the rules of its own revision read.
         """
         stops = tuple(stop for stop in snapshot.stops if stop.tenant in {"", self.row.tenant})
-        outline, reads = self.request.outline, snapshot.bundle.scope(self.row.tenant).reads
-        asked = replace(self.facts.request, labels=outline.labels, tools=outline.tools)
-        asked = project(asked, reads, self.keys.commit)
+        outline, scope = self.request.outline, snapshot.bundle.scope(self.row.tenant)
+        asked = replace(
+            self.facts.request, labels=outline.labels, labels_given=UNSET, tools=outline.tools
+        )
+        asked = completed(asked, self.facts.key, scope.required)
+        asked = project(asked, scope.reads, self.keys.commit)
         self.facts = replace(self.facts, stops=stops, request=asked)
         self.bundle, self.revision, self.epoch = snapshot.bundle, snapshot.revision, snapshot.epoch
         self.decision = decide(self.bundle, self.facts)

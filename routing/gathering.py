@@ -23,6 +23,7 @@ from controlplane.kernel.ids import call_name
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.reads import project
+from policies.engine.required import completed
 from policies.identity.authentication import Caller
 from routing import exchange
 from routing.calls import runs, steps
@@ -169,9 +170,9 @@ def _check_classes(snapshot: Snapshot, declared: Sequence[str]) -> None:
 
 def projected(draft: Draft, snapshot: Snapshot) -> fact.RequestFacts:
     """The request as this snapshot's rules may see it, and as it is recorded."""
-    asked = draft.facts.request
-    reads = snapshot.bundle.scope(draft.facts.tenant).reads
-    return project(asked, reads, draft.keys.commit)
+    scope = snapshot.bundle.scope(draft.facts.tenant)
+    asked = completed(draft.facts.request, draft.facts.key, scope.required)
+    return project(asked, scope.reads, draft.keys.commit)
 
 
 def _request_facts(ask: Ask) -> fact.RequestFacts:

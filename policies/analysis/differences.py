@@ -71,7 +71,7 @@ def compare(base: Bundle, draft: Bundle, now: str, tenant: str = "") -> Compared
     found: dict[tuple[object, ...], Example] = {}
     examined = 0
     for place, values in islice(cases, MAX_DECIDED):
-        facts = facts_of(place, values, now)
+        facts = _labelled(base, draft, facts_of(place, values, now))
         examined += 1
         before, after = decide(base, facts), decide(draft, facts)
         change = _change(before, after)
@@ -80,6 +80,20 @@ def compare(base: Bundle, draft: Bundle, now: str, tenant: str = "") -> Compared
     whole = exact and len(every) <= MAX_VARIED and next(cases, None) is None
     shown = sorted(found.values(), key=lambda e: len(e.facts))[:MAX_SHOWN]
     return Compared(examples=tuple(shown), examined=examined, whole=whole)
+
+
+def _labelled(base: Bundle, draft: Bundle, facts: Facts) -> Facts:
+    """With the labels that both bundles require: without them one denial would hide whatever else differs."""
+    after = {one.name for one in draft.scope(facts.tenant).required}
+    given = {
+        one.name: (one.values or ("some",))[0]
+        for one in base.scope(facts.tenant).required
+        if one.name in after and not one.default
+    }
+    if not given:
+        return facts
+    asked = msgspec.structs.replace(facts.request, labels=given | facts.request.labels)
+    return msgspec.structs.replace(facts, request=asked)
 
 
 def _places(base: Bundle, draft: Bundle, tenant: str) -> list[Place]:

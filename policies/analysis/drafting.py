@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from policies.engine.decision import Decision
 from policies.engine.facts import BudgetFacts, Facts, RequestFacts, RunFacts, StopFact
+from policies.engine.required import as_sent
 
 _CALLER: Final = "caller"
 """Who a test names where a call named its user: that there was one is a fact, who it was is a commitment."""
@@ -36,7 +37,7 @@ def drafted(facts: Facts, decision: Decision) -> Drafted:
 
 
 def _given(facts: Facts) -> dict[str, Any]:
-    asked = facts.request
+    asked = as_sent(facts.request)
     request = {
         "dataClasses": list(asked.data_classes),
         "tools": list(asked.tools),

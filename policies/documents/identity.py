@@ -19,6 +19,8 @@ UNKNOWN_HOURS: Final = 72
 CONTENT_DAYS: Final = (7, 3650)
 ENTRIES_MONTHS: Final = (6, 240)
 """The least that articles 19 and 26 of the EU AI Act ask for, and PostgreSQL's own floor (`drop_month`)."""
+END_USER: Final = "user_id"
+"""What Anthropic's clients send in `metadata` beside labels."""
 DATA_CLASSES: Final = ("public", "internal", "personal", "health", "secret")
 
 
@@ -70,6 +72,17 @@ class Rates(Field):
         }
 
 
+def required_labels() -> ListOf:
+    """Labels that calls must have: refused without one, or given the default."""
+    value = "a label's value of at most 512 characters"
+    one = {
+        "name": name(required=True),
+        "values": ListOf(Words(r"[^\x00]{1,512}", value), unique=True),
+        "default": Words(r"[^\x00]{1,512}", value),
+    }
+    return ListOf(Group(one))
+
+
 class Organisation(Kind):
     """The one installation: its money, time, data classes, and how it changes its own rules."""
 
@@ -93,6 +106,7 @@ class Organisation(Kind):
         "replay": Group({"days": Whole(0, 366, default=7), "required": Flag(default=True)}),
         "breakGlass": Group({"roles": ListOf(Choice(*ROLES), default=["admin"])}),
         "unknownHours": Whole(1, 720, default=UNKNOWN_HOURS),
+        "requiredLabels": required_labels(),
         "retention": Group(
             {
                 "contentDays": Whole(*CONTENT_DAYS, default=365),
@@ -115,6 +129,7 @@ class Organisation(Kind):
             for currency, rate in rates.items():
                 if currency != "from" and not rate.strip("0."):
                     yield f"exchangeRates[{index}].{currency}", "a rate must be above zero"
+        yield from _required(spec)
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
@@ -135,11 +150,30 @@ class Tenant(Kind):
         "timeZone": Zone(),
         "fiscalYearStartsOn": MonthDay(),
         "teams": ListOf(name(), unique=True),
+        "requiredLabels": required_labels(),
         "retention": Group(
             {"contentDays": Whole(*CONTENT_DAYS), "entriesMonths": Whole(*ENTRIES_MONTHS)},
             absent=True,
         ),
     }
+
+    @classmethod
+    def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
+        """Each required label once, with a default that is one of its values."""
+        yield from _required(spec)
+
+
+def _required(spec: Mapping[str, Json]) -> Iterator[Told]:
+    seen = set()
+    for index, one in enumerate(spec.get("requiredLabels", [])):
+        at, default, values = f"requiredLabels[{index}]", one.get("default"), one.get("values")
+        if one["name"] in seen:
+            yield f"{at}.name", f'the label "{one["name"]}" is written twice'
+        seen.add(one["name"])
+        if one["name"] == END_USER:
+            yield f"{at}.name", f'"{END_USER}" names the end user, it is no label'
+        if default is not None and values and default not in values:
+            yield f"{at}.default", f'"{default}" is none of its values'
 
 
 class RoleGrant(Kind):

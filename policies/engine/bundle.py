@@ -18,6 +18,7 @@ from policies.engine.decision import (
 )
 from policies.engine.prices import DatedPrice, Rated
 from policies.engine.reads import NOTHING, Reads
+from policies.engine.required import RequiredLabel
 from policies.engine.rules import Environment, Expression, Outcome, Rule, Sweep, sweep
 
 Key = tuple[str, str]
@@ -243,6 +244,8 @@ class TenantScope:
     rate_limits: tuple[RateLimitView, ...] = ()
     reads: Reads = NOTHING
     """What of a caller's labels and tools is recorded in the clear."""
+    required: tuple[RequiredLabel, ...] = ()
+    """The labels that a call must have: the tenant's own first, whose defaults count before the organisation's."""
     advises: bool = True
     """Whether there is an advisory rule."""
     model_rules_may_fail: bool = True
@@ -275,6 +278,8 @@ class Bundle:
     """The queue of each tool that needs a person every time, by tenant and name."""
     reads: Mapping[str, Reads] = field(default_factory=dict)
     """What the documents of each tenant ("" the organisation's) read of a caller's own words."""
+    required: Mapping[str, tuple[RequiredLabel, ...]] = field(default_factory=dict)
+    """The labels that each tenant ("" the organisation) requires of calls."""
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
     _sweeps: dict[tuple[str, str], Sweep] = field(default_factory=dict)
     prices: dict[tuple[Key, str], object] = field(default_factory=dict)
@@ -373,6 +378,10 @@ class Bundle:
             exceptions=tuple(e for e in self.exceptions if e.key[0] in ("", tenant)),
             rate_limits=tuple(r for r in self.rate_limits if r.key[0] in ("", tenant)),
             reads=self.reads.get("", NOTHING) | self.reads.get(tenant, NOTHING),
+            required=(
+                *(self.required.get(tenant, ()) if tenant else ()),
+                *self.required.get("", ()),
+            ),
             advises=any(r.level == "advisory" for r in rules),
             model_rules_may_fail=any(r.when and r.when.program.fallible for r in on_model),
             models_may_hold=any(r.obligations and r.obligations.hold for r in on_model),

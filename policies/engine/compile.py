@@ -28,6 +28,7 @@ from policies.engine.maker import InvalidBundle, Maker
 from policies.engine.older import OLDER
 from policies.engine.prices import DatedPrice
 from policies.engine.reads import NOTHING, Reads, mentions, reads_of, reads_of_document
+from policies.engine.required import required_labels
 from policies.engine.rules import Rule
 from policies.engine.wire import read
 
@@ -102,6 +103,11 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
         approvals=governing.approvals(maker, maker.of("Tool")),
         rates=_rates(found[0]),
         reads=_reads(documents.values(), checked),
+        required={
+            d.name if d.kind == "Tenant" else "": required_labels(d.spec)
+            for d in (found[0], *maker.of("Tenant"))
+            if d.spec["requiredLabels"]
+        },
     )
     bundle.warm()
     return bundle
@@ -118,7 +124,8 @@ def _reads(documents: Iterable[Governed], checked: CheckedForms) -> Mapping[str,
     found: dict[str, Reads] = {}
     for document in documents:
         one = reads_of_document(document.kind, document.name, document.spec)
-        found[document.tenant] = found.get(document.tenant, NOTHING) | one
+        whose = document.name if document.kind == "Tenant" else document.tenant
+        found[whose] = found.get(whose, NOTHING) | one
     for key, form in checked.forms.items():
         if mentions(form.text):
             tenant = key.split("/")[1]

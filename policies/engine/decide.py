@@ -25,6 +25,8 @@ from policies.engine.deliberation import CallView, Deliberation, built_in, merge
 from policies.engine.facts import Facts, StopFact
 from policies.engine.lifting import lifts, of_budgets, of_rule
 from policies.engine.older import OLDER
+from policies.engine.required import RULE as REQUIRED_LABEL
+from policies.engine.required import lacking
 from policies.engine.rules import NOTHING, Outcome, Rule
 from policies.engine.selection import consider
 from policies.engine.values import Erred
@@ -75,7 +77,7 @@ def deliberate(bundle: Bundle, facts: Facts, *, whole: bool = True) -> Deliberat
     """Consider everything, in this order; without `whole` not what a model would cost where the call is denied anyway.
 
     1. Tenant, team, route: are they known?
-    2. Stops of everything, the tenant, the key, the route; the use case.
+    2. Stops of everything, the tenant, the key, the route; the use case; labels that are required.
     3. Permissions on the call; obligations of those that permit.
     4. The models of the route: built-in rules, permissions on models, prices and budgets.
     5. What sends the call to a person, and what its answer must pass before the caller sees it.
@@ -152,6 +154,8 @@ def _refusals(view: CallView) -> Iterator[tuple[RuleRef, str]]:
             built_in("use-case"),
             f'the validation of the use case "{name}" ended on {validation["validUntil"]}',
         )
+    for words in lacking(view.facts.request, view.scope.required):
+        yield built_in(REQUIRED_LABEL), words
 
 
 def _unchecked(view: CallView) -> Iterator[tuple[RuleRef, str]]:

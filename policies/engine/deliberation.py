@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from policies.engine.bundle import (
     BudgetView,
     Bundle,
@@ -29,6 +31,7 @@ from policies.engine.decision import (
 )
 from policies.engine.facts import Facts
 from policies.engine.lifting import in_force, raised
+from policies.engine.required import completed
 from policies.engine.rules import Environment, Outcome, Rule
 from policies.engine.values import moment
 
@@ -134,6 +137,10 @@ def every(
 def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
     """The call as rules see it."""
     scope = bundle.scope(facts.tenant)
+    if scope.required or facts.request.labels_given is not msgspec.UNSET:
+        # facts of another bundle have what that one gave
+        asked = completed(facts.request, facts.key, scope.required)
+        facts = msgspec.structs.replace(facts, request=asked)
     use_case = bundle.documents["UseCase", *route.use_case]
     tenant = bundle.documents["Tenant", "", facts.tenant]
     classes = tuple(sorted({*facts.request.data_classes, *use_case.spec["dataClasses"]}))

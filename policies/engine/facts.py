@@ -45,7 +45,8 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
 
     `needs` are model capabilities the request cannot do without; `output_tokens_asked` is 0 when the caller set no limit.
     `labels` and `tools` have only what a rule names (`policies.engine.reads`); the commitments (hex, empty without any) are
-    to the others.
+    to the others. `labels_given` names those of `labels` that the caller did not send and a document required
+    (`policies.engine.required`); it is absent where there are none.
     """
 
     dialect: str
@@ -60,6 +61,7 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     language: str = ""
     labels: dict[str, str] = {}
     labels_committed: str = ""
+    labels_given: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     tools_committed: str = ""
 
 

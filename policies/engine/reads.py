@@ -99,10 +99,14 @@ def _plain(node: Node) -> str:
 
 
 def reads_of_document(kind: str, name: str, spec: Mapping[str, Any]) -> Reads:
-    """What a document reads beside its conditions: labels of a scope; a Tool names itself."""
+    """What a document reads beside its conditions: labels of a scope, those it requires; a Tool names itself."""
     scope = spec.get("scope")
     labels = scope.get("labels") if isinstance(scope, Mapping) else None
-    return Reads(labels=frozenset(labels or ()), tools=frozenset({name} if kind == "Tool" else ()))
+    required = [one["name"] for one in spec.get("requiredLabels") or ()]
+    return Reads(
+        labels=frozenset([*(labels or ()), *required]),
+        tools=frozenset({name} if kind == "Tool" else ()),
+    )
 
 
 def project(asked: RequestFacts, reads: Reads, commit: Commit) -> RequestFacts:

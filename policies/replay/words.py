@@ -7,6 +7,7 @@ import msgspec
 
 from policies.engine.facts import Facts, RequestFacts
 from policies.engine.reads import Commit, Reads, project, undecidable
+from policies.engine.required import as_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,9 @@ def opened(facts: Facts, then: Reads, now: Reads, asked: Asked) -> Facts | None:
 
     INVARIANT: nothing is decided about words that the record does not commit to.
     """
-    whole = msgspec.structs.replace(facts.request, labels=dict(asked.labels), tools=asked.tools)
-    if project(whole, then, asked.commit) != facts.request:
+    sent = as_sent(facts.request)
+    whole = msgspec.structs.replace(sent, labels=dict(asked.labels), tools=asked.tools)
+    if project(whole, then, asked.commit) != sent:
         return None
     return msgspec.structs.replace(facts, request=project(whole, now, asked.commit))
 

@@ -1,6 +1,6 @@
 """One call's page: why it went as it went, decided again on request, its content for those who may."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from audit.log import receipts
 from audit.ui.entries import row_of
 from audit.ui.proofs import ProofView, view_of
 from audit.ui.request import principal_of
-from audit.ui.words import count, lasting, money, share
+from audit.ui.words import count, lasting, money
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
 from controlplane.kernel.principal import Principal
@@ -45,6 +45,7 @@ from routing.reports.weighed import Weighing
 from routing.reports.why import Stage, Why, why
 from routing.ui.bill import bill_rows
 from routing.ui.chain import chain
+from routing.ui.facts import facts_rows
 from routing.ui.reviews import case_of
 
 _TONES = {
@@ -227,7 +228,7 @@ def _view(principal: Principal, told: Why) -> dict[str, object]:
         "digest": told.last.digest if told.last else "",
         "recomputed": told.last.identical if told.last else False,
         "engine": 1,
-        "facts": _facts(told),
+        "facts": facts_rows(told.last.facts if told.last else None),
         "chain": chain(principal, told.call.revision, rules),
         "paid": [
             {"name": row.budget, "amount": money(row.amount_nano, told.currency)}
@@ -346,47 +347,3 @@ def _money(told: Why) -> str:
     posted = money(told.totals.cost_nano, told.currency)
     rest = ", the rest voided" if told.call.finished_at else ""
     return f"reserved {reserved}, posted {posted}{rest}"
-
-
-def _facts(told: Why) -> list[dict[str, str]]:
-    facts = told.last.facts if told.last else None
-    if facts is None:
-        return []
-    asked = facts.request
-    most = asked.output_tokens_asked
-    out = f"at most {count(most)} out" if most else "no limit out"
-    rows = [
-        ("tenant, team", f"{facts.tenant} / {facts.team}"),
-        ("key", facts.key.id),
-        ("user", f"committed {facts.user.ref[:12]}…" if facts.user.ref else "not named"),
-        ("route", facts.route),
-        ("data classes", ", ".join(asked.data_classes) or "none but the use case's"),
-        ("tokens", f"at most {count(asked.input_tokens_max)} in, {out}"),
-        ("tools", _partly(asked.tools, asked.tools_committed) or "none"),
-        (
-            "labels",
-            _partly([f"{k}={v}" for k, v in asked.labels.items()], asked.labels_committed),
-        ),
-        ("dialect", f"{asked.dialect}, {'streamed' if asked.stream else 'not streamed'}"),
-        (
-            "run",
-            f"committed {facts.run.id[:12]}…, {facts.run.calls} calls before"
-            if facts.run.id
-            else "",
-        ),
-        (
-            "budgets",
-            ", ".join(f"{b.name} {share(b.share_used_permille, 1000)}" for b in facts.budgets),
-        ),
-        ("stops on", ", ".join(s.name or "everything" for s in facts.stops)),
-        ("breakers open", ", ".join(facts.breakers_open)),
-        ("clamped to", f"{count(facts.clamp)} tokens out" if facts.clamp else ""),
-        ("now", facts.now),
-    ]
-    return [{"name": name, "value": value} for name, value in rows if value]
-
-
-def _partly(plain: Iterable[str], committed: str) -> str:
-    """What rules name in the clear, and that there is more."""
-    more = [f"others committed {committed[:12]}…"] if committed else []
-    return ", ".join([*plain, *more])

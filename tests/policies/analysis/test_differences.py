@@ -4,7 +4,7 @@ from typing import Any
 
 from policies.analysis.differences import Compared, compare
 from policies.engine.bundle import Bundle
-from tests.policies.engine.small import EVERYONE, bundle, document, model, permission, route
+from tests.policies.engine.small import EVERYONE, bundle, document, model, permission, route, tenant
 
 NOW = "2026-11-28T12:00:00.000Z"
 MODELS = (model("m1", clearance=["public", "health"]), model("m2", clearance=["public", "health"]))
@@ -116,3 +116,19 @@ def test_what_is_too_much_is_counted_and_not_told_whole() -> None:
     rule = forbid("x", f"({tools}) && ({labels}) && run.calls > 7")
     found = compare(with_rules(), with_rules(rule), NOW)
     assert (found.examined, found.whole) == (3000, False)
+
+
+def test_a_label_that_is_required_denies_and_one_that_both_require_hides_nothing() -> None:
+    def requiring(*labels: dict[str, Any], rules: tuple[str, ...] = ()) -> Bundle:
+        return bundle(*WORLD, *rules, a=tenant("a", requiredLabels=list(labels)))
+
+    case = {"name": "case", "values": ["x", "y"]}
+    found = compare(with_rules(), requiring(case), NOW)
+    assert shown(found) == [("newly denied", "a/t/r", ())]
+    words = 'the label "case" is required: send it as metadata.case; allowed: x, y'
+    assert found.examples[0].after.why == words
+    assert shown(compare(requiring(case), with_rules(), NOW)) == [("newly permitted", "a/t/r", ())]
+    # both require it: the call has it, and another difference is seen
+    long = forbid("long", "run.calls > 20")
+    both = compare(requiring(case), requiring(case, rules=(long,)), NOW)
+    assert shown(both) == [("newly denied", "a/t/r", (("run.calls", "21"),))]

@@ -104,10 +104,13 @@ ROUTE: dict[str, Any] = {
     "canary": {"model": "m", "percent": "1"}, "shadow": {"models": ["m"], "percent": "1"},
 }  # fmt: skip
 RULES = {"extract": [{"name": "x", "after": "y", "pattern": "^a"}], "lookups": {"t": {"k": "v"}}, "rows": [{"when": "input.text == 'a'", "answer": "'a'"}]}  # fmt: skip
+LABELS = [{"name": "l", "values": ["a", "x"], "default": "x"}]
 BASE: dict[str, Any] = {
-    "Organisation": {"currency": "EUR", "exchangeRates": [{"from": "2026-01-01", "USD": "0.9"}]},
+    "Organisation": {
+        "currency": "EUR", "exchangeRates": [{"from": "2026-01-01", "USD": "0.9"}], "requiredLabels": LABELS,
+    },
     "Provider": {"type": "sandbox"},
-    "Tenant": {"teams": ["t", "t2"]},
+    "Tenant": {"teams": ["t", "t2"], "requiredLabels": LABELS},
     "Permission": {"effect": "forbid", "on": "call", "when": "run.calls > 1", "message": "'x'"},
     "Budget": {"scope": SCOPE, "each": ["user"], "period": "day", "limit": "1", "onExhausted": "escalate", "escalateTo": "desk"},
     "RateLimit": {"scope": SCOPE, "requestsPerMinute": 1, "tokensPerMinute": 1, "concurrent": 1},

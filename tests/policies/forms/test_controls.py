@@ -108,6 +108,10 @@ def test_every_field_has_a_control(kind: str) -> None:
     assert ("metadata.tenant" in names) is KINDS[kind].tenanted
 
 
+LATER = ("prices.tiers", "requiredLabels.values", "requiredLabels.default")
+"""What stands in an item of a list that an example leaves empty."""
+
+
 def test_every_kind_has_a_sentence_and_no_words_are_about_nothing() -> None:
     assert list(KIND_SENTENCES) == list(KINDS)
     used = set()
@@ -116,7 +120,7 @@ def test_every_kind_has_a_sentence_and_no_words_are_about_nothing() -> None:
             path = re.sub(r"\.[0-9]+(?=\.|$)", "", name).removeprefix("spec.")
             parts = path.split(".")
             used |= {f"{kind}.{path}", ".".join(parts[-2:]), parts[-1]}
-    assert [key for key in HELP if key not in used and key != "prices.tiers"] == []
+    assert [key for key in HELP if key not in used and key not in LATER] == []
     assert [key for key in LABELS if key not in used] == []
 
 

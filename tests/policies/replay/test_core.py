@@ -13,6 +13,7 @@ from policies.engine.facts import Facts, encode
 from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts, cost
 from policies.engine.reads import Reads, project
+from policies.engine.required import completed
 from policies.engine.tool_stage import ToolFacts
 from policies.engine.weigh import AnswerFacts, Checked, encode_facts
 from policies.order.ids import new_id
@@ -442,3 +443,21 @@ def test_a_tool_whose_arguments_nobody_can_read_one_way_closes_the_door_in_a_rep
     said = {2: Spoken(""), 3: Spoken(twice)}
     never = reading(small.permission("no", effect="forbid", on="tool", when='tool.name == "other"'))
     assert looked(never, reading(big(100)), call, said.get)[0].kind == "denied"
+
+
+def test_labels_that_were_given_are_given_anew_under_the_draft() -> None:
+    def requiring(**label: Any) -> Bundle:
+        owner = small.tenant("a", requiredLabels=[{"name": "case", **label}])
+        return small.bundle(*BOTH, small.route("r", "cheap"), NO_CASE, a=owner)
+
+    base, then = requiring(default="y"), requiring(default="y").scope("a").reads
+    whole = small.call({"tools": ("pay", "look")})
+    asked = completed(whole.request, whole.key, base.scope("a").required)
+    call = given(msgspec.structs.replace(whole, request=project(asked, then, keyed)))
+    drafts = {"unchanged": requiring(default="z"), "denied": requiring(default="x")}
+    for kind, draft in (*drafts.items(), ("denied", requiring())):
+        assert Two(base, draft).look(call, then).kind == kind
+    # tools that only the draft reads are opened as well: what was given was not sent
+    pay = small.bundle(*BOTH, small.route("r", "cheap"), NO_PAY)
+    told = Two(base, pay).look(call, then, speaking(None), Asked({}, ("pay", "look"), keyed))
+    assert (told.kind, told.missing) == ("denied", ())
