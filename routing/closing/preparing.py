@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
@@ -65,11 +66,12 @@ def next_month(found: Published, tenant: str) -> str:
 def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[Check, ...]:
     """What must be so, and what one should know, before this month closes."""
     month, due = month_in(found, tenant, name), next_month(found, tenant)
-    from_then = month.until + GRACE
+    from_then = (month.until + GRACE).astimezone(ZoneInfo(read.zone_of(found, tenant)))
     waits = read.waiting(Adjustment.objects.filter(tenant=tenant, corrects__lte=name)).count()
     unposted, at = figures.unposted(month), figures.cut(month)
     unknown = sum(one.state == "unknown" for one in at.held)
-    ended = f"from {from_then.isoformat(timespec='minutes')} on, {GRACE // timedelta(hours=1)} hours after it"
+    then = f"{from_then:%a} {from_then.day} {from_then:%b %Y, %H:%M %Z}"
+    ended = f"they are on {then}, {GRACE // timedelta(hours=1)} hours after it"
     before = f"close {said(due)} first" if due and due < name else "the next in order"
     return (
         Check("The month and its grace are over", now >= from_then, stops=True, told=ended),

@@ -71,13 +71,15 @@ def statements(request: HttpRequest) -> HttpResponse:
     tenant = tenant if tenant in places else next(iter(places), "")
     due = preparing.next_month(found, tenant) if tenant else ""
     known = names()
+    checks = preparing.checklist(found, tenant, due, moment()) if due else ()
     rows = seen.filter(tenant=tenant).select_related("closed").defer("body")
     context = {
         "tenant": tenant,
         "tenants": places,
         "due": due,
         "month": said(due) if due else "",
-        "checks": preparing.checklist(found, tenant, due, moment()) if due else (),
+        "checks": checks,
+        "stopped": any(check.stops and not check.holds for check in checks),
         "may": access.may_close(principal, tenant),
         "page": page_of(request, rows, lambda part: [_statement(row, known) for row in part]),
         "currency": found.currency,
