@@ -26,6 +26,7 @@ from policies.identity.authentication import Caller
 from routing import responses
 from routing.admission import answer_headers
 from routing.dialects.base import Dialect
+from routing.dialects.received import labelled
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest
 from routing.gateway import Client, Web, follow, serve
@@ -169,6 +170,7 @@ async def _answer(
         options = _options(headers)
         if request.previous:
             request, options = await responses.go_on(web.desk, caller, request, options)
+        request = labelled(request, headers.get("x-mandate-labels", ""))
         await serve(web, Ask(caller, request, options), connection)
     elif path.startswith(f"{RESPONSES}/"):
         await _response(web, caller, scope, connection)

@@ -74,7 +74,7 @@ def lacking(asked: RequestFacts, required: Iterable[RequiredLabel]) -> Iterator[
             yield f'the label "{one.name}" is "{shown}"; allowed: {_listed(one.values)}'
         else:
             allowed = f"; allowed: {_listed(one.values)}" if one.values else ""
-            yield f'the label "{one.name}" is required: send it as metadata.{one.name}{allowed}'
+            yield f'the label "{one.name}" is required: send it as metadata.{one.name} or in x-mandate-labels{allowed}'
 
 
 def _listed(values: tuple[str, ...]) -> str:

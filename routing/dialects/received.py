@@ -4,6 +4,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from controlplane.kernel.errors import InvalidRequest, TooLarge
 from routing.dialects.scan import MAX_DEPTH, STRICT, NotReadable, Scanned, deeper_than, scan_object
@@ -212,6 +215,25 @@ def metadata(values: Mapping[str, Any]) -> dict[str, str]:
             )
         string({f"metadata.{key}": value}, f"metadata.{key}", most=MAX_METADATA_VALUE)
     return found
+
+
+def labelled(request: CallRequest, header: str) -> CallRequest:
+    """The request with the labels of the header `x-mandate-labels`, which no provider sees: `case=4711, kind=motor`.
+
+    Values are percent-encoded. What the body's metadata says of the same label counts. Raises InvalidRequest.
+    """
+    if not header.strip():
+        return request
+    sent: dict[str, Any] = {}
+    for part in header.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise InvalidRequest(
+                f'x-mandate-labels has "{part.strip()[:40]}"; send pairs as in case=4711, kind=motor'
+            )
+        sent[unquote(name.strip())] = unquote(value.strip())
+    labels = metadata({"metadata": sent | request.outline.labels})
+    return replace(request, outline=replace(request.outline, labels=labels))
 
 
 def route_of(values: Mapping[str, Any]) -> str:

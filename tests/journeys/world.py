@@ -6,7 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
-    "responses", "short", "checked", "slow", "reviews", "redact", "poor", "cheaper",
+    "responses", "short", "checked", "slow", "reviews", "redact", "poor", "cheaper", "labels",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -51,7 +51,7 @@ _TENANT = """\
 apiVersion: mandate/v1
 kind: Tenant
 metadata: {{name: j-{name}}}
-spec: {{displayName: Journey {name}, region: eu, costCentre: "1", timeZone: Europe/Berlin, teams: [desk]}}
+spec: {{displayName: Journey {name}, region: eu, costCentre: "1", timeZone: Europe/Berlin, teams: [desk]{more}}}
 ---
 apiVersion: mandate/v1
 kind: UseCase
@@ -69,6 +69,7 @@ kind: Permission
 metadata: {{name: desk-may-call, tenant: j-{name}}}
 spec: {{effect: permit, on: call, when: 'team.name == "desk"'}}
 """
+_LABELS = ", requiredLabels: [{name: case}, {name: kind, values: [motor, home], default: home}]"
 _BUDGET = """\
 apiVersion: mandate/v1
 kind: Budget
@@ -363,7 +364,7 @@ def _redact() -> Iterator[str]:
 def _tenant(name: str) -> list[str]:
     limit, exhausted = _LIMITS.get(name, ("1000.00", "deny"))
     return [
-        _TENANT.format(name=name),
+        _TENANT.format(name=name, more=_LABELS if name == "labels" else ""),
         budget(name, limit, exhausted),
         route(name, "one", "{type: single, model: j-gpt}"),
         route(name, "both", "{type: fallback, models: [j-gpt, j-claude]}", attempts=2),

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from routing.dialects.crossing import EMPTY, Unplaced, list_of, loaded, text_of, wrong
-from routing.dialects.received import flag, mapping, number, objects, string, whole
+from routing.dialects.received import flag, mapping, metadata, number, objects, string, whole
 from routing.exchange import (
     CallRequest,
     Conversation,
@@ -80,7 +80,7 @@ def conversation(request: CallRequest) -> Conversation:
         top_logprobs=whole(values, "top_logprobs", 0, 20),
         effort=string(values, "reasoning_effort"),
         user=request.outline.user,
-        metadata=request.outline.labels,
+        metadata=metadata(values),
         max_output_tokens=request.outline.output_tokens_asked,
         include_usage=request.outline.include_usage,
         extras=unplaced.extras,

@@ -5,7 +5,7 @@ from typing import Any, Final
 from routing.dialects.crossing import Unplaced, list_of, loaded, text_of, wrong
 from routing.dialects.openai_chat.reading import output_format, tool_choice
 from routing.dialects.openai_responses.request import items_of, wants_logprobs
-from routing.dialects.received import flag, mapping, number, objects, string, whole
+from routing.dialects.received import flag, mapping, metadata, number, objects, string, whole
 from routing.exchange import (
     CallRequest,
     Conversation,
@@ -86,7 +86,7 @@ def conversation(request: CallRequest) -> Conversation:
         top_logprobs=whole(values, "top_logprobs", 0, 20) if logprobs else None,
         effort=_effort(values, unplaced),
         user=request.outline.user,
-        metadata=request.outline.labels,
+        metadata=metadata(values),
         max_output_tokens=request.outline.output_tokens_asked,
         include_usage=True,
         extras=unplaced.extras,

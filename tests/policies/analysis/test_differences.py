@@ -125,7 +125,7 @@ def test_a_label_that_is_required_denies_and_one_that_both_require_hides_nothing
     case = {"name": "case", "values": ["x", "y"]}
     found = compare(with_rules(), requiring(case), NOW)
     assert shown(found) == [("newly denied", "a/t/r", ())]
-    words = 'the label "case" is required: send it as metadata.case; allowed: x, y'
+    words = 'the label "case" is required: send it as metadata.case or in x-mandate-labels; allowed: x, y'
     assert found.examples[0].after.why == words
     assert shown(compare(requiring(case), with_rules(), NOW)) == [("newly permitted", "a/t/r", ())]
     # both require it: the call has it, and another difference is seen

@@ -31,7 +31,9 @@ from tests.policies.engine.small import (
 
 CASE = {"name": "case"}
 KIND = {"name": "kind", "values": ["motor", "home"]}
-MISSING = 'required-label: the label "case" is required: send it as metadata.case'
+MISSING = (
+    'required-label: the label "case" is required: send it as metadata.case or in x-mandate-labels'
+)
 
 
 def requiring(*labels: dict[str, Any], ours: list[dict[str, Any]] | None = None) -> Bundle:
@@ -62,9 +64,7 @@ def problems_of(text: str) -> list[tuple[str, str]]:
 
 def test_a_call_without_it_is_denied_with_how_to_send_it() -> None:
     of = requiring(CASE, KIND)
-    both = (
-        f'{MISSING}; the label "kind" is required: send it as metadata.kind; allowed: motor, home'
-    )
+    both = f'{MISSING}; the label "kind" is required: send it as metadata.kind or in x-mandate-labels; allowed: motor, home'
     assert refused(of, sent()) == both
     assert refused(of, sent(kind="motor")) == MISSING
     assert refused(of, sent(kind="motor", case="")) == MISSING

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.kernel.errors import InvalidRequest, TooLarge
-from routing.dialects.received import MAX_BODY_BYTES
-from routing.exchange import Outline
+from routing.dialects.received import MAX_BODY_BYTES, labelled
+from routing.exchange import CallRequest, Outline
 from tests.routing.dialects.material import (
     CHAT,
     HELLO,
@@ -320,3 +320,42 @@ def test_every_other_byte_stays(
             '"max_tokens": 900', '"max_tokens": 5'
         )
         assert spliced == expected.encode()
+
+
+@pytest.mark.parametrize(
+    ("header", "labels"),
+    [
+        ("", {"case": "1"}),
+        (" ", {"case": "1"}),
+        ("kind=motor", {"case": "1", "kind": "motor"}),
+        (" kind = a%2Cb%3D%20c , area=", {"case": "1", "kind": "a,b= c", "area": ""}),
+        ("case=2,kind=x=y", {"case": "1", "kind": "x=y"}),
+    ],
+)
+def test_labels_of_the_header_join_those_of_the_body_which_count(
+    header: str, labels: dict[str, str]
+) -> None:
+    request = CallRequest(
+        dialect="openai.chat", route="r", stream=False, raw=b"{}", outline=Outline(labels={"case": "1"})
+    )  # fmt: skip
+    found = labelled(request, header)
+    assert found.outline.labels == labels
+    assert (found.raw, request.outline.labels) == (b"{}", {"case": "1"})
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("kind", 'x-mandate-labels has "kind"; send pairs as in case=4711, kind=motor'),
+        ("a=1,,b=2", 'x-mandate-labels has ""; send pairs as in case=4711, kind=motor'),
+        ("=1", 'x-mandate-labels has "=1"; send pairs as in case=4711, kind=motor'),
+        (",".join(f"k{n}=v" for n in range(17)), '"metadata" has 17 keys; at most 16 are accepted'),
+    ],
+)
+def test_a_header_of_labels_that_is_none_is_refused(header: str, words: str) -> None:
+    request = CallRequest(
+        dialect="openai.chat", route="r", stream=False, raw=b"{}", outline=Outline()
+    )
+    with pytest.raises(InvalidRequest) as told:
+        labelled(request, header)
+    assert str(told.value) == words

@@ -1,10 +1,13 @@
-"""A thousand random small ledgers: overview, report, statement, postings and entries say the same, to the nano."""
+"""A thousand random small ledgers: overview, report, statement, exports, postings and entries say the same, to the nano."""
 
+import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from io import BytesIO, StringIO
 from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,17 +18,28 @@ from django.db.models import Q
 
 from audit.log.entry import build
 from controlplane.kernel.ids import IdSource
+from policies.bundles.published import Published
 from routing.calls.models import Call
 from routing.closing import figures
+from routing.closing.months import month_of
+from routing.exports.asks import CALLS, Ask
+from routing.exports.focus import V12, V14
+from routing.exports.making import write_to
+from routing.exports.writing import Form
 from routing.ledger.models import Posting
+from routing.reports.asking import csv_of
 from routing.reports.report import Question, chart_of, report
 from routing.reports.spans import Span
 from routing.reports.spend import daily, totals
+from tests.policies.people import FINN
+from tests.routing.closing.books import policy
 from tests.routing.reports.made import Ledger, Tried
 
 LEDGERS = 1_000
 STATED = 4
 """Of every so many ledgers the statement is made: two queries each, for which a CI machine has no time a thousand times."""
+FILED = 5
+"""Of so many ledgers there are files."""
 MODELS = (("gpt-mini", "openai"), ("claude-large", "anthropic"), ("llama-small", "own"))
 ENDED = ("succeeded", "failed", "reconciled")
 AMOUNTS = (0, 1, 2, 999_999_999, 1_000_000_001, 7_000_000_000_000_003)
@@ -163,6 +177,39 @@ def by_days(month: figures.Month) -> tuple[int, int]:
     return sum(line.spent_nano for _, line in told), figures.unposted(month)
 
 
+def decimals(amounts: Iterable[str]) -> int:
+    """Exact amounts of a file, added up in nano units."""
+    return sum(int(Decimal(amount).scaleb(9)) for amount in amounts)
+
+
+def in_a_file(asked: Ask, found: Published, now: datetime, column: str) -> int:
+    """What an export adds up to: as JSON, and to the same as CSV."""
+    wanted = {}
+    for form in (Form.JSON, Form.CSV):
+        out = BytesIO()
+        write_to(out, FINN, replace(asked, form=form), found, now)
+        text = out.getvalue().decode()
+        rows = json.loads(text) if form is Form.JSON else csv.DictReader(StringIO(text))
+        wanted[form] = decimals(row[column] for row in rows)
+    assert wanted[Form.JSON] == wanted[Form.CSV]
+    return wanted[Form.CSV]
+
+
+def exported(sums: Sums, made: Ledger, span: Span) -> None:
+    """The files: the report's, every attempt's, and of some tenants FOCUS's."""
+    told = Question(Q(tenant__startswith="same-"), span, None, "tenant", "model")
+    table = csv.DictReader(StringIO(csv_of(told, report(told), "EUR")))
+    assert decimals(row["spent EUR"] for row in table) == sum(sums.tenants.values())
+    few = [f"same-{number:04}" for number in range(0, LEDGERS, LEDGERS // FILED)]
+    found, month = policy(*few, zone="Europe/Berlin"), month_of(made.at, "Europe/Berlin")
+    for tenant in few:
+        asked = Ask(what=CALLS, tenant=tenant, first=month)
+        assert in_a_file(asked, found, made.at, "spent EUR") == sums.tenants[tenant]
+        for version in (V12, V14):
+            asked = Ask(what=version, tenant=tenant, first=month)
+            assert in_a_file(asked, found, made.at, "BilledCost") == sums.tenants[tenant]
+
+
 def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
     r = Random(20)  # noqa: S311 - draws of a test
     made, sums = written(r)
@@ -181,6 +228,7 @@ def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
     assert reported(span, "model") == without_zero(sums.models)
     _, chart = chart_of(Question(Q(tenant__startswith="same-"), span, None, "provider"))
     assert sum(chart.values()) == whole
+    exported(sums, made, span)
     assert entries() == sums.tenants
     assert without_zero(postings({call.id: call.tenant for call in made.calls})) == wanted
     for number in range(0, LEDGERS, STATED):
