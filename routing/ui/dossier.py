@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
@@ -146,6 +147,7 @@ def _validation(said: Mapping[str, Any]) -> str:
 def _change(one: Changed, known: Mapping[str, str]) -> Mapping[str, Any]:
     return {
         "one": one,
+        "url": reverse("change", args=[UUID(one.change)]) if one.change else "",
         "by": person(one.by, known),
         "author": person(one.author, known) if one.author else "",
         "approvals": [(person(given.by, known), given) for given in one.approvals],
