@@ -101,9 +101,11 @@ def configuration(level: str) -> dict[str, Any]:
         "root": {"handlers": ["out"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True, "level": level},
-            # two lines a call would cost a twentieth of the worker; the log of calls is the audit log
+            # two lines a call would cost a twentieth of the worker, one for each due job thirty megabytes a day;
+            # the log of calls is the audit log
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
