@@ -217,7 +217,7 @@ class _Case:
             request=self.draft.sealed,
             reservation=await reservation_for(self.desk.windows, first, moment),
         )
-        return await commands.admit(self.desk.db, admission)
+        return await self.desk.admissions.admit(admission)
 
     @traced("admit", lambda self, *_: self.draft.call)
     async def _hold(self, hold: Hold) -> AdmitAnswer:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from policies.identity.authentication import Caller
 from routing import exchange
 from routing.calls import runs, steps
 from routing.calls.pool import Database
+from routing.calls.together import Admissions
 from routing.exchange import CallRequest
 from routing.ledger.balances import Windows
 from routing.limits.breakers import Breakers
@@ -71,6 +72,10 @@ class Desk:
     new_id: Callable[[], UUID]
     clock: Clock
     web: UUID
+    admissions: Admissions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.admissions = Admissions(self.db)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class _Client:
 
     def __init__(self, ask: Ask, db: Database, revision: int, epoch: int) -> None:
         self.ask, self.db, self.revision, self.epoch = ask, db, revision, epoch
-        self.ids = IdSource()
+        self.ids, self.admissions = IdSource(), commands.Admissions(db)
         self.took: list[float] = []
         self.refused = 0
         self._refs = [
@@ -90,7 +90,7 @@ class _Client:
             request=steps.Sealed("request", "tenant/b", "subject/b", b"n" * 12, b"c" * 400),
             reservation=steps.Reservation("m", "p", self.ask.amount_nano, self._refs),
         )
-        answer = await commands.admit(self.db, admission)
+        answer = await self.admissions.admit(admission)
         if isinstance(answer, answers.Stale):
             self.revision, self.epoch = answer.revision, answer.stop_epoch
             return True

@@ -72,9 +72,11 @@ from routing.calls.sweeping import (
     sweep_call,
     sweep_find,
 )
+from routing.calls.together import Admissions
 
 __all__ = [
     "Admission",
+    "Admissions",
     "Admitted",
     "Asked",
     "Cancel",

@@ -47,6 +47,15 @@ ADMIT: Final = select(
     SEALED,
     ENTRY,
 )
+
+
+def admit_together(count: int) -> str:
+    """The statement that admits so many at once: five arrays of rows."""
+    rows = (ASK, RESERVATION, DECIDED, SEALED, ENTRY)
+    arrays = (f"ARRAY[{', '.join([row] * count)}]" for row in rows)
+    return select("admit_together", "places, moment", *arrays)
+
+
 DENY: Final = select("deny", "answer, revision, stop_epoch, call", ASK, DECIDED, ENTRY)
 PEEKED: Final = (
     *("state", "code", "tenant", "team", "key", "route", "dialect", "run", "user_ref", "stream"),

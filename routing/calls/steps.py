@@ -1,7 +1,7 @@
 """What the commands take. Entries are built by `audit.log.entry`; their kinds are checked here, once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +16,11 @@ def expect(entry: Entry, kind: str, call: UUID) -> None:
     """Raises WrongEntry unless the entry is of the kind and of the call."""
     if entry.kind != kind or entry.call != call:
         raise WrongEntry(f"{entry.kind} of {entry.call} cannot record {kind} of {call}")
+
+
+def array(values: Iterable[str]) -> str:
+    """As PostgreSQL writes an array of numbers or truths: one type for it, empty or not, hence one prepared statement."""
+    return f"{{{','.join(values)}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,9 @@ class Reservation:
         """The fields of SQL's routing_reservation."""
         return (
             self.amount_nano,
-            [w.id for w in self.windows],
-            [w.limit_nano for w in self.windows],
-            [w.hard for w in self.windows],
+            array(str(w.id) for w in self.windows),
+            array(str(w.limit_nano) for w in self.windows),
+            array("t" if w.hard else "f" for w in self.windows),
             self.model,
             self.model_tenant,
             self.provider,

@@ -39,6 +39,7 @@ class Client:
         self, world: World, windows: list[WindowRef], r: Random, acknowledged: Path
     ) -> None:
         self.world, self.db, self.windows, self.r = world, world.db, windows, r
+        self.admissions = commands.Admissions(world.db)
         self.acknowledged = acknowledged.open("a", buffering=1)
 
     def write(self, call: UUID, no: int, bill: int) -> None:
@@ -78,7 +79,7 @@ class Client:
                 call=call,
                 deadline_seconds=self.r.choice([1, 3, 60]),
             )
-            answer = await commands.admit(self.db, admission)
+            answer = await self.admissions.admit(admission)
             if not isinstance(answer, commands.Stale):
                 return isinstance(answer, commands.Admitted)
             self.world.revision, self.world.epoch = answer.revision, answer.stop_epoch

@@ -14,13 +14,15 @@ from routing.calls.pool import Database, ask_all
 from routing.calls.states import PENDING, TERMINAL, AttemptState, CallState
 from routing.calls.steps import WindowRef
 from routing.reviews import holding
+from tests.routing.calls.batching import Batching
 from tests.routing.calls.reference import Call, Money, Reference, Settle, Window
-from tests.routing.calls.reviewing import DONE, Reviewing, key_of
+from tests.routing.calls.reviewing import DONE, key_of
 from tests.routing.control import publish, set_stop
 from tests.routing.world import World, claim, decided, make_world, reservation, sealed
 
 WEIGHTS = {
     "admit": 10,
+    "together": 5,
     "deny": 2,
     "start": 14,
     "settle": 7,
@@ -39,14 +41,16 @@ WEIGHTS = {
     "stop": 1,
     "revoke": 1,
 }
+FIRST = {"admit", "together", "admit_held", "deny", "publish", "stop"}
+"""What needs no call that is there already."""
 ENDS = ("succeeded", "failed", "unknown", "voided", "reconciled")
 ROWS = "SELECT id, state, worker, cancel_at IS NOT NULL, cost_nano FROM routing_call WHERE tenant = %s::text"
 
 
-class Interleaving(Reviewing):
+class Interleaving(Batching):
     """The world, the reference, and a method for each kind of step. `seen` counts (step, answer)."""
 
-    def __init__(self, world: World, refs: list[WindowRef], seen: Counter[tuple[str, Any]]) -> None:
+    def __init__(self, world: World, refs: list[WindowRef], seen: Counter[tuple[Any, ...]]) -> None:
         self.world, self.db, self.refs, self.seen = world, world.db, refs, seen
         windows = {ref.id: Window(ref.limit_nano, ref.hard) for ref in refs}
         self.model = Reference(world.revision, world.epoch, windows)
@@ -55,7 +59,7 @@ class Interleaving(Reviewing):
         self.steps = 0
 
     @classmethod
-    async def begin(cls, db: Database, seen: Counter[tuple[str, Any]]) -> "Interleaving":
+    async def begin(cls, db: Database, seen: Counter[tuple[Any, ...]]) -> "Interleaving":
         world = await make_world(db)
         claims = [
             claim("key", world.tenant, 600, rank=0),
@@ -72,7 +76,7 @@ class Interleaving(Reviewing):
         """Run one step, then look at everything."""
         self.steps += 1
         r = Random(f"{seed} {self.steps}")  # noqa: S311 - draws of a test
-        if self.model.calls or kind in {"admit", "admit_held", "deny", "publish", "stop"}:
+        if self.model.calls or kind in FIRST:
             await getattr(self, kind)(r)
         await self.compare()
 
@@ -286,6 +290,7 @@ class Interleaving(Reviewing):
             commands.sweep_call,
             lambda: self._sweep(f, judgement),
             lambda: self.model.sweep(f.call, f.worker, judgement.verdict, f.open_nos),
+            says=judgement.verdict != "again" or bool(f.open_nos),
         )
 
     def _sweep(self, f: commands.Found, judgement: commands.Judgement) -> commands.Sweep:

@@ -30,6 +30,7 @@ WRITES = (
     "SELECT review_return(NULL, NULL, NULL, NULL)",
     "SELECT review_decide(NULL, NULL, NULL, NULL, NULL, NULL)",
     "SELECT review_overdue(NULL, NULL, NULL, NULL, NULL, NULL)",
+    "SELECT admit_together(NULL, NULL, NULL, NULL, NULL)",
 )
 ENDING = "SELECT finish_call(ROW(NULL, NULL, NULL, NULL, 'failed', '')::routing_ending, NULL, NULL, NULL, NULL, NULL)"
 SWEEP = "SELECT sweep_call(ROW(NULL, NULL, NULL, NULL, 'again', '')::routing_ending, '1s', '{}', '{}', '{}', '{}', NULL)"
@@ -54,7 +55,7 @@ async def test_every_step_refuses_a_transaction_that_has_written(
     assert refused.value.sqlstate == "MD001"
 
 
-@pytest.mark.parametrize("query", ["SELECT order_shared()", WRITES[4], WRITES[5], WRITES[6]])
+@pytest.mark.parametrize("query", ["SELECT order_shared()", *WRITES[4:7], WRITES[-1]])
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 async def test_the_order_lock_refuses_a_snapshot_older_than_itself(
     app_dsn: str, query: str, level: str
