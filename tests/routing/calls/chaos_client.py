@@ -38,7 +38,9 @@ class Client:
     def __init__(
         self, world: World, windows: list[WindowRef], r: Random, acknowledged: Path
     ) -> None:
-        self.world, self.db, self.windows, self.r = world, world.db, windows, r
+        self.world, self.db, self.r = world, world.db, r
+        # as `Windows` gives them: in lock order, here as in a batch
+        self.windows = sorted(windows, key=lambda w: (w.rank, w.id))
         self.admissions = commands.Admissions(world.db)
         self.acknowledged = acknowledged.open("a", buffering=1)
 
