@@ -49,13 +49,10 @@ def asked_row(asked: Asked, code: str) -> tuple[object, ...]:
     )
 
 
-async def admit(db: Database, admission: Admission) -> AdmitAnswer:
-    """Write the call, its decision, its content, attempt 1 with its reservation, and `call.admitted`: all or nothing.
-
-    Raises psycopg's OperationalError or PoolTimeout when PostgreSQL is away: the call may be in (the sweep ends it).
-    """
+def admission_row(admission: Admission) -> tuple[object, ...]:
+    """All fields of an admission, in the order in which the statements take them."""
     reservation = admission.reservation
-    params = (
+    return (
         *asked_row(admission.asked, ""),
         *(questions.NO_RESERVATION if reservation is None else reservation.row()),
         *admission.decision.row(),
@@ -63,7 +60,15 @@ async def admit(db: Database, admission: Admission) -> AdmitAnswer:
         admission.entry.id,
         admission.entry.body,
     )
-    row = await grant(db, questions.ADMIT, params)
+
+
+async def admit(db: Database, admission: Admission) -> AdmitAnswer:
+    """Write the call, its decision, its content, attempt 1 with its reservation, and `call.admitted`: all or nothing.
+
+    Raises psycopg's OperationalError or PoolTimeout when PostgreSQL is away: the call may be in (the sweep ends it).
+    """
+    reservation = admission.reservation
+    row = await grant(db, questions.ADMIT, admission_row(admission))
     if row is None:
         return no_headroom(reservation, None)
     answer, revision, stop_epoch, call, moment, left = row

@@ -9,21 +9,38 @@ def composite(name: str, types: str) -> str:
     return f"ROW({', '.join(places)})::{name}"
 
 
+def composites(name: str, types: str) -> str:
+    """An array of `ROW(…)::name` from an array for every field, so that one statement takes any number of rows.
+
+    A field that is an array itself comes as text, for its array has to be one of equal lengths.
+    """
+    kinds = types.split()
+    given = (f"%{'b' if kind == 'bytea' else 's'}::{_flat(kind)}[]" for kind in kinds)
+    fields = (f"c{n}::{kind}" for n, kind in enumerate(kinds))
+    names = ", ".join(f"c{n}" for n in range(len(kinds)))
+    return f"ARRAY(SELECT ROW({', '.join(fields)})::{name} FROM unnest({', '.join(given)}) AS t ({names}))"  # noqa: S608 - constants
+
+
+def _flat(kind: str) -> str:
+    return "text" if kind.endswith("[]") else kind
+
+
 def select(function: str, columns: str, *arguments: str) -> str:
     """`SELECT columns FROM function(arguments)`; all three are constants of this module."""
     return f"SELECT {columns} FROM {function}({', '.join(arguments)})"  # noqa: S608 - constants
 
 
-ASK: Final = composite(
-    "routing_ask",
-    "uuid uuid bigint bigint interval smallint boolean bytea bytea bytea text text text text text text text text",
+_ADMISSION: Final = (
+    (
+        "routing_ask",
+        "uuid uuid bigint bigint interval smallint boolean bytea bytea bytea text text text text text text text text",
+    ),
+    ("routing_reservation", "bigint bigint[] bigint[] boolean[] text text text"),
+    ("routing_decided", "smallint text text bytea bytea"),
+    ("routing_sealed", "text smallint text text bytea bytea"),
+    ("routing_entry", "uuid bytea"),
 )
-RESERVATION: Final = composite(
-    "routing_reservation", "bigint bigint[] bigint[] boolean[] text text text"
-)
-DECIDED: Final = composite("routing_decided", "smallint text text bytea bytea")
-SEALED: Final = composite("routing_sealed", "text smallint text text bytea bytea")
-ENTRY: Final = composite("routing_entry", "uuid bytea")
+ASK, RESERVATION, DECIDED, SEALED, ENTRY = (composite(*row) for row in _ADMISSION)
 START_ROW: Final = composite("routing_start", "uuid uuid bigint bigint smallint boolean")
 SETTLEMENT: Final = composite(
     "routing_settlement", "bigint smallint text text text text int int int int"
@@ -47,15 +64,9 @@ ADMIT: Final = select(
     SEALED,
     ENTRY,
 )
-
-
-def admit_together(count: int) -> str:
-    """The statement that admits so many at once: five arrays of rows."""
-    rows = (ASK, RESERVATION, DECIDED, SEALED, ENTRY)
-    arrays = (f"ARRAY[{', '.join([row] * count)}]" for row in rows)
-    return select("admit_together", "places, moment", *arrays)
-
-
+ADMIT_TOGETHER: Final = select(
+    "admit_together", "places, moment", *(composites(*row) for row in _ADMISSION)
+)
 DENY: Final = select("deny", "answer, revision, stop_epoch, call", ASK, DECIDED, ENTRY)
 PEEKED: Final = (
     *("state", "code", "tenant", "team", "key", "route", "dialect", "run", "user_ref", "stream"),

@@ -13,12 +13,12 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from routing.calls import answers, questions
-from routing.calls.admitting import AdmitAnswer, admit, asked_row
+from routing.calls.admitting import AdmitAnswer, admission_row, admit
 from routing.calls.pool import Database, LostRace, ask, seconds
 from routing.calls.steps import Admission
 
 MOST = 16
-"""Admissions in one batch. A statement is prepared for each size."""
+"""Admissions in one batch."""
 MOST_BYTES = 256 * 1024
 """What the sealed requests of one batch may come to."""
 LARGE_BYTES = 64 * 1024
@@ -99,20 +99,9 @@ async def admit_together(db: Database, admissions: list[Admission]) -> dict[UUID
 
     Raises LostRace and psycopg's errors: then none of them is in, or it is in doubt.
     """
-    params: list[object] = []
-    for one in admissions:
-        params += asked_row(one.asked, "")
-    for one in admissions:
-        held = one.reservation
-        params += questions.NO_RESERVATION if held is None else held.row()
-    for one in admissions:
-        params += one.decision.row()
-    for one in admissions:
-        params += questions.NO_SEALED if one.request is None else one.request.row()
-    for one in admissions:
-        params += (one.entry.id, one.entry.body)
-    query = questions.admit_together(len(admissions))
-    places, moment = await ask(db, query, params, patience_seconds=0)
+    columns = zip(*(admission_row(one) for one in admissions), strict=True)
+    params = [list(column) for column in columns]
+    places, moment = await ask(db, questions.ADMIT_TOGETHER, params, patience_seconds=0)
     return {
         one.call: answers.Admitted(one.call, moment, moment + seconds(one.deadline_seconds))
         for one in (admissions[place - 1].asked for place in places)
