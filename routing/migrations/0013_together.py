@@ -9,7 +9,7 @@ FILES = ("ledger/sql/together.sql", "calls/sql/together.sql")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0011_anomalies")]
+    dependencies = [("routing", "0012_files")]
     operations = [
         migrations.RunSQL((APP / name).read_text(encoding="utf-8"), reverse_sql=migrations.RunSQL.noop)
         for name in FILES
