@@ -42,12 +42,18 @@ def may_cap(principal: Principal, tenant: str) -> bool:
     return any(principal.holds(role, tenant) for role in CAPPERS)
 
 
-def require_cap(principal: Principal, anomaly: UUID) -> Anomaly:
-    """The anomaly, to cap its key. Raises NotFound where one may not see it, Forbidden for who only reads."""
+def one(principal: Principal, anomaly: UUID) -> Anomaly:
+    """One of those they see. Raises Forbidden, NotFound."""
     require_read(principal)
     row = visible(principal).filter(pk=anomaly).first()
     if row is None:
         raise NotFound("there is no such anomaly")
+    return row
+
+
+def require_cap(principal: Principal, anomaly: UUID) -> Anomaly:
+    """The anomaly, to cap its key. Raises NotFound where one may not see it, Forbidden for who only reads."""
+    row = one(principal, anomaly)
     if not may_cap(principal, row.tenant):
         raise Forbidden(
             f"a key is capped by finance and admins; {principal.name} is neither in {row.tenant}"

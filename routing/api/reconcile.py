@@ -10,10 +10,16 @@ from rest_framework.response import Response
 
 from audit.api.base import CURSOR, ApiView, Rarely, page
 from controlplane.kernel.clock import to_text
+from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
-from routing.reconcile import access, read
+from routing.reconcile import access, read, settling
 from routing.reconcile.classing import CLASSES
-from routing.reconcile.commands import File, import_invoice
+from routing.reconcile.commands import (
+    File,
+    import_invoice,
+    propose_differences,
+    settle_explained,
+)
 from routing.reconcile.models import Invoice
 from routing.reconcile.reading import MOST_BYTES, Form
 
@@ -79,11 +85,40 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     entry = serializers.CharField()
 
 
+class ExplainedSerializer(serializers.Serializer[Any]):
+    """Unknown attempts of a day and model that the file exactly explains, and what each of them used."""
+
+    day = serializers.DateField()
+    model = serializers.CharField()
+    attempts = serializers.ListField(child=serializers.CharField())
+    tokens = TokensSerializer()
+
+
 class OneInvoiceSerializer(InvoiceSerializer):
-    """With its lines."""
+    """With its lines, and what of it one may settle."""
 
     classes = ClassSerializer(many=True)
     lines = InvoiceLineSerializer(many=True)
+    explained = ExplainedSerializer(many=True)
+
+
+class ProposedSerializer(serializers.Serializer[Any]):
+    """How many adjustments are new."""
+
+    proposed = serializers.IntegerField()
+
+
+class InvoiceSettleSerializer(serializers.Serializer[Any]):
+    """Which day and model of `explained`."""
+
+    day = serializers.DateField()
+    model = serializers.CharField(max_length=200)
+
+
+class InvoiceSettledSerializer(serializers.Serializer[Any]):
+    """How many attempts were settled."""
+
+    settled = serializers.IntegerField()
 
 
 class InvoiceList(serializers.Serializer[Any]):
@@ -102,7 +137,18 @@ class LedgerStandingSerializer(serializers.Serializer[Any]):
     findings = serializers.ListField(child=serializers.CharField())
 
 
-class Invoices(ApiView):
+class _Whole(ApiView):
+    """One import, as its asker sees it."""
+
+    def whole(self, row: Invoice) -> dict[str, Any]:
+        """Line by line."""
+        classes = [{"name": n, "amount": format_nano(nano)} for n, nano in read.sums(row).items()]
+        lines = [_line(line) for line in read.lines(row)]
+        explained = [_explained(one) for one in settling.offered(self.principal, row)]
+        return {**_shown(row), "classes": classes, "lines": lines, "explained": explained}
+
+
+class Invoices(_Whole):
     """What was imported."""
 
     @extend_schema(operation_id="invoices_list", responses=InvoiceList, parameters=[*CURSOR])
@@ -128,20 +174,45 @@ class Invoices(ApiView):
             name=said["name"],
             data=said["content"].encode(),
         )
-        return Response(_whole(import_invoice(self.principal, wanted)), status=201)
+        return Response(self.whole(import_invoice(self.principal, wanted)), status=201)
 
     def get_throttles(self) -> list[Any]:
         """Comparing computes much; looking at the list does not."""
         return [Rarely()] if self.request.method == "POST" else super().get_throttles()
 
 
-class OneInvoice(ApiView):
+class OneInvoice(_Whole):
     """One import."""
 
     @extend_schema(operation_id="invoices_read", responses=OneInvoiceSerializer)
     def get(self, request: Request, invoice: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """Line by line."""
-        return Response(_whole(read.one_invoice(access.invoices(self.principal), invoice)))
+        return Response(self.whole(read.one_invoice(access.invoices(self.principal), invoice)))
+
+
+class ProposeDifferences(ApiView):
+    """Differences as adjustments."""
+
+    @extend_schema(operation_id="invoices_propose", request=None, responses=ProposedSerializer)
+    def post(self, request: Request, invoice: UUID) -> Response:  # noqa: ARG002 - DRF's signature
+        """Propose another price, lost usage and credits; another of finance decides. Nothing is proposed twice."""
+        return Response({"proposed": propose_differences(self.principal, invoice)})
+
+
+class SettleExplained(ApiView):
+    """Unknown attempts that a file explains."""
+
+    @extend_schema(
+        operation_id="invoices_settle",
+        request=InvoiceSettleSerializer,
+        responses=InvoiceSettledSerializer,
+    )
+    def post(self, request: Request, invoice: UUID) -> Response:
+        """Settle those of one day and model; 409 where the file does not exactly explain them by now."""
+        given = InvoiceSettleSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        place = given.validated_data["day"], given.validated_data["model"]
+        return Response({"settled": settle_explained(self.principal, invoice, *place)})
 
 
 class Ledger(ApiView):
@@ -182,9 +253,13 @@ def _shown(row: Invoice) -> dict[str, Any]:
     }
 
 
-def _whole(row: Invoice) -> dict[str, Any]:
-    classes = [{"name": n, "amount": format_nano(nano)} for n, nano in read.sums(row).items()]
-    return {**_shown(row), "classes": classes, "lines": [_line(line) for line in read.lines(row)]}
+def _explained(found: settling.Explained) -> dict[str, Any]:
+    return {
+        "day": found.day.isoformat(),
+        "model": found.model,
+        "attempts": [f"{call_name(row.call_id)}/{row.no}" for row in found.attempts],
+        "tokens": _tokens(found.usage[:4]),
+    }
 
 
 def _line(line: read.InvoiceLine) -> dict[str, Any]:

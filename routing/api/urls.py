@@ -3,6 +3,7 @@
 from django.urls import path
 
 from routing.api import (
+    anomalies,
     dossiers,
     evidence,
     exports,
@@ -43,6 +44,19 @@ urlpatterns = [
     ),
     path("invoices/", reconcile.Invoices.as_view(), name="api-invoices"),
     path("invoices/<uuid:invoice>/", reconcile.OneInvoice.as_view(), name="api-invoice"),
+    path(
+        "invoices/<uuid:invoice>/propose/",
+        reconcile.ProposeDifferences.as_view(),
+        name="api-invoice-propose",
+    ),
+    path(
+        "invoices/<uuid:invoice>/settle/",
+        reconcile.SettleExplained.as_view(),
+        name="api-invoice-settle",
+    ),
+    path("anomalies/", anomalies.Anomalies.as_view(), name="api-anomalies"),
+    path("anomalies/<uuid:anomaly>/", anomalies.OneAnomaly.as_view(), name="api-anomaly"),
+    path("anomalies/<uuid:anomaly>/cap/", anomalies.CapAnomaly.as_view(), name="api-anomaly-cap"),
     path("ledger/", reconcile.Ledger.as_view(), name="api-ledger"),
     path("statements/", statements.Statements.as_view(), name="api-statements"),
     path("statements/<uuid:statement>/", statements.OneStatement.as_view(), name="api-statement"),

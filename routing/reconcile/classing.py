@@ -27,7 +27,7 @@ PRICE, CACHE, LOST, PAST, CREDITED, TAXED, UNEXPLAINED = CLASSES = (
     "tax",
     "unexplained",
 )
-_ROUNDING_NANO: Final = 8
+ROUNDING_NANO: Final = 8
 """Each line of each attempt's bill is rounded up: so much of a difference is nobody's."""
 NONE: Final = UsageCounts(0, 0, 0, 0)
 Prices = Callable[[date, str], PriceRef | None]
@@ -85,6 +85,14 @@ def compare(
         kinds, own = lines.get(key, {}), ours.get(key)
         found.append(_one(key, kinds, own, prices(*key)))
     return found
+
+
+def again(
+    billed_nano: int, usage: UsageCounts | None, ours: Ours, price: PriceRef | None
+) -> dict[str, int]:
+    """The classes of what was billed for usage, beside the ledger as it is by now; only what is not nothing."""
+    found = _usage(billed_nano, usage, ours, price)
+    return {name: found[name] for name in CLASSES if found.get(name)}
 
 
 def sums(lines: Sequence[Compared]) -> dict[str, int]:
@@ -158,7 +166,7 @@ def _usage(
 ) -> dict[str, int]:
     """The classes of what was billed for usage."""
     difference = billed_nano - ours.spent_nano
-    if abs(difference) <= _ROUNDING_NANO * max(1, ours.attempts):
+    if abs(difference) <= ROUNDING_NANO * max(1, ours.attempts):
         return {UNEXPLAINED: difference}
     if not ours.attempts:
         return {PAST: difference}
@@ -177,7 +185,7 @@ def _usage(
         PRICE: billed_nano - at_theirs,
     }
     rounding = at_ours - known
-    small = abs(rounding) <= _ROUNDING_NANO * ours.attempts and classes[PRICE]
+    small = abs(rounding) <= ROUNDING_NANO * ours.attempts and classes[PRICE]
     if small or price.tiers:
         # what is rounded on each attempt's own bill, and what its tier made of it, is told with the price
         classes[PRICE], rounding = classes[PRICE] + rounding, 0

@@ -1,12 +1,15 @@
 """Bring in what a provider counted or billed: compared with the ledger as it stands, kept as it was compared, with its entry.
 
-The import changes no figure of the ledger. What finance takes from it is an adjustment, which another of finance decides on.
+An import settles the unknown attempts that the file names, and changes no other figure of the ledger. What finance takes from it
+is an adjustment, which another of finance decides on; or, by one click, what is left of a day for its unknown attempts.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
@@ -16,20 +19,26 @@ from audit.log.entry import build
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.money import MAX_NANO, format_nano
 from controlplane.kernel.principal import Principal
-from policies.bundles.published import Governed, Published, published
+from policies.bundles.published import published
 from policies.bundles.snapshot import bundle_at
 from policies.engine.bundle import Bundle
 from policies.engine.pricing import rate_on
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.reconcile import access
+from routing.closing.commands import propose_adjustments
+from routing.ledger.access import require_settle
+from routing.ledger.commands import MOST_REASON
+from routing.reconcile import access, settling
 from routing.reconcile.classing import Compared, compare, nano_of, sums, written
 from routing.reconcile.figures import Account, ours
 from routing.reconcile.models import Invoice
+from routing.reconcile.proposing import proposals
+from routing.reconcile.read import one_invoice as read_one
 from routing.reconcile.reading import Billed, read
 
 MOST_LINES: Final = 5_000
 LONGEST_DAYS: Final = 400
+_AGAIN: Final = "this file was imported before; what came out then is kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +59,27 @@ def import_invoice(principal: Principal, file: File) -> Invoice:
     """
     access.require_import(principal, file.tenant)
     found = published()
-    provider = _provider(found, file)
+    account = Account.find(found, file.tenant, file.provider)
+    if account is None:
+        raise NotFound(f'there is no provider "{file.provider[:80]}"')
     lines = read(file.data, file.form)
     first, last = min(line.day for line in lines), max(line.day for line in lines)
     if (last - first).days > LONGEST_DAYS:
         raise InvalidRequest(f"a file is about at most {LONGEST_DAYS} days")
-    bundle, account = bundle_at(found.revision), Account.of(found, provider)
-    compared = compare(
-        [(_named(line, account), _nano(bundle, line)) for line in lines],
-        ours(account, first, last),
-        lambda day, model: account.price(bundle, day, model),
-    )
-    if len(compared) > MOST_LINES:
-        raise InvalidRequest(f"that is more than {MOST_LINES} days and models; import fewer days")
-    if sum(abs(line.billed_nano) for line in compared) > MAX_NANO:
-        raise InvalidRequest("that is more money than there can be")
+    bundle = bundle_at(found.revision)
+    billed = [(_named(line, account), _nano(bundle, line)) for line in lines]
+
+    def beside() -> list[Compared]:
+        own = ours(account, first, last)
+        found = compare(billed, own, lambda day, model: account.price(bundle, day, model))
+        return _possible(found)
+
+    compared = beside()
+    _require_new(file)
+    if settling.settle(
+        principal, settling.named(account, billed, f"{_title(file.name)}, by request")
+    ):
+        compared = beside()
     row = Invoice(
         id=new_id(),
         entry=new_id(),
@@ -77,7 +92,7 @@ def import_invoice(principal: Principal, file: File) -> Invoice:
         provider=file.provider,
         form=file.form,
         name=_title(file.name),
-        digest=hashlib.sha256(file.data).hexdigest(),
+        digest=_digest(file),
         imported_by=principal.actor,
         lines=[written(line) for line in compared],
     )
@@ -85,16 +100,71 @@ def import_invoice(principal: Principal, file: File) -> Invoice:
     return row
 
 
-def _provider(found: Published, file: File) -> Governed:
-    for one in found.of("Provider"):
-        if (one.tenant, one.name) == (file.tenant, file.provider):
-            return one
-    raise NotFound(f'there is no provider "{file.provider[:80]}"')
+def settle_explained(principal: Principal, invoice: UUID, day: date, model: str) -> int:
+    """Settle the unknown attempts of a day and model at what the file leaves for them; how many.
+
+    Raises Forbidden, NotFound, and Conflict where it leaves nothing that is exact, by now.
+    """
+    row, account, bundle = _opened(principal, invoice)
+    found = next(
+        (e for e in settling.explained(row, account, bundle) if (e.day, e.model) == (day, model)),
+        None,
+    )
+    if found is None:
+        raise Conflict(
+            "what this file says does not exactly explain an unknown attempt of that day"
+        )
+    for attempt in found.attempts:
+        require_settle(principal, attempt.call)
+    reason = f"{row.name}: what is left of {day.isoformat()} for {model}"[:MOST_REASON]
+    return settling.settle(principal, settling.resolutions(found, reason))
+
+
+def propose_differences(principal: Principal, invoice: UUID) -> int:
+    """Propose another price, lost usage and credits as adjustments, for another of finance to decide on; how many were new.
+
+    Raises Forbidden, NotFound, Conflict where the provider is no more. What was proposed before, also from another import or by
+    a job, is not proposed again.
+    """
+    row, account, bundle = _opened(principal, invoice)
+    found = list(proposals(row, account, bundle))
+    return propose_adjustments(found, actor=principal.actor)
+
+
+def _opened(principal: Principal, invoice: UUID) -> tuple[Invoice, Account, Bundle]:
+    """An import to act on. Raises Forbidden, NotFound, Conflict."""
+    row = read_one(access.invoices(principal), invoice)
+    access.require_import(principal, row.tenant)
+    found = published()
+    account = Account.find(found, row.tenant, row.provider)
+    if account is None:
+        raise Conflict(f'the provider "{row.provider}" is no more; propose an adjustment by hand')
+    return row, account, bundle_at(found.revision)
+
+
+def _possible(compared: list[Compared]) -> list[Compared]:
+    """Raises InvalidRequest for more than can be kept."""
+    if len(compared) > MOST_LINES:
+        raise InvalidRequest(f"that is more than {MOST_LINES} days and models; import fewer days")
+    if sum(abs(line.billed_nano) for line in compared) > MAX_NANO:
+        raise InvalidRequest("that is more money than there can be")
+    return compared
+
+
+def _digest(file: File) -> str:
+    return hashlib.sha256(file.data).hexdigest()
+
+
+def _require_new(file: File) -> None:
+    """Raises Conflict before anything is settled; the table's own constraint says so again."""
+    known = Invoice.objects.filter(tenant=file.tenant, provider=file.provider, digest=_digest(file))
+    if known.exists():
+        raise Conflict(_AGAIN)
 
 
 def _named(line: Billed, account: Account) -> Billed:
     name = account.named(line.model)
-    return Billed(line.day, name, line.kind, line.usage, line.amount, line.currency, line.at)
+    return replace(line, model=name)
 
 
 def _nano(bundle: Bundle, line: Billed) -> int | None:
@@ -141,4 +211,4 @@ def _keep(row: Invoice, compared: Sequence[Compared]) -> None:
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise
-        raise Conflict("this file was imported before; what came out then is kept") from None
+        raise Conflict(_AGAIN) from None

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from controlplane.kernel.errors import NotFound
-from routing.reconcile.classing import CLASSES
+from routing.reconcile.classing import CLASSES, CREDITED, TAXED
 from routing.reconcile.models import Invoice
 
 
@@ -30,6 +30,12 @@ class InvoiceLine:
     def difference_nano(self) -> int:
         """What was billed above the ledger; below zero for less."""
         return self.billed_nano - self.ledger_nano
+
+    @property
+    def usage_nano(self) -> int:
+        """What was billed for usage: without credits and taxes."""
+        beside = dict(self.classes)
+        return self.billed_nano - beside.get(CREDITED, 0) - beside.get(TAXED, 0)
 
 
 def one_invoice(rows: "QuerySet[Invoice]", identity: UUID) -> Invoice:

@@ -31,12 +31,15 @@ COLUMNS: Final = (
     "output_tokens",
     "amount",
     "currency",
+    "attempt",
 )
+"""`attempt` is what providers get as `x-mandate-attempt`, where their own log keeps it."""
 USAGE, CREDIT, TAX = KINDS = ("usage", "credit", "tax")
 _MOST_TOKENS: Final = 10**15
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
+_ATTEMPT: Final = re.compile(r"[0-9a-f]{32}/[1-9][0-9]{0,3}")
 _YEARS: Final = range(2000, 2200)
 
 
@@ -64,11 +67,12 @@ class Billed:
     amount: Decimal | None = None
     currency: str = ""
     at: str = ""
+    attempt: str = ""
 
     @property
-    def key(self) -> tuple[date, str, str, str]:
+    def key(self) -> tuple[date, str, str, str, str]:
         """Lines of the same are one."""
-        return self.day, self.kind, self.model, self.currency
+        return self.day, self.kind, self.model, self.currency, self.attempt
 
 
 def read(data: bytes, form: str) -> tuple[Billed, ...]:
@@ -81,7 +85,7 @@ def read(data: bytes, form: str) -> tuple[Billed, ...]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"byte {error.start + 1} is no UTF-8") from None
-    found: dict[tuple[date, str, str, str], Billed] = {}
+    found: dict[tuple[date, str, str, str, str], Billed] = {}
     for number, line in enumerate(_READERS[Form(form)](text), 1):
         if number > MOST_LINES:
             raise InvalidRequest(f"a file has at most {MOST_LINES} lines")
@@ -153,6 +157,7 @@ def _row(names: list[str], row: list[str], line: int) -> Billed:
         amount=cell("amount", _amount),
         currency=cell("currency", _currency, ""),
         at=f"line {line}",
+        attempt=cell("attempt", _attempt, ""),
     )
     return _checked(made)
 
@@ -160,6 +165,8 @@ def _row(names: list[str], row: list[str], line: int) -> Billed:
 def _checked(line: Billed) -> Billed:
     if line.kind == USAGE and not line.model:
         raise InvalidRequest(f"{line.at}: usage names its model")
+    if line.attempt and line.kind != USAGE:
+        raise InvalidRequest(f"{line.at}: only usage names an attempt")
     if line.amount is not None and not line.currency:
         raise InvalidRequest(f"{line.at}: an amount has a currency")
     if line.amount is None and (line.usage is None or line.kind != USAGE):
@@ -309,6 +316,12 @@ def _currency(value: Json) -> str:
     if _CURRENCY.fullmatch(text) is None:
         raise ValueError(f'"{text[:20]}" is no currency; write it like USD')
     return text
+
+
+def _attempt(text: str) -> str:
+    if _ATTEMPT.fullmatch(text.lower()) is None:
+        raise ValueError(f'"{text[:50]}" is no attempt; write it as x-mandate-attempt said it')
+    return text.lower()
 
 
 def _kind(text: str) -> str:

@@ -1,20 +1,27 @@
 """Whether the money is right, in the console: the ledger's own check, and providers' invoices beside the ledger."""
 
+from datetime import date
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audit.ui.filters import page_of
 from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from policies.bundles.published import published
 from policies.ui.people import names, person, sentence
-from routing.reconcile import access, read
-from routing.reconcile.commands import File, import_invoice
+from routing.reconcile import access, read, settling
+from routing.reconcile.commands import (
+    File,
+    import_invoice,
+    propose_differences,
+    settle_explained,
+)
+from routing.reconcile.proposing import KINDS
 from routing.reconcile.reading import Form
 
 _LINES_SHOWN = 200
@@ -87,7 +94,8 @@ def _imported(request: HttpRequest) -> HttpResponse:
 @require_safe
 def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
     """`/reports/reconcile/<id>/`: one import, line by line."""
-    row = read.one_invoice(access.invoices(principal_of(request)), invoice)
+    principal = principal_of(request)
+    row = read.one_invoice(access.invoices(principal), invoice)
     lines = sorted(
         read.lines(row), key=lambda line: (-abs(line.difference_nano), line.day, line.model)
     )
@@ -102,5 +110,42 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
         ],
         "more": max(0, len(lines) - _LINES_SHOWN),
         "currency": published().currency,
+        "may": access.may_import(principal, row.tenant),
+        "proposable": any(name in KINDS for name in read.sums(row)),
+        "explained": settling.offered(principal, row),
     }
     return render(request, "routing/invoice.html", context)
+
+
+@require_POST
+def propose(request: HttpRequest, invoice: UUID) -> HttpResponse:
+    """`/reports/reconcile/<id>/propose/`."""
+    try:
+        number = propose_differences(principal_of(request), invoice)
+    except Conflict as error:
+        messages.error(request, sentence(error.message))
+        return redirect("invoice", invoice)
+    if not number:
+        messages.info(request, "Nothing is new: what there was to propose was proposed before.")
+        return redirect("invoice", invoice)
+    told = "1 adjustment is" if number == 1 else f"{number} adjustments are"
+    messages.success(request, f"{told} proposed; another member of finance decides.")
+    return redirect("adjustments")
+
+
+@require_POST
+def settle(request: HttpRequest, invoice: UUID) -> HttpResponse:
+    """`/reports/reconcile/<id>/settle/`."""
+    model = request.POST.get("model", "")
+    try:
+        day = date.fromisoformat(request.POST.get("day", ""))
+    except ValueError:
+        day = date.min
+    try:
+        number = settle_explained(principal_of(request), invoice, day, model)
+    except Conflict as error:
+        messages.error(request, sentence(error.message))
+    else:
+        told = "1 attempt is" if number == 1 else f"{number} attempts are"
+        messages.success(request, f"{told} settled as this file says; each is an entry.")
+    return redirect("invoice", invoice)

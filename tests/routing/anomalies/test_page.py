@@ -74,3 +74,32 @@ def test_what_has_ended_is_not_on_the_overview(shop: Shop, anomaly: Anomaly) -> 
     finn = client(shop, "finance")
     assert "out of pattern" not in words(finn.get("/"))
     assert "ended" in words(finn.get("/budgets/anomalies/"))
+
+
+def test_the_api_says_the_same_and_caps(shop: Shop, anomaly: Anomaly) -> None:
+    finn, list_of = client(shop, "finance"), "/api/v1/anomalies/"
+    [one] = finn.get(list_of).json()["items"]
+    assert one == finn.get(f"{list_of}{anomaly.id}/").json()
+    assert (one["id"], one["key"], one["calls"], one["cap"]) == (
+        str(anomaly.id),
+        "hotkey2",
+        21,
+        None,
+    )
+    money = [one[name] for name in ("spent", "usual", "threshold", "cost", "currency")]
+    assert money == ["20.00", "2.00", "4.00", "35.00", "EUR"]
+    place, wanted = f"{list_of}{anomaly.id}/cap/", {"limit": "1.00", "hours": 1}
+    for who, body, status in (
+        (finn, {**wanted, "hours": 73}, 400),
+        (finn, {**wanted, "limit": "none"}, 400),
+        (client(shop, "auditor"), wanted, 403),
+        (client(shop, "reviewer"), wanted, 403),
+    ):
+        assert who.post(place, body, content_type="application/json").status_code == status
+    anomaly.refresh_from_db()
+    assert anomaly.cap == ""
+    answer = finn.post(place, wanted, content_type="application/json")
+    anomaly.refresh_from_db()
+    assert (answer.status_code, answer.json()["cap"]["budget"]) == (201, anomaly.cap)
+    assert published().exists("Budget", shop.tenant, anomaly.cap)
+    assert finn.post(place, wanted, content_type="application/json").status_code == 409

@@ -68,7 +68,7 @@ class Shop:
             assert price is not None
             charged_nano = cost(price.ref, usage)
         spent = charged_nano or 0
-        overrun = more.get("overrun", 0)
+        overrun, lost = more.get("overrun", 0), more.get("state") == "unknown"
         call = self.ids.new()
         Call(
             id=call, revision=control().revision, stop_epoch=0, cost_nano=spent, admitted_at=now, deadline_at=now, moved_at=now,
@@ -76,8 +76,9 @@ class Shop:
             code="", tenant=self.tenant, team="claims", key="k1", route="ask", dialect="openai.chat", user_ref="",
         ).save(force_insert=True)  # fmt: skip
         Attempt(
-            call_id=call, no=1, revision=control().revision, reserved_nano=spent, posted_nano=spent - overrun,
-            overrun_nano=overrun, started_at=now, settled_at=now, state=more.get("state", "succeeded"), model="small",
+            call_id=call, no=1, revision=control().revision, reserved_nano=more.get("reserved", spent),
+            posted_nano=spent - overrun, overrun_nano=overrun, started_at=now, settled_at=None if lost else now,
+            unknown_at=now if lost else None, state=more.get("state", "succeeded"), model="small",
             model_tenant=self.tenant, provider="sky", basis=more.get("basis", "reported"), error_class="",
             windows=more.get("windows", []),
             **({} if usage is None else {

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts
+from routing.closing.models import Adjustment
+from routing.ledger import commands as ledger
 from routing.reconcile import checking
 from routing.reconcile.commands import File, import_invoice
 from routing.reconcile.models import Invoice, Standing
@@ -20,6 +23,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 USAGE = UsageCounts(input=1_000, cached_input=0, cache_write=0, output=100)
 TEXT = "date,model,input_tokens,output_tokens,amount,currency\n{0},sky-small-1,1000,100,0.003,EUR\n{0},=1+1,,,1,EUR\n"
 PAGE = "/reports/reconcile/"
+NEVER = PriceRef(
+    since="2026-01-01",
+    currency="EUR",
+    input="1",
+    cached_input="1",
+    cache_write="2",
+    output="10",
+    rate="1",
+)
 
 
 def text() -> str:
@@ -140,3 +152,44 @@ def test_the_command_brings_a_file_in(shop: Shop, tmp_path: Path) -> None:
     told = json.loads(said.getvalue())
     assert told["classes"] == {"price": "0.001", "past-the-gateway": "1.00"}
     assert Invoice.objects.filter(tenant=shop.tenant).count() == 2
+
+
+def test_differences_are_proposed_by_one_button_for_another_to_decide(shop: Shop) -> None:
+    row = imported(shop)
+    finn, place = Pages(shop.world.finn), f"{PAGE}{row.pk}/"
+    assert "Propose adjustments" in words(finn.get(place))
+    assert "Propose adjustments" not in words(Pages(shop.world.cleo).get(place))
+    assert Pages(shop.world.cleo).post(f"{place}propose/").status_code == 403
+    assert Adjustment.objects.filter(tenant=shop.tenant).count() == 0
+    shown = words(finn.post(f"{place}propose/"))
+    assert "1 adjustment is proposed; another member of finance decides." in shown
+    assert f"price, sky-small-1, {datetime.now(UTC).date().isoformat()}: n.csv" in shown
+    [made] = Adjustment.objects.filter(tenant=shop.tenant)
+    assert (made.amount_nano, made.proposed_by) == (1_000_000, shop.world.finn.actor)
+    assert "Nothing is new" in words(finn.post(f"{place}propose/"))
+    assert api(shop.world.finn)("POST", f"invoices/{row.pk}/propose/") == (200, {"proposed": 0})
+
+
+def test_an_unknown_attempt_is_offered_to_who_may_settle_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.attempt(None, 0, basis="", state="unknown", post=False, entry=False, reserved=9_000_000)
+    row = imported(shop)
+    day = datetime.now(UTC).date().isoformat()
+    finn, place = Pages(shop.world.finn), f"{PAGE}{row.pk}/"
+    assert "Settle as billed" not in words(finn.get(place)), "another price is beside it"
+    text = f"date,model,input_tokens,output_tokens\n{day},sky-small-1,1000,100\n"
+    wanted = File(tenant=shop.tenant, provider="sky", form="csv", name="u.csv", data=text.encode())
+    row = import_invoice(shop.world.finn, wanted)
+    place = f"{PAGE}{row.pk}/"
+    assert "Settle as billed" in words(finn.get(place))
+    assert "Settle as billed" not in words(Pages(shop.world.cleo).get(place))
+    [told] = api(shop.world.finn)("GET", f"invoices/{row.pk}/")[1]["explained"]
+    assert (told["day"], told["model"], told["tokens"]["input"]) == (day, "sky-small-1", 0)
+    monkeypatch.setattr(ledger, "price_of", lambda _: NEVER)
+    body = {"day": day, "model": "sky-small-1"}
+    assert api(shop.world.finn)("POST", f"invoices/{row.pk}/settle/", body) == (200, {"settled": 1})
+    shown = words(finn.post(f"{place}settle/", **body))
+    assert "does not exactly explain" in shown
+    assert "does not exactly explain" in words(finn.post(f"{place}settle/", day="x", model=""))
+    assert "Settle as billed" not in words(finn.get(place))
