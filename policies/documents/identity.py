@@ -7,7 +7,7 @@ from typing import Final
 import yaml
 
 from controlplane.kernel.principal import ROLES
-from policies.documents.fields import Choice, Field, Flag, Whole, Words
+from policies.documents.fields import Choice, Field, Flag, Money, Whole, Words
 from policies.documents.groups import Group, ListOf, MapOf, ReadList
 from policies.documents.kind import Kind, Told, day, email, name
 from policies.documents.reading import Json, Reading
@@ -112,6 +112,15 @@ class Organisation(Kind):
                 "contentDays": Whole(*CONTENT_DAYS, default=365),
                 "entriesMonths": Whole(*ENTRIES_MONTHS, default=24),
             }
+        ),
+        "anomalies": Group(
+            {
+                "above": Money(),
+                "aboveNew": Money(),
+                "deviations": Whole(1, 1_000),
+                "times": Whole(1, 1_000),
+            },
+            absent=True,
         ),
     }
 

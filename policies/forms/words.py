@@ -55,6 +55,7 @@ HELP: Final[Mapping[str, str]] = {
     "Organisation.replay": "How many days of decisions a change is tried on.",
     "Organisation.breakGlass": "Who may publish alone, in an emergency, what only tightens. Empty: nobody.",
     "Organisation.unknownHours": "After so many hours an unknown attempt is charged what it held.",
+    "Organisation.anomalies": "Above which amount in ten minutes spend may break its pattern, and by how much.",
     "Organisation.retention": "How long prompts and answers are kept, in days, and entries and calls, in months.",
     "Tenant.retention": "Instead of the organisation's. Of entries the longest of all tenants counts.",
     "Organisation.exchangeRates": "What a unit of another currency is worth in ours, from a day on.",

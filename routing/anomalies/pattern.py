@@ -3,15 +3,17 @@
 Of each day the five windows around the same time of the clock count. Spend breaks the pattern when it is above all of: a floor;
 the median and ten times the median deviation from it; twice the second highest day. The second highest, so that one bad day
 hides no other, and what happens each week is usual in the second. A pattern that began less than three days ago has no
-yesterday: for it a floor ten times as high stands alone.
+yesterday: for it a floor ten times as high stands alone. The Organisation's `anomalies` may say other figures (`Limits`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median_low
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from controlplane.kernel.money import parse_nano
 
 WINDOW: Final = timedelta(minutes=10)
 DAYS: Final = 14
@@ -25,6 +27,24 @@ FLOOR_NANO: Final = 10**9
 NEW_NANO: Final = 10 * FLOOR_NANO
 DEVIATIONS: Final = 10
 TIMES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What breaks a pattern, as the Organisation says it, else as here."""
+
+    floor_nano: int = FLOOR_NANO
+    new_nano: int = NEW_NANO
+    deviations: int = DEVIATIONS
+    times: int = TIMES
+
+    @classmethod
+    def of(cls, organisation: Mapping[str, Any]) -> "Limits":
+        """From the Organisation's spec."""
+        said = organisation.get("anomalies") or {}
+        floor = parse_nano(said["above"]) if "above" in said else FLOOR_NANO
+        new = parse_nano(said["aboveNew"]) if "aboveNew" in said else floor * NEW_NANO // FLOOR_NANO
+        return cls(floor, new, said.get("deviations", DEVIATIONS), said.get("times", TIMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +76,21 @@ def spans(now: datetime, zone: ZoneInfo) -> list[Span]:
     ]
 
 
-def usual(spent: Mapping[tuple[int, int], int], *, young: bool) -> Usual:
+def usual(spent: Mapping[tuple[int, int], int], *, young: bool, limits: Limits = Limits()) -> Usual:
     """From spend by (day, window), none where nothing was spent."""
     days = [[spent.get((day, n), 0) for n in range(PER_DAY)] for day in range(DAYS)]
     values = [value for day in days for value in day]
     median = median_low(values)
     if young:
-        return Usual(median, NEW_NANO)
+        return Usual(median, limits.new_nano)
     deviation = median_low([abs(value - median) for value in values])
     return Usual(
         median,
-        max(FLOOR_NANO, median + DEVIATIONS * deviation, TIMES * _second(days)),
+        max(
+            limits.floor_nano,
+            median + limits.deviations * deviation,
+            limits.times * _second(days),
+        ),
     )
 
 

@@ -8,11 +8,12 @@ from django.db import IntegrityError, transaction
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
 from policies.bundles.published import Governed, Published
+from policies.identity.models import ApiKey
 from policies.order.entries import append_entry
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 from routing.anomalies.models import Anomaly
-from routing.anomalies.pattern import FLOOR_NANO, QUIET, WINDOW, Usual, spans, usual
+from routing.anomalies.pattern import QUIET, WINDOW, Limits, Usual, spans, usual
 from routing.anomalies.sums import Pattern, Spent, before, cost_since, is_young, spent
 
 _ACTOR = "job:anomalies"
@@ -20,7 +21,7 @@ _ACTOR = "job:anomalies"
 
 def watch(found: Published, now: datetime) -> int:
     """Find what broke its pattern, bring the open ones up to date, end those that hold again; how many are new."""
-    now_spent = spent(now, FLOOR_NANO)
+    now_spent = spent(now, Limits.of(found.organisation).floor_nano)
     made = 0
     known = {pattern_of(row): row for row in Anomaly.objects.filter(ended_at=None)}
     for pattern, row in known.items():
@@ -37,7 +38,8 @@ def usual_of(found: Published, pattern: Pattern, now: datetime) -> Usual:
     """What these ten minutes cost as a rule."""
     days = spans(now, zone_of(found, pattern[0]))
     young = is_young(pattern, now, days[-1].starts)
-    return usual({} if young else before(pattern, days), young=young)
+    limits = Limits.of(found.organisation)
+    return usual({} if young else before(pattern, days), young=young, limits=limits)
 
 
 def zone_of(found: Published, tenant: str) -> ZoneInfo:
@@ -121,12 +123,24 @@ def _entry(kind: str, row: Anomaly, data: dict[str, object]) -> None:
 
 
 def owner_of(found: Published, pattern: Pattern) -> str:
-    """Who answers for the money: the owner of the narrowest budget that binds these calls, else of the route."""
+    """Who answers for the money: the owner of the narrowest budget that binds these calls, of the use case, of the route.
+
+    Where none is named, it is whoever made the key.
+    """
     budgets = [one for one in found.of("Budget") if one.spec.get("owner") and _binds(one, pattern)]
     if budgets:
         return str(max(budgets, key=lambda one: (len(_scope(one)), one.title)).spec["owner"])
     route = found.find("Route", pattern[0], pattern[3])
-    return str(route.metadata.get("owner", "")) if route else ""
+    case = route and found.find("UseCase", pattern[0], str(route.spec.get("useCase", "")))
+    named = (case and case.spec.get("owner")) or (route and route.metadata.get("owner"))
+    return str(named or _maker(pattern[2]))
+
+
+def _maker(key: str) -> str:
+    """The member who made a key; "" for one that a job or the command line made."""
+    row = ApiKey.objects.filter(pk=key).first()
+    kind, _, who = (row.created_by if row else "").partition(":")
+    return who if kind == "member" else ""
 
 
 def _binds(budget: Governed, pattern: Pattern) -> bool:

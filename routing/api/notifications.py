@@ -21,11 +21,14 @@ _ASKED = {"state": STATES, "event": EVENTS}
 
 
 class DeliverySerializer(serializers.Serializer[Any]):
-    """One delivery. `told` is a webhook's body; `error` is why the last try failed; `failed` means that no more follow."""
+    """One delivery. `told` is a webhook's body; `error` is why the last try failed; `failed` means that no more follow.
+
+    Without `notification` it went to the owner of what it is about.
+    """
 
     id = serializers.UUIDField()
     tenant = serializers.CharField(allow_blank=True)
-    notification = serializers.CharField()
+    notification = serializers.CharField(allow_blank=True)
     event = serializers.ChoiceField(choices=EVENTS)
     way = serializers.ChoiceField(choices=["email", "webhook"])
     target = serializers.CharField()

@@ -19,7 +19,7 @@ from policies.bundles.published import Governed, Published, published
 from policies.changes.models import APPROVAL, ChangeRequest
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.notifications.events import KINDS, Event, Unreadable, of_entry
+from routing.notifications.events import KINDS, OWNED, OWNED_KINDS, Event, Unreadable, of_entry
 from routing.notifications.models import Delivery, Notified
 
 _BATCH = 500
@@ -35,7 +35,7 @@ def derive() -> bool:
         after = Place(row.xid, row.entry)
         if until.xid <= after.xid:
             return False
-        kinds = KINDS if any(found.of("Notification")) else ()
+        kinds = KINDS if any(found.of("Notification")) else _owned()
         followed = follow(after, until, kinds, _BATCH)
         for body in followed.bodies:
             event = _event(json.loads(body))
@@ -47,10 +47,34 @@ def derive() -> bool:
 
 
 def put(found: Published, event: Event, now: datetime) -> None:
-    """One delivery for each Notification that wants the event; the same occurrence again makes none."""
-    Delivery.objects.bulk_create(
-        (_delivery(document, event, now) for document in _wanting(found, event)),
-        ignore_conflicts=True,
+    """One delivery for each Notification that wants the event, and one for its owner; the same occurrence again makes none."""
+    made = [_delivery(document, event, now) for document in _wanting(found, event)]
+    owner = event.facts.get("owner", "")
+    known = any(row.way == "email" and row.target.lower() == owner.lower() for row in made)
+    # INVARIANT: whom a Notification mails already is not mailed again as the owner
+    if "@" in owner and event.name in OWNED and settings.MANDATE_MAIL_FROM and not known:
+        made.append(_to_owner(owner, event, now))
+    Delivery.objects.bulk_create(made, ignore_conflicts=True)
+
+
+def _owned() -> tuple[str, ...]:
+    """The entries to read where no Notification is published: owners are mailed by themselves, if there is a mail server."""
+    return OWNED_KINDS if settings.MANDATE_MAIL_FROM else ()
+
+
+def _to_owner(owner: str, event: Event, now: datetime) -> Delivery:
+    """A mail that no Notification asks for: of a budget at a mark, or of spend out of pattern, to who answers for it."""
+    return Delivery(
+        id=new_id(),
+        made_at=now,
+        next_at=now,
+        tenant=event.tenant,
+        document="",
+        event=event.name,
+        occurrence=event.occurrence,
+        way="email",
+        target=owner,
+        told=_told("", event),
     )
 
 
@@ -75,11 +99,11 @@ def _delivery(document: Governed, event: Event, now: datetime) -> Delivery:
         way=way,
         target=to[way],
         credential=to.get("credential") or "",
-        told=_told(document, event),
+        told=_told(document.title, event),
     )
 
 
-def _told(document: Governed, event: Event) -> dict[str, object]:
+def _told(document: str, event: Event) -> dict[str, object]:
     """The body of a webhook (Standard Webhooks: type, timestamp, data); a mail says the same in lines."""
     return {
         "type": event.name,
@@ -87,7 +111,7 @@ def _told(document: Governed, event: Event) -> dict[str, object]:
         "data": {
             "title": event.title,
             "tenant": event.tenant,
-            "notification": document.title,
+            "notification": document,
             "url": settings.MANDATE_URL.rstrip("/") + event.path,
             **event.facts,
         },

@@ -137,6 +137,7 @@ def _budget(entry: Entry) -> Told:
 def _overrun(entry: Entry) -> Told:
     data = entry["data"]
     facts = {name: str(data[name]) for name in ("budget", "overrun", "spent", "limit", "currency")}
+    facts |= {name: str(data[name]) for name in ("owner",) if name in data}
     more = f"{facts['overrun']} {facts['currency']} more than was reserved"
     return "budget.alert", f"The budget {facts['budget']} was billed {more}", "/budgets/", facts
 
@@ -176,3 +177,6 @@ _TOLD: Mapping[str, Callable[[Entry], Told | None]] = {
 }
 KINDS = tuple(_TOLD)
 """The kinds of entries that are read."""
+OWNED = frozenset({"budget.alert", "anomaly"})
+"""The events that go to the owner whom they name, also where no Notification asks for it."""
+OWNED_KINDS = ("budget.alert", "budget.overrun", "anomaly.found")

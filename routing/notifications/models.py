@@ -11,8 +11,8 @@ STATES = (WAITING, SENT, FAILED)
 class Delivery(models.Model):
     """One event for one Notification document: where it goes, how often it was tried, and why it failed last.
 
-    `tenant` and `document` name the document; `occurrence` makes the same happening the same delivery, however often it is
-    found. While a sender has it, `next_at` lies a lease ahead.
+    `tenant` and `document` name the document; without one it goes to the owner of what it is about. `occurrence` makes the
+    same happening the same delivery, however often it is found. While a sender has it, `next_at` lies a lease ahead.
     """
 
     id = models.UUIDField(primary_key=True)

@@ -30,6 +30,7 @@ def _mark(found: Published, window: LedgerWindow) -> None:
     title = f"{window.tenant}/{window.budget}".lstrip("/")
     document = next((d for d in found.of("Budget") if _is(d.tenant, d.name, window)), None)
     scope = document.spec["scope"] if document else {}
+    owner = document.spec.get("owner") if document else None
     try:
         with transaction.atomic():
             BudgetMark.objects.create(window=window.id, percent=OVERRUN)
@@ -46,6 +47,7 @@ def _mark(found: Published, window: LedgerWindow) -> None:
                     "limit": format_nano(window.limit_nano),
                     "currency": found.currency,
                     "window": window.id,
+                    **({"owner": owner} if owner else {}),
                 },
             )
     except IntegrityError:

@@ -152,7 +152,10 @@ def _lines(row: Delivery, organisation: str) -> str:
     data = dict(row.told["data"])
     title, url, document = data.pop("title"), data.pop("url"), data.pop("notification")
     facts = "".join(f"{name}: {value}\n" for name, value in sorted(data.items()) if value)
+    why = f"the Notification {document} of {organisation}'s Mandate names you"
+    if not document:
+        why = f"{organisation}'s Mandate has you as the owner of what this is about"
     return (
         f"{title}.\n\n{url}\n\n{row.event} at {row.told['timestamp']}\n{facts}\n"
-        f"You get this since the Notification {document} of {organisation}'s Mandate names you.\n"
+        f"You get this since {why}.\n"
     )

@@ -17,7 +17,7 @@ from policies.bundles.published import published
 from policies.ui.people import sentence
 from routing.anomalies import access, capping
 from routing.anomalies.models import Anomaly
-from routing.anomalies.pattern import DAYS, FLOOR_NANO, NEW_NANO
+from routing.anomalies.pattern import DAYS, Limits
 
 _SHOWN = 50
 
@@ -40,7 +40,8 @@ def anomalies(request: HttpRequest) -> HttpResponse:
     """`/budgets/anomalies/`: those that are open first, then the newest."""
     principal = principal_of(request)
     access.require_read(principal)
-    currency = published().currency
+    bundle = published()
+    currency, limits = bundle.currency, Limits.of(bundle.organisation)
     found = list(access.visible(principal).order_by("-id")[:_SHOWN])
     found.sort(key=lambda row: row.ended_at is not None)
     rows = [_row(row, currency, may=access.may_cap(principal, row.tenant)) for row in found]
@@ -49,8 +50,9 @@ def anomalies(request: HttpRequest) -> HttpResponse:
         "open": sum(row.ended_at is None for row in found),
         "currency": currency,
         "days": DAYS,
-        "floor": money(FLOOR_NANO, currency),
-        "new": money(NEW_NANO, currency),
+        "limits": limits,
+        "floor": money(limits.floor_nano, currency),
+        "new": money(limits.new_nano, currency),
     }
     return render(request, "routing/anomalies.html", context)
 

@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from routing.anomalies.pattern import DAYS, FLOOR_NANO, NEW_NANO, PER_DAY, Span, Usual, spans, usual
+from routing.anomalies.pattern import (
+    DAYS,
+    FLOOR_NANO,
+    NEW_NANO,
+    PER_DAY,
+    Limits,
+    Span,
+    Usual,
+    spans,
+    usual,
+)
 
 UNIT = FLOOR_NANO
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -68,3 +78,16 @@ def test_in_an_hour_that_a_day_did_not_have_it_is_the_hour_after() -> None:
         2026, 3, 30, 0, 30, tzinfo=UTC
     )  # half past two in Berlin; on the day before there was none
     assert spans(now, BERLIN)[0].starts == datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
+
+
+def test_the_organisation_says_what_breaks_a_pattern() -> None:
+    assert Limits.of({}) == Limits(UNIT, 10 * UNIT, 10, 2)
+    # a floor of one's own lifts that of the young with it
+    assert Limits.of({"anomalies": {"above": "2.50"}}) == Limits(UNIT * 5 // 2, 25 * UNIT, 10, 2)
+    said = {"above": "0", "aboveNew": "3.00", "deviations": 4, "times": 3}
+    own = Limits.of({"anomalies": said})
+    assert own == Limits(0, 3 * UNIT, 4, 3)
+    wavering = series(lambda day, n: (4 + (day + n) % 3) * UNIT)
+    assert usual(wavering, young=False, limits=own) == Usual(5 * UNIT, 18 * UNIT)
+    assert usual(wavering, young=True, limits=own) == Usual(5 * UNIT, 3 * UNIT)
+    assert usual(series(lambda _day, _n: 0), young=False, limits=own) == Usual(0, 0)

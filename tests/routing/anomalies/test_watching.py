@@ -1,15 +1,19 @@
 """The job over made calls: one alert for a burst, none on days like others, none twice, and its end."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
 
 import pytest
+from django.conf import LazySettings
 
 from controlplane.kernel.ids import call_name
-from policies.bundles.published import published
+from policies.bundles.published import Governed, Published, published
+from policies.identity.commands import NewKey, create_key
 from routing.anomalies.models import Anomaly
 from routing.anomalies.watching import owner_of, watch
 from routing.notifications.models import Delivery
-from tests.policies.people import entries
+from tests.policies.people import entries, member
 from tests.policies.texts import put
 from tests.routing.forecasts.conftest import Shop, shop
 from tests.routing.notifications.conftest import notification, read_on
@@ -133,3 +137,39 @@ def test_the_owner_is_the_narrowest_budgets(shop: Shop) -> None:
     )
     assert owner_of(published(), pattern) == "key@acme.example"
     assert owner_of(published(), (shop.tenant, "claims", "other", "triage")) == "wide@acme.example"
+
+
+def test_without_a_budgets_owner_it_is_the_use_cases_the_routes_or_who_made_the_key(
+    shop: Shop, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.MANDATE_KEYS_DIR = tmp_path
+    (tmp_path / "pepper").write_text("07" * 32, encoding="ascii")
+    pattern = (shop.tenant, "claims", "nokey", "triage")
+    documents = {
+        ("Route", "triage"): Governed(
+            "Route", shop.tenant, "triage", {"owner": "claims"}, {"useCase": "sorting"}
+        ),
+        ("UseCase", "sorting"): Governed(
+            "UseCase", shop.tenant, "sorting", {}, {"owner": "cleo@acme.example"}
+        ),
+    }
+
+    class Found:
+        def of(self, _: str) -> list[Governed]:
+            return []
+
+        def find(self, kind: str, _: str, name: str) -> Governed | None:
+            return documents.get((kind, name))
+
+    found = cast("Published", Found())
+    assert owner_of(found, pattern) == "cleo@acme.example"
+    del documents["UseCase", "sorting"]
+    assert owner_of(found, pattern) == "claims"
+    documents.clear()
+    assert owner_of(found, pattern) == ""
+    put(
+        f"apiVersion: mandate/v1\nkind: Tenant\nmetadata: {{name: {shop.tenant}}}\nspec: {{teams: [claims]}}\n"
+    )
+    wanted = NewKey(tenant=shop.tenant, team="claims")
+    made = create_key(member("ada", "admin"), wanted)
+    assert owner_of(found, (shop.tenant, "claims", made.id, "triage")) == "ada@acme.example"

@@ -52,6 +52,7 @@ def test_an_overrun_is_told_once_a_window(place: str) -> None:
         "limit": "100.00",
         "currency": "EUR",
         "window": window,
+        "owner": "finn@acme.example",
     }
     read_on()
     [delivery] = deliveries(place, "budget.alert")
