@@ -12,13 +12,14 @@ from rest_framework.response import Response
 from audit.api.base import ApiView, Often, Rarely
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import format_nano
-from policies.bundles.published import published
+from policies.bundles.published import Published, published
 from policies.order.lock import mandate_now
-from routing.reports.access import require_money
+from routing.reports.access import reads_every_tenant, require_money
 from routing.reports.asking import COMPARED, csv_of, question
+from routing.reports.capacity import Capacity, capacities
 from routing.reports.dimensions import DIMENSIONS
 from routing.reports.report import Line, Report, report
-from routing.reports.spans import PERIODS
+from routing.reports.spans import PERIODS, Span
 from routing.reports.splitting import KEYS
 
 _FILTERS = tuple(name for name in DIMENSIONS if name != "label")
@@ -40,6 +41,29 @@ class SpendLine(SpendPart):
     inside = SpendPart(many=True)
 
 
+class CapacityShare(serializers.Serializer[Any]):
+    """What a team used of a model that is bought by the hour, and the part of the cost that falls to it."""
+
+    tenant = serializers.CharField()
+    team = serializers.CharField()
+    tokens = serializers.IntegerField()
+    cost = serializers.CharField()
+
+
+class BoughtByTheHour(serializers.Serializer[Any]):
+    """One model that was bought by the hour in a part of the span; its cost is in no line of the report."""
+
+    model = serializers.CharField()
+    hours = serializers.CharField(help_text="a decimal")
+    cost = serializers.CharField()
+    tokens = serializers.IntegerField()
+    used_permille = serializers.IntegerField(
+        allow_null=True, help_text="of the tokens it could have done; null where none are stated"
+    )
+    unrated_days = serializers.IntegerField(help_text="days without an exchange rate: not in cost")
+    shares = CapacityShare(many=True)
+
+
 class SpendReport(serializers.Serializer[Any]):
     """What calls cost in a span of days, and in the span that it is compared with."""
 
@@ -51,7 +75,16 @@ class SpendReport(serializers.Serializer[Any]):
     lines = SpendLine(many=True)
     total = SpendPart()
     denied = serializers.IntegerField()
-    unallocated = serializers.CharField(help_text="what no cost centre, use case, … is known of")
+    unallocated = serializers.CharField(
+        help_text="what no cost centre, use case, task, label, user or run is known of"
+    )
+    unallocated_calls = serializers.IntegerField()
+    unallocated_left = serializers.CharField(
+        help_text="what of it was laid on no other line: all of it without `split`"
+    )
+    capacity = BoughtByTheHour(
+        many=True, help_text="for who reads every tenant's money; empty for others"
+    )
 
 
 class Spend(ApiView):
@@ -110,17 +143,45 @@ class Spend(ApiView):
             "starts": asked.span.starts.isoformat(),
             "until": asked.span.until.isoformat(),
         }
-        return Response(body | _told(told))
+        return Response(body | _told(told) | {"capacity": self._capacity(found, asked.span)})
+
+    def _capacity(self, found: Published, span: Span) -> list[dict[str, Any]]:
+        if not reads_every_tenant(self.principal):
+            return []
+        return [_bought(line) for line in capacities(found, span)]
 
 
 def _told(told: Report) -> dict[str, Any]:
+    alone = told.unallocated or Line(("",))
     return {
         "lines": [
             _line(line) | {"inside": [_line(part) for part in line.inside]} for line in told.lines
         ],
         "total": _line(told.total),
         "denied": told.denied,
-        "unallocated": format_nano(told.unallocated.spent_nano if told.unallocated else 0),
+        "unallocated": format_nano(alone.spent_nano),
+        "unallocated_calls": alone.calls,
+        "unallocated_left": format_nano(alone.spent_nano + alone.shared_nano),
+    }
+
+
+def _bought(line: Capacity) -> dict[str, Any]:
+    return {
+        "model": "/".join(filter(None, (line.model_tenant, line.model))),
+        "hours": f"{float(line.hours):.6f}",
+        "cost": format_nano(line.cost_nano),
+        "tokens": line.tokens,
+        "used_permille": line.used_permille,
+        "unrated_days": line.unrated_days,
+        "shares": [
+            {
+                "tenant": share.tenant,
+                "team": share.team,
+                "tokens": share.tokens,
+                "cost": format_nano(share.cost_nano),
+            }
+            for share in line.shares
+        ],
     }
 
 

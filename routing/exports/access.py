@@ -4,20 +4,26 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from controlplane.kernel.errors import Forbidden
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from routing.closing import access as closing
-from routing.exports.asks import CALLS, Ask
+from routing.exports.asks import CALLS, CAPACITY, WHATS, Ask
 from routing.files import read
 from routing.files.kinds import EXPORT
 from routing.files.models import File
-from routing.reports.access import READERS, require_money, spend_of
+from routing.reports.access import READERS, reads_every_tenant, require_money, spend_of
 
 
 def require(principal: Principal, ask: Ask) -> None:
     """Raises Forbidden, and NotFound for a tenant that is not theirs to see."""
     require_money(principal)
-    if ask.what != CALLS:
+    if ask.what == CAPACITY:
+        if not reads_every_tenant(principal):
+            raise Forbidden(
+                f"a share of capacity tells what others used: it is for who reads every tenant's money, {principal.name} does not"
+            )
+    elif ask.what != CALLS:
         closing.tenants(principal)
         if ask.tenant:
             closing.require_read(principal, ask.tenant)
@@ -37,6 +43,13 @@ def tenants_of(principal: Principal, ask: Ask, found: Published) -> tuple[str, .
     named = sorted(document.name for document in found.of("Tenant"))
     wanted = [ask.tenant] if ask.tenant else named
     return tuple(name for name in wanted if allowed is None or name in allowed)
+
+
+def kinds(principal: Principal) -> tuple[str, ...]:
+    """What a form offers."""
+    if reads_every_tenant(principal):
+        return WHATS
+    return tuple(w for w in WHATS if w != CAPACITY) if closing.may_read(principal) else (CALLS,)
 
 
 def named(principal: Principal, found: Published) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from routing.closing.months import following, span_of
 from routing.exports.focus import VERSIONS
 from routing.exports.writing import Form
 
-CALLS: Final = "calls"
-WHATS: Final = (CALLS, *VERSIONS)
+CALLS, CAPACITY = "calls", "capacity"
+WHATS: Final = (CALLS, CAPACITY, *VERSIONS)
 MOST_MONTHS: Final = 12
 
 

@@ -38,6 +38,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     ),
 }
 UNIT: Final = "Tokens"
+HOURS: Final = "Hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is charged for one span of time. `adjusts` names the kind of an adjustment; `accrued`: reserved, the cost unknown."""
+    """What is charged for one span of time. `adjusts` names the kind of an adjustment; `accrued`: reserved, the cost unknown.
+
+    `hours`: a share of a model that is bought by the hour; it is on no statement.
+    """
 
     starts: datetime
     until: datetime
@@ -73,6 +77,7 @@ class Charge:
     accrued: bool = False
     adjusts: str = ""
     note: str = ""
+    hours: str = ""
 
     @property
     def tokens_in_all(self) -> int:
@@ -87,7 +92,7 @@ def row_of(version: str, account: Account, charge: Charge) -> list[str | int | N
 
 
 def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
-    cost, usage = charge.nano, not charge.adjusts
+    cost, usage = charge.nano, not charge.adjusts and not charge.hours
     tokens = f"{charge.tokens_in_all}.0" if usage else None
     # usage that is corrected consumed nothing more
     consumed = "0.0" if _corrects(charge) else tokens
@@ -103,7 +108,7 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "ChargeCategory": _category(charge),
         "ChargeClass": "Correction" if _corrects(charge) else None,
         "ChargeDescription": _description(charge),
-        "ChargeFrequency": "One-Time" if charge.adjusts else "Usage-Based",
+        "ChargeFrequency": _frequency(charge),
         "ChargePeriodEnd": moment(charge.until),
         "ChargePeriodStart": moment(charge.starts),
         "CommitmentDiscountStatus": None,
@@ -111,12 +116,12 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "ConsumedUnit": UNIT if consumed else None,
         "ContractedCost": cost,
         "EffectiveCost": cost,
-        "InvoiceId": f"{account.tenant}-{account.period}",
+        "InvoiceId": None if charge.hours else f"{account.tenant}-{account.period}",
         "InvoiceIssuerName": account.organisation,
         "ListCost": cost,
-        "PricingCategory": "Standard" if usage else None,
-        "PricingQuantity": tokens,
-        "PricingUnit": UNIT if usage else None,
+        "PricingCategory": None if charge.adjusts else "Standard",
+        "PricingQuantity": charge.hours or tokens,
+        "PricingUnit": HOURS if charge.hours else UNIT if usage else None,
         "RegionId": charge.region or None,
         "RegionName": charge.region or None,
         "ServiceCategory": "AI and Machine Learning",
@@ -135,7 +140,7 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "x_Route": charge.route or None,
         "x_Model": charge.model or None,
         "x_Provider": charge.provider or None,
-        "x_Statement": account.statement or None,
+        "x_Statement": None if charge.hours else account.statement or None,
         "x_Attempts": charge.attempts,
         "x_InputTokens": charge.tokens.get("input", 0),
         "x_CachedInputTokens": charge.tokens.get("cached", 0),
@@ -163,7 +168,15 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _frequency(charge: Charge) -> str:
+    if charge.hours:
+        return "Recurring"
+    return "One-Time" if charge.adjusts else "Usage-Based"
+
+
 def _category(charge: Charge) -> str:
+    if charge.hours:
+        return "Purchase"
     match charge.adjusts:
         case "credit":
             return "Credit"
@@ -180,6 +193,8 @@ def _corrects(charge: Charge) -> bool:
 def _description(charge: Charge) -> str:
     if charge.adjusts:
         return f"{charge.adjusts.replace('-', ' ').capitalize()}: {charge.note or 'no note'}"
+    if charge.hours:
+        return f"Share of {charge.team} in the hours of {charge.model}, by tokens"
     what = "Reserved for calls whose cost is unknown" if charge.accrued else "Calls"
     return f"{what} of {charge.team} to {charge.model}, route {charge.route}"
 

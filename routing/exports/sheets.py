@@ -1,8 +1,9 @@
 """The columns and rows of each kind of file, read as they are written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from django.db.models import Q, QuerySet
@@ -13,10 +14,11 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from routing.calls.models import Attempt, Call
 from routing.closing.months import span_of
-from routing.exports import access, focus
-from routing.exports.asks import CALLS, Ask
+from routing.exports import access, focus, hourly
+from routing.exports.asks import CALLS, CAPACITY, Ask
 from routing.exports.charges import account_of, book_of, charges
 from routing.exports.writing import Column, Is, Row
+from routing.reports.access import reads_every_tenant
 
 PAGE_ROWS: Final = 2_000
 _MONEY: Final = {"BilledCost", "ContractedCost", "EffectiveCost", "ListCost"}
@@ -40,11 +42,16 @@ def sheet_of(principal: Principal, ask: Ask, found: Published, now: datetime) ->
     if ask.what == CALLS:
         rows = _attempts(access.calls_of(principal, ask), ask, found)
         return Sheet(_columns(found.currency), _told(rows), rows.count())
+    if ask.what == CAPACITY:
+        access.require(principal, ask)
+        shares = hourly.rows(found, ask.months, ask.tenant, now)
+        return Sheet(hourly.columns(found.currency), shares, 0)
     tenants = access.tenants_of(principal, ask, found)
     columns = [_focus_column(name) for name in focus.COLUMNS[ask.what]]
     if ask.what == focus.PERIODS:
         return Sheet(columns, _periods(tenants, ask, found, now), 0)
-    return Sheet(columns, _charges(tenants, ask, found), 0)
+    bought = _bought(principal, ask, found, now)
+    return Sheet(columns, _charges(tenants, ask, found, bought), 0)
 
 
 def _focus_column(name: str) -> Column:
@@ -53,12 +60,26 @@ def _focus_column(name: str) -> Column:
     return Column(name, Is.NUMBER if name in _NUMBERS else Is.TEXT)
 
 
-def _charges(tenants: Sequence[str], ask: Ask, found: Published) -> Iterator[Row]:
+def _bought(
+    principal: Principal, ask: Ask, found: Published, now: datetime
+) -> dict[str, tuple[hourly.Bought, ...]]:
+    """By month; nothing for who does not read every tenant's money, since a share tells what the rest used."""
+    if not reads_every_tenant(principal):
+        return {}
+    return {month: hourly.bought_in(found, month, now) for month in ask.months}
+
+
+def _charges(
+    tenants: Sequence[str],
+    ask: Ask,
+    found: Published,
+    bought: Mapping[str, Sequence[hourly.Bought]],
+) -> Iterator[Row]:
     for tenant in tenants:
         for month in ask.months:
             book = book_of(found, tenant, month)
             account = account_of(book)
-            for charge in charges(book):
+            for charge in chain(charges(book), hourly.purchases(account, bought.get(month, ()))):
                 yield focus.row_of(ask.what, account, charge)
 
 

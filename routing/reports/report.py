@@ -63,7 +63,7 @@ class Line:
 class Report:
     """The lines with the dearest first, and their sum. `denied` calls cost nothing and are in no line.
 
-    `unallocated` is the line of what no cost centre, use case, task, label, user or run is known of, where there is one.
+    `unallocated` is all of what no cost centre, use case, task, label, user or run is known of, where there is any.
     """
 
     lines: tuple[Line, ...]
@@ -127,16 +127,29 @@ def _told(table: _Table) -> Report:
     asked = table.asked
     for line in table.lines.values():
         line.inside = dearest(line.inside) if asked.then else []
-    lines, alone = dearest(table.lines.values()), None
-    if asked.by in UNALLOCATED:
-        alone = next((line for line in lines if not line.name[-1]), None)
-    if asked.shared and alone is not None:
-        others = [line for line in lines if line is not alone]
-        parts = [Part(line.calls, line.spent_nano) for line in others]
+    lines = dearest(table.lines.values())
+    # of a dimension that has a tenant in its name there is a line for each tenant
+    without = [line for line in lines if asked.by in UNALLOCATED and not line.name[-1]]
+    others = [line for line in lines if line not in without]
+    parts = [Part(line.calls, line.spent_nano) for line in others]
+    for alone in without if asked.shared else ():
         for line, more in zip(others, split(alone.spent_nano, parts, asked.shared), strict=True):
-            line.shared_nano = more
+            line.shared_nano += more
             alone.shared_nano -= more
-    return Report(tuple(lines), table.total, table.denied, alone)
+    return Report(tuple(lines), table.total, table.denied, _together(without))
+
+
+def _together(lines: Sequence[Line]) -> Line | None:
+    """Several lines as one; None for none."""
+    if not lines:
+        return None
+    return Line(
+        ("",),
+        calls=sum(line.calls for line in lines),
+        spent_nano=sum(line.spent_nano for line in lines),
+        before_nano=sum(line.before_nano for line in lines),
+        shared_nano=sum(line.shared_nano for line in lines),
+    )
 
 
 def chart_of(asked: Question) -> tuple[tuple[date, ...], dict[tuple[date, str], int]]:

@@ -11,10 +11,9 @@ from audit.ui.request import principal_of
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from policies.bundles.published import moment, published
 from policies.ui.people import sentence
-from routing.closing.access import may_read
 from routing.closing.months import said
 from routing.exports import access, commands
-from routing.exports.asks import CALLS, WHATS, Ask, months_before
+from routing.exports.asks import Ask, months_before
 from routing.exports.making import as_file
 from routing.exports.writing import Form
 from routing.files.models import READY, RUNNING, WAITING
@@ -22,6 +21,7 @@ from routing.files.models import READY, RUNNING, WAITING
 _SHOWN, _MONTHS = 20, 23
 _TITLES = {
     "calls": "calls, attempt by attempt",
+    "capacity": "models bought by the hour, by share",
     "focus-1.2": "FOCUS 1.2, cost and usage",
     "focus-1.4": "FOCUS 1.4, cost and usage",
     "focus-1.4-billing-period": "FOCUS 1.4, billing periods",
@@ -41,14 +41,13 @@ def exports(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "It is being made; that it was asked for is an entry.")
         return redirect("exports")
-    whats = WHATS if may_read(principal) else (CALLS,)
     shown = [(row, _TITLES[row.ask["what"]]) for row in rows.order_by("-id")[:_SHOWN]]
     months = months_before(moment().astimezone(found.zone).date(), _MONTHS)
     context = {
         "rows": shown,
         "ready": READY,
         "busy": any(row.state in {WAITING, RUNNING} for row, _ in shown),
-        "whats": [(what, _TITLES[what]) for what in whats],
+        "whats": [(what, _TITLES[what]) for what in access.kinds(principal)],
         "forms": list(Form),
         "tenants": access.named(principal, found),
         "months": [(month, said(month)) for month in months],

@@ -304,7 +304,9 @@ def _unallocated(view: _View) -> str:
     if view.asked.by not in UNALLOCATED:
         return ""
     amount = money(alone.spent_nano if alone else 0, view.currency)
-    return f"{amount} with {DIMENSIONS[view.asked.by].without}"
+    said = f"{amount} with {DIMENSIONS[view.asked.by].without}"
+    left = alone.spent_nano + alone.shared_nano if alone and view.asked.shared else 0
+    return f"{said}, {money(left, view.currency)} of it laid on nobody" if left else said
 
 
 def _address_of(name: str, cells: Cells) -> dict[str, str]:

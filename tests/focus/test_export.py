@@ -1,21 +1,25 @@
 """A small ledger as FOCUS files: a closed month, an open one, adjustments. `python -m tests.focus` validates them."""
 
 import csv
+import json
 import os
+from dataclasses import replace
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controlplane.kernel.errors import Forbidden
 from policies.bundles.published import Governed, Published
-from routing.calls.models import Call
+from routing.calls.models import Attempt, Call
 from routing.closing import commands, late
 from routing.closing.adjusting import Proposal
 from routing.closing.models import Adjustment, Statement
 from routing.closing.months import following
-from routing.exports import focus
-from routing.exports.asks import Ask
+from routing.exports import access, focus
+from routing.exports.asks import CAPACITY, WHATS, Ask
 from routing.exports.making import write_to
 from routing.exports.writing import Form
 from tests.policies.people import FINN, member
@@ -37,6 +41,20 @@ def rows_of(text: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(text.decode().splitlines()))
 
 
+def gpu(books: Books) -> str:
+    """A model of their own, that is bought by the hour."""
+    return f"gpu-{books.tenant}"
+
+
+def renting(found: Published, books: Books) -> Published:
+    """A bundle in which it is bought for the second and the third day of the month, in UTC."""
+    first = f"{books.month}-02"
+    bought = {"perHour": "1.25", "currency": "USD", "from": first, "until": f"{books.month}-03"}
+    spec = {"provider": "own", "prices": [], "capacity": bought}
+    model = Governed("Model", "", gpu(books), {"name": gpu(books)}, spec)
+    return replace(found, documents=(*found.documents, model))
+
+
 def ledger(books: Books, clock: Clock) -> Statement:
     """Two teams, failed, overrun and lost attempts; a closed month, late usage, a credit, a corrected price, an open month."""
     for day in range(1, 12):
@@ -46,6 +64,15 @@ def ledger(books: Books, clock: Clock) -> Statement:
         )
     books.attempt(books.call(at=books.at(4)), 0, "failed", reserved=9)
     books.attempt(books.call(at=books.at(5), route="=quote"), 5_000_000_000, tokens_input=7)
+    for team, tokens in (("claims", 300), ("underwriting", 100)):
+        by_hour = books.attempt(
+            books.call(at=books.at(2), team=team),
+            0,
+            tokens_input=tokens,
+            tokens_cached=0,
+            tokens_output=0,
+        )
+        Attempt.objects.filter(pk=by_hour.pk).update(model=gpu(books), tokens_cache_write=0)
     lost = books.attempt(books.call(at=books.at(6)), 0, "unknown", reserved=700_000)
     running = books.attempt(books.call(at=books.at(29), state="running"), 0, "started", reserved=30)
     statement = commands.prepare(FINN, books.tenant, books.month)
@@ -84,7 +111,7 @@ def ledger(books: Books, clock: Clock) -> Statement:
 def test_files_say_what_the_statement_says_and_the_ledger(
     books: Books, clock: Clock, found: Published, tmp_path: Path
 ) -> None:
-    statement = ledger(books, clock)
+    statement, found = ledger(books, clock), renting(found, books)
     later = following(books.month)
     folder = Path(os.environ.get(FOLDER) or tmp_path)
     files = {}
@@ -98,6 +125,8 @@ def test_files_say_what_the_statement_says_and_the_ledger(
         assert total(rows, statement) == statement.total_nano
         assert total(rows, None) == 999 - 250_000 + 1 - 2_000_000 - 77 + 5
         assert {row["SubAccountId"] for row in rows} == {books.tenant}
+        # 48 hours at 1.25 dollars of 0.92 euro
+        assert [nano(row["BilledCost"]) for row in rows if purchased(row)] == [41_400_000_000, 13_800_000_000]  # fmt: skip
     assert [(row["BillingPeriodStatus"]) for row in rows_of(files[focus.PERIODS])] == [
         "Closed",
         "Open",
@@ -107,7 +136,12 @@ def test_files_say_what_the_statement_says_and_the_ledger(
 def total(rows: list[dict[str, str]], statement: Statement | None) -> int:
     """The sum of one month's rows, in nano units."""
     invoice = statement.id.hex if statement else ""
-    return sum(nano(row["BilledCost"]) for row in rows if row["x_Statement"] == invoice)
+    mine = (row for row in rows if row["x_Statement"] == invoice and not purchased(row))
+    return sum(nano(row["BilledCost"]) for row in mine)
+
+
+def purchased(row: dict[str, str]) -> bool:
+    return row["ChargeCategory"] == "Purchase"
 
 
 def nano(text: str) -> int:
@@ -153,6 +187,78 @@ def test_each_row_says_where_it_comes_from(books: Books, clock: Clock, found: Pu
     assert adjusted["credit"]["BilledCost"] == "-0.002"
     assert next(row["x_Route"] for row in rows if "quote" in row["x_Route"]) == "'=quote"
     assert all("'" not in row["BilledCost"] for row in rows)
+
+
+def test_what_is_bought_by_the_hour_is_a_purchase_and_its_tokens_cost_nothing(
+    books: Books, clock: Clock, found: Published
+) -> None:
+    ledger(books, clock)
+    ask = Ask(what=focus.V12, tenant=books.tenant, first=books.month)
+    rows = [row for row in rows_of(written(ask, renting(found, books), clock)) if row["x_Model"] == gpu(books)]  # fmt: skip
+    assert [(r["x_Team"], r["BilledCost"], r["x_InputTokens"]) for r in rows if not purchased(r)] == [
+        ("claims", "0.00", "300"), ("underwriting", "0.00", "100"),
+    ]  # fmt: skip
+    shown = (
+        "x_Team", "BilledCost", "ChargeFrequency", "PricingCategory", "PricingQuantity", "PricingUnit", "ConsumedQuantity",
+        "ConsumedUnit", "InvoiceId", "x_Statement", "x_Provider", "ChargePeriodStart", "ChargePeriodEnd",
+    )  # fmt: skip
+    starts, until = f"{books.month}-02T00:00:00Z", f"{books.month}-04T00:00:00Z"
+    rest = ("Recurring", "Standard")
+    assert [tuple(row[name] for name in shown) for row in rows if purchased(row)] == [
+        ("claims", "41.40", *rest, "36.000000", "Hours", "", "", "", "", "own", starts, until),
+        (
+            "underwriting",
+            "13.80",
+            *rest,
+            "12.000000",
+            "Hours",
+            "",
+            "",
+            "",
+            "",
+            "own",
+            starts,
+            until,
+        ),
+    ]
+    # finance of one tenant learns nothing of what the rest used
+    own = member("fay", "finance", tenant=books.tenant)
+    out = BytesIO()
+    write_to(out, own, ask, renting(found, books), clock.now)
+    assert [row for row in rows_of(out.getvalue()) if purchased(row)] == []
+
+
+def test_capacity_is_a_file_of_its_own_for_who_reads_every_tenant(
+    books: Books, clock: Clock, found: Published
+) -> None:
+    ledger(books, clock)
+    found, ask = renting(found, books), Ask(what=CAPACITY, form=Form.JSON, first=books.month)
+    mine = [one for one in json.loads(written(ask, found, clock)) if one["model"] == gpu(books)]
+    assert [(one["team"], one["hours"], one["cost EUR"]) for one in mine] == [
+        ("claims", "36.000000", "41.40"), ("underwriting", "12.000000", "13.80"),
+    ]  # fmt: skip
+    assert {one["tokens of all"] for one in mine} == {400}
+    # in the middle of its second day a day and a half are over; before it nothing is
+    clock.now = datetime.fromisoformat(f"{books.month}-03T12:00:00+00:00")
+    assert [one["cost EUR"] for one in json.loads(written(ask, found, clock))] == ["31.05", "10.35"]
+    clock.now = datetime.fromisoformat(f"{books.month}-01T23:00:00+00:00")
+    assert json.loads(written(ask, found, clock)) == []
+    own = member("fay", "finance", tenant=books.tenant)
+    with pytest.raises(Forbidden, match="a share of capacity tells what others used"):
+        write_to(BytesIO(), own, ask, found, clock.now)
+    assert CAPACITY not in access.kinds(own)
+    assert access.kinds(FINN) == WHATS
+
+
+def test_hours_that_nobody_used_are_a_row_without_a_team(
+    books: Books, clock: Clock, found: Published
+) -> None:
+    ask = Ask(what=CAPACITY, form=Form.JSON, first=books.month)
+    [row] = json.loads(written(ask, renting(found, books), clock))
+    shown = ("tenant", "team", "tokens", "tokens of all", "hours", "cost EUR", "used permille")
+    assert [row[name] for name in shown] == ["", "", 0, 0, "48.000000", "55.20", None]
+    mine = replace(ask, tenant=books.tenant)
+    assert json.loads(written(mine, renting(found, books), clock)) == []
 
 
 def test_the_columns_are_documented() -> None:

@@ -1,7 +1,10 @@
 """The spend report over rows: every dimension, what nobody owns, comparisons, steps; to the last nano unit."""
 
+import csv
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
+from io import StringIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,10 +13,10 @@ from django.db.models import Q
 
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import NOTHING
-from routing.reports.asking import question, rows_of
+from routing.reports.asking import csv_of, question, rows_of
 from routing.reports.attributes import Attributes, Timeline
-from routing.reports.dimensions import DIMENSIONS, UNRECORDED
-from routing.reports.report import Question, chart_of, report
+from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, UNRECORDED
+from routing.reports.report import Line, Question, chart_of, report
 from routing.reports.spans import Span
 from tests.routing.reports.made import Ledger, Tried
 
@@ -171,6 +174,48 @@ def test_what_nobody_owns_stands_alone_or_is_laid_over_the_others(ledger: Ledger
     ]
     assert sum(line.shared_nano for line in laid.lines) == 0
     assert report(asked(ledger, "team", shared="calls")).unallocated is None
+
+
+@pytest.mark.parametrize("shared", ["", "calls", "spend", "equal"])
+@pytest.mark.parametrize("by", UNALLOCATED)
+def test_the_groups_and_what_is_unallocated_are_the_total(
+    ledger: Ledger, by: str, shared: str
+) -> None:
+    told = report(asked(ledger, by, label="project", shared=shared))
+    groups = [line for line in told.lines if line.name[-1]]
+    alone = told.unallocated or Line(("",))
+    assert (
+        sum(line.spent_nano for line in groups) + alone.spent_nano == told.total.spent_nano == 130
+    )
+    assert sum(line.shared_nano for line in groups) == -alone.shared_nano
+    # laid on others whole, or where there are none not at all
+    assert alone.shared_nano == (-alone.spent_nano if shared and groups else 0)
+    table = csv_of(asked(ledger, by, label="project"), told, "EUR")
+    amounts = [Decimal(row["spent EUR"]) for row in csv.DictReader(StringIO(table))]
+    assert sum(amounts) == Decimal("0.00000013")
+
+
+def test_what_is_unallocated_counts_in_every_tenant() -> None:
+    made = Ledger()
+    for tenant, nano in (("insurance", 5), ("retail", 3), ("retail", 2)):
+        made.call(Tried(nano), tenant=tenant)
+    made.call(Tried(10), run="r1")
+    made.write()
+    told = report(asked(made, "run", shared="spend"))
+    assert told.unallocated == Line(("",), "", 3, 10, 0, -10)
+    assert [(line.name, line.shared_nano) for line in told.lines if line.name[-1]] == [
+        (("insurance", "r1"), 10)
+    ]
+
+
+def test_a_label_that_every_call_has_leaves_nothing_unallocated() -> None:
+    made = Ledger()
+    for case, nano in (("roof", 5), ("hail", 3), ("roof", 2)):
+        made.call(Tried(nano), labels={"project": case})
+    made.write()
+    told = report(asked(made, "label", label="project"))
+    assert [(line.name, line.spent_nano) for line in told.lines] == [(("roof",), 7), (("hail",), 3)]
+    assert told.unallocated is None
 
 
 def test_a_steps_first_day_stands_for_it(ledger: Ledger) -> None:
