@@ -120,6 +120,7 @@ class Model(Kind):
                     "currency": Words(CURRENCY, "a currency like USD", required=True),
                     **_PRICE,
                     **_MEDIA,
+                    # told to who reads the prices; no call is a batch, so that no bill has it
                     "batchFactor": Words(
                         r"[0-9](\.[0-9]{1,6})?", 'a factor in quotes like "0.5"', default="1"
                     ),
@@ -161,13 +162,6 @@ class Model(Kind):
         capacity = spec.get("capacity") or {}
         if capacity.get("until", "9999") < capacity.get("from", ""):
             yield "capacity.until", f'"{capacity["until"]}" is before "{capacity["from"]}"'
-
-    @classmethod
-    def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """Prices of batches."""
-        for index, price in enumerate(spec.get("prices", [])):
-            if Decimal(price.get("batchFactor", "1")) != 1:
-                yield f"prices[{index}].batchFactor", "a price of batches"
 
 
 def _tiers(price: Mapping[str, Json], path: str) -> Iterator[Told]:

@@ -95,7 +95,7 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
     cost, usage = charge.nano, not charge.adjusts and not charge.hours
     tokens = f"{charge.tokens_in_all}.0" if usage else None
     # usage that is corrected consumed nothing more
-    consumed = "0.0" if _corrects(charge) else tokens
+    consumed = "0.0" if _corrects(charge) else charge.hours or tokens
     provider = charge.provider or account.organisation
     return {
         "BilledCost": cost,
@@ -113,10 +113,10 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "ChargePeriodStart": moment(charge.starts),
         "CommitmentDiscountStatus": None,
         "ConsumedQuantity": consumed,
-        "ConsumedUnit": UNIT if consumed else None,
+        "ConsumedUnit": (HOURS if charge.hours else UNIT) if consumed else None,
         "ContractedCost": cost,
         "EffectiveCost": cost,
-        "InvoiceId": None if charge.hours else f"{account.tenant}-{account.period}",
+        "InvoiceId": f"{account.tenant}-{account.period}{'-capacity' if charge.hours else ''}",
         "InvoiceIssuerName": account.organisation,
         "ListCost": cost,
         "PricingCategory": None if charge.adjusts else "Standard",
@@ -175,8 +175,6 @@ def _frequency(charge: Charge) -> str:
 
 
 def _category(charge: Charge) -> str:
-    if charge.hours:
-        return "Purchase"
     match charge.adjusts:
         case "credit":
             return "Credit"

@@ -93,6 +93,23 @@ def test_a_price_of_nothing_reserves_nothing_but_the_rounding() -> None:
     assert (step.fixed_nano, step.amount_nano, step.min_amount_nano) == (2, 2, 2)
 
 
+def test_a_factor_for_batches_changes_no_amount() -> None:
+    price = {
+        "from": "2026-01-01",
+        "currency": "EUR",
+        "inputPerMillion": "3",
+        "outputPerMillion": "7",
+    }
+    plain, with_factor = (
+        bundle(EVERYONE, model("m1", prices=[price | more]), route("r", "m1"))
+        for more in ({}, {"batchFactor": "0.5"})
+    )
+    [one], [other] = steps(decide(plain, call())), steps(decide(with_factor, call()))
+    assert one == other
+    usage = UsageCounts(input=1000, cached_input=0, cache_write=0, output=100)
+    assert cost(other.price, usage) == 1000 * 3000 + 100 * 7000
+
+
 def test_a_price_in_the_organisations_own_currency_needs_no_rate() -> None:
     step = only(bundle(EVERYONE, model("m1"), route("r", "m1")), call({"output_tokens_asked": 7}))
     # the write to a cache is the dearest input: twice the plain one

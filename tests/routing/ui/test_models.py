@@ -1,0 +1,18 @@
+"""The page of models: what it says of a price."""
+
+import pytest
+
+from routing.ui.models import batches
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [
+        ({}, ""),
+        ({"batchFactor": "1"}, ""),
+        ({"batchFactor": "1.00"}, ""),
+        ({"batchFactor": "0.5"}, "× 0.5 in batches"),
+    ],
+)
+def test_a_factor_for_batches_is_told_where_it_is_one(price: dict[str, str], told: str) -> None:
+    assert batches(price) == told
