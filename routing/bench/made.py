@@ -6,6 +6,7 @@ The same number of calls up to the same moment is always the same past, but for 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ MODELS: Final = {
 """A model's provider, and the nano units of one token that goes in and of one that comes out."""
 PROJECTS: Final = ("", "north", "south", "east", "west", "harbour")
 _NAMES: Final = tuple(MODELS)
-_USERS, _RUN_CALLS = 60, 9
+_USERS, _RUN_SPAN = 60, 200
 _DENIED, _FAILED_OVER, _FAILED = 50, 31, 97
 """One call of so many is denied, has a failure before its success, or ends failed."""
 
@@ -104,7 +105,9 @@ def _call(number: int, call: UUID, at: datetime) -> Made:
         state=state,
         project=PROJECTS[number * 3 % 13 % 6],
         user="" if number % 3 else f"{number * 17 % _USERS:064x}",
-        run="" if number % 4 else f"{number // 4 // _RUN_CALLS:064x}",
+        run=""
+        if number % 4
+        else sha256(f"{tenant} {team} {number // _RUN_SPAN}".encode()).hexdigest(),
         tries=() if state == "denied" else tuple(_tries(number, state)),
     )
 

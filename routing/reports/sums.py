@@ -116,8 +116,7 @@ def _column(name: str, label: str) -> Any:  # noqa: ANN401 - an expression of Dj
     if name != LABEL:
         return F(_of_call(name))
     record = Decision.objects.filter(call=OuterRef("pk"), no=1)
-    asked = Func(F("facts"), function="routing_asked", output_field=TextField())
-    told = Func(asked, Value(label), function="routing_label", output_field=TextField())
+    told = Func(F("facts"), Value(label), function="routing_label", output_field=TextField())
     return Subquery(record.annotate(told=told).values("told")[:1])
 
 
