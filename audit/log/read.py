@@ -172,6 +172,19 @@ def of_call(call: UUID) -> tuple[Line, ...]:
     return tuple(_lines(list(_placed(Entry.objects.filter(call=call)).order_by("id"))))
 
 
+def of_calls(
+    calls: "QuerySet[Any, UUID]", kinds: Sequence[str], span: tuple[datetime, datetime]
+) -> Iterator[Line]:
+    """Entries of some kinds of these calls, in the order in which they were made, from one moment to another; unplaced."""
+    rows = Entry.objects.filter(
+        call__in=calls, kind__in=kinds, id__gte=uuid7_floor(span[0]), id__lt=uuid7_floor(span[1])
+    )
+    for row in rows.order_by("id").iterator():
+        yield _line(
+            (row.id, row.call, row.recorded_at, row.kind, row.tenant, bytes(row.body)), None
+        )
+
+
 def entry(identity: UUID, tenants: frozenset[str] | None = None) -> Proven | None:
     """Return one entry with its proof, in two queries; None when there is none of this id in these tenants (None: all)."""
     places = None if tenants is None else sorted(tenants)

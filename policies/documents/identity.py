@@ -93,6 +93,7 @@ class Organisation(Kind):
         "timeZone": Zone(default="UTC"),
         "fiscalYearStartsOn": MonthDay(default="01-01"),
         "exchangeRates": ListOf(Rates()),
+        "reviewerHourlyRate": Money(),
         "mode": Choice("single-operator", "four-eyes", default="four-eyes"),
         "dataClasses": ReadList(name(), 1, unique=True, default=list(DATA_CLASSES)),
         "approvals": MapOf(

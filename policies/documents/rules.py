@@ -210,6 +210,7 @@ class ReviewQueue(Kind):
         "approvals": Whole(1, 20, default=1),
         "onOverdue": Choice("escalate", "reject", "release", default="reject"),
         "escalateTo": Ref("ReviewQueue"),
+        "reviewerHourlyRate": Money(),
         "sample": Group({"percent": Number("0", "100", default="0")}, absent=True),
     }
 

@@ -59,6 +59,8 @@ HELP: Final[Mapping[str, str]] = {
     "Organisation.retention": "How long prompts and answers are kept, in days, and entries and calls, in months.",
     "Tenant.retention": "Instead of the organisation's. Of entries the longest of all tenants counts.",
     "Organisation.exchangeRates": "What a unit of another currency is worth in ours, from a day on.",
+    "Organisation.reviewerHourlyRate": "What an hour of a reviewer costs, for the cost of a finished case. Empty: not counted.",
+    "ReviewQueue.reviewerHourlyRate": "Instead of the organisation's, in its currency.",
     "RoleGrant.member": "An e-mail address; the person may be invited later.",
     "credential": "The name under which operators keep the secret, as in secret:openai. Never the secret itself.",
     "Provider.timeouts": "For each attempt; the caller's deadline bounds the call.",
@@ -149,6 +151,7 @@ _UNITS: Final[Mapping[str, str]] = {
     "outputPerMillion": "Output",
     "dueMinutes": "Due in minutes",
     "unknownHours": "Unknown for, hours",
+    "reviewerHourlyRate": "A reviewer's hour",
     "aboveInputTokens": "Above input tokens",
 }
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from routing.api import (
     anomalies,
+    casework,
     dossiers,
     evidence,
     exports,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("decide/", views.Decide.as_view(), name="api-decide"),
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),
+    path("reports/cases/", casework.Cases.as_view(), name="api-report-cases"),
     path("reports/dossiers/", dossiers.Dossiers.as_view(), name="api-dossiers"),
     path("exports/", exports.Exports.as_view(), name="api-exports"),
     path("exports/<uuid:export>/", exports.OneExport.as_view(), name="api-export"),

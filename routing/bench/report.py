@@ -39,7 +39,7 @@ _WINDOWS: Final = (
     "FROM routing_ledger_window WHERE budget = 'organisation-monthly' AND subject = ''"
 )
 _POSTED: Final = "SELECT sum(posted_nano + overrun_nano)::bigint FROM routing_posting"
-_EXPORT: Final = "SELECT id, state, rows, told FROM routing_export ORDER BY id DESC LIMIT 1"
+_EXPORT: Final = "SELECT id, state, rows, told FROM routing_file ORDER BY id DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)

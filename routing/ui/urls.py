@@ -8,6 +8,7 @@ from routing.ui import (
     burst,
     call,
     calls,
+    casework,
     closing,
     dossier,
     duties,
@@ -52,6 +53,7 @@ urlpatterns = [
     path("budgets/unknown/", unknown.attempts, name="unknown-attempts"),
     path("budgets/unknown/<str:name>/<int:no>/", unknown.settle, name="unknown-settle"),
     path("reports/spend/", report.spend, name="report-spend"),
+    path("reports/cases/", casework.cases, name="report-cases"),
     path("reports/statements/", closing.statements, name="statements"),
     path("reports/statements/<uuid:statement>/", closing.statement, name="statement"),
     path(

@@ -40,6 +40,7 @@ PAGES = (
     ("mallory", "/search/?q=nothing-at-all"),
     ("finn", "/reports/spend/"),
     ("finn", "/reports/spend/?by=model&then=-"),
+    ("finn", "/reports/cases/?period=days"),
     ("finn", "/reports/reconcile/"),
     ("ada", "/models/"),
     ("ada", "/settings/notifications/"),

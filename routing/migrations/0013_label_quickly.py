@@ -10,7 +10,7 @@ APP = Path(__file__).resolve().parent.parent
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0011_anomalies'),
+        ('routing', '0012_files'),
     ]
 
     operations = [
