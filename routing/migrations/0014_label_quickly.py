@@ -10,7 +10,7 @@ APP = Path(__file__).resolve().parent.parent
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0012_files'),
+        ('routing', '0013_together'),
     ]
 
     operations = [
