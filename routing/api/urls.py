@@ -17,6 +17,7 @@ from routing.api import (
     supposing,
     unknown,
     views,
+    waste,
 )
 
 urlpatterns = [
@@ -36,6 +37,7 @@ urlpatterns = [
     path("budgets/", views.Budgets.as_view(), name="api-budgets"),
     path("reports/spend/", reports.Spend.as_view(), name="api-report-spend"),
     path("reports/cases/", casework.Cases.as_view(), name="api-report-cases"),
+    path("reports/waste/", waste.WasteView.as_view(), name="api-report-waste"),
     path("reports/dossiers/", dossiers.Dossiers.as_view(), name="api-dossiers"),
     path("exports/", exports.Exports.as_view(), name="api-exports"),
     path("exports/<uuid:export>/", exports.OneExport.as_view(), name="api-export"),

@@ -27,6 +27,7 @@ from routing.ui import (
     subjects,
     supposing,
     unknown,
+    waste,
 )
 
 register_converter(entry.EntryId, "entry")
@@ -54,6 +55,8 @@ urlpatterns = [
     path("budgets/unknown/<str:name>/<int:no>/", unknown.settle, name="unknown-settle"),
     path("reports/spend/", report.spend, name="report-spend"),
     path("reports/cases/", casework.cases, name="report-cases"),
+    path("reports/waste/", waste.waste, name="report-waste"),
+    path("reports/waste/change/", waste.open_change, name="report-waste-change"),
     path("reports/statements/", closing.statements, name="statements"),
     path("reports/statements/<uuid:statement>/", closing.statement, name="statement"),
     path(

@@ -41,6 +41,7 @@ PAGES = (
     ("finn", "/reports/spend/"),
     ("finn", "/reports/spend/?by=model&then=-"),
     ("finn", "/reports/cases/?period=days"),
+    ("finn", "/reports/waste/?period=days"),
     ("finn", "/reports/reconcile/"),
     ("ada", "/models/"),
     ("ada", "/settings/notifications/"),
