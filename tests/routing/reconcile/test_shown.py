@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts
@@ -182,7 +184,9 @@ def test_an_unknown_attempt_is_offered_to_who_may_settle_it(
     wanted = File(tenant=shop.tenant, provider="sky", form="csv", name="u.csv", data=text.encode())
     row = import_invoice(shop.world.finn, wanted)
     place = f"{PAGE}{row.pk}/"
-    assert "Settle as billed" in words(finn.get(place))
+    with CaptureQueriesContext(connection) as asked:
+        assert "Settle as billed" in words(finn.get(place))
+    assert len(asked) <= 15
     assert "Settle as billed" not in words(Pages(shop.world.cleo).get(place))
     [told] = api(shop.world.finn)("GET", f"invoices/{row.pk}/")[1]["explained"]
     assert (told["day"], told["model"], told["tokens"]["input"]) == (day, "sky-small-1", 0)
