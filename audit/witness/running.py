@@ -4,8 +4,9 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from types import FrameType
 
 from audit.files import write_new
 from audit.merkle.cosignature import Cosigner
@@ -21,6 +22,14 @@ class CannotStart(RuntimeError):
     """An option or a file stands in the way; the message says what to do."""
 
 
+class _Stopped(Exception):
+    """A signal told us to. What is being cosigned meanwhile is remembered whole or not at all."""
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stopped
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Every option."""
     parser.add_argument("--state", type=Path, required=True, help="the witness's key and memory")
@@ -30,6 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="where it listens")
     parser.add_argument("--port", type=int, default=9321, help="0: any that is free")
+    parser.add_argument("--fd", type=int, help="a listening socket to inherit, instead of both")
     parser.add_argument(
         "--show-key", action="store_true", help="print its key for the logs' operators, and stop"
     )
@@ -37,28 +47,28 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Serve until told to stop. Raises CannotStart."""
-    key = _key(options.state, options.name)
+    key = key_of(options.state, options.name)
     if options.show_key:
         _say(str(key.verifier))
         return
     witness = Witness(key, State(options.state / "logs"), _logs(options.logs), time.time)
     try:
-        server = Server((options.host, options.port), witness)
+        server = Server((options.host, options.port), witness, options.fd)
     except OSError as error:
         raise CannotStart(
             f"{options.host}:{options.port} cannot be listened on: {error}"
         ) from error
     for number in (signal.SIGTERM, signal.SIGINT):
-        # shutdown waits for the loop, which this handler interrupts
-        signal.signal(number, lambda *_: Thread(target=server.shutdown).start())
-    _say(f"witness: http://{options.host}:{server.server_address[1]}/ {key.verifier}")
-    with server:
+        signal.signal(number, _stop)
+    host, port = server.server_address[:2]
+    _say(f"witness: http://{host!s}:{port}/ {key.verifier}")
+    with server, suppress(_Stopped):
         server.serve_forever()
     _say("witness: stopped")
 
 
-def _key(folder: Path, name: str) -> Cosigner:
-    """The key, made once."""
+def key_of(folder: Path, name: str) -> Cosigner:
+    """The witness's key, made once. Raises CannotStart."""
     path = folder / KEY_FILE
     try:
         if not path.is_file():

@@ -1,6 +1,7 @@
 """The witness over HTTP: `POST /add-checkpoint`, and `GET /` for people, who find its key there."""
 
 import logging
+import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from audit.witness.answering import Answer, Witness
@@ -11,13 +12,19 @@ _READ_SECONDS = 10.0
 
 
 class Server(ThreadingHTTPServer):
-    """One thread for each connection; a slow caller keeps nobody else waiting."""
+    """One thread for each connection; a slow caller keeps nobody else waiting. `inherited` is a socket that listens already."""
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], witness: Witness) -> None:
+    def __init__(
+        self, address: tuple[str, int], witness: Witness, inherited: int | None = None
+    ) -> None:
         self.witness = witness
-        super().__init__(address, _Handler)
+        super().__init__(address, _Handler, bind_and_activate=inherited is None)
+        if inherited is not None:
+            self.socket.close()
+            self.socket = socket.socket(fileno=inherited)
+            self.server_address = self.socket.getsockname()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,6 +14,9 @@ from pathlib import Path
 from controlplane import env
 from controlplane.places import write_private
 
+KNOWN_LOGS = "known"
+"""In a demo witness's folder: the public keys of the logs that it may cosign."""
+WITNESS_PORT = "witness_port"
 RUNNING_FILE = "up.json"
 LOCK_FILE = "up.lock"
 DRAIN_SECONDS = 8
@@ -47,6 +50,16 @@ class Installation:
     def keys(self) -> Path:
         """Pepper, SECRET_KEY and key store."""
         return Path(env.text("MANDATE_KEYS_DIR", str(self.home / "keys")))
+
+    @property
+    def witness(self) -> Path:
+        """The key, the memory and the known logs of a demo's own witness: nobody else reads or writes there."""
+        return self.home / "witness"
+
+    @property
+    def witnesses(self) -> Path:
+        """Where a demo's publisher reads whom it asks."""
+        return self.home / "witnesses"
 
 
 def from_environment(*, demo_asked: bool) -> Installation:

@@ -18,10 +18,21 @@ from django.db import DatabaseError, OperationalError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.log.sealing import Sealed, seal
+from audit.log.signing import signer
+from audit.witness.running import key_of
 from controlplane import checks, env
 from controlplane.kernel.clock import system_clock
 from controlplane.places import write_private
-from controlplane.up.installation import HISTORY, WANTED, remember
+from controlplane.ports import LOOPBACK
+from controlplane.up.installation import (
+    HISTORY,
+    KNOWN_LOGS,
+    WANTED,
+    WITNESS_PORT,
+    Installation,
+    from_environment,
+    remember,
+)
 from policies.order.ids import simulate
 from routing.demo import world
 from routing.demo.clock import SET, Simulated
@@ -30,6 +41,7 @@ from routing.demo.plan import begins
 SEALED = "MD011"
 """What the log's guard says with (deploy/guard.sql): a restored dump, an upgrade that was not unsealed, or somebody at work."""
 DEMO, SEEDING, SEEDED = "demo", "seeding", "seeded"
+WITNESS_NAME = "mandate.invalid/demo-witness"
 SEEDED_PORT = "seeded_sandbox_port"
 
 
@@ -152,7 +164,20 @@ def _fill(answer: Path, when: str) -> None:
         say("moving the demo's providers to the sandbox's new port")
         told |= told_by("demo", "seed")
         _seeded()
+    if state():
+        introduce(from_environment(demo_asked=False))
     write_private(answer, json.dumps({**told, DEMO: bool(state())}))
+
+
+def introduce(place: Installation) -> None:
+    """Tell a demo's witness the log's keys, and its publisher where the witness is."""
+    port = env.services(place.home).get(WITNESS_PORT)
+    if port is None:
+        return
+    key = signer(place.keys, env.text("MANDATE_LOG_ORIGIN"), "demo/")
+    witness = key_of(place.witness, WITNESS_NAME)
+    write_private(place.witness / KNOWN_LOGS, "".join(f"{known}\n" for known in key.known))
+    write_private(place.witnesses, f"http://{LOOPBACK}:{port}/ {witness.verifier}\n")
 
 
 if __name__ == "__main__":

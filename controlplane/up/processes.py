@@ -1,17 +1,18 @@
 """The processes of one installation, and in which round each is stopped.
 
 Round 0 drains: web and workers end running calls. Round 1: the sequencer writes what they appended, the sandbox was
-needed until now. Then Valkey, then PostgreSQL (`controlplane/embedded.py`).
+needed until now. Then Valkey, and with it the witness, whom the sequencer asked about its last head; then PostgreSQL
+(`controlplane/embedded.py`).
 """
 
 import os
 import sys
 from dataclasses import dataclass, replace
 
-from controlplane import env
+from controlplane import embedded, env
 from controlplane.supervisor import Spec
 from controlplane.telemetry import SHARED_FOLDER
-from controlplane.up.installation import DRAIN_SECONDS, Installation
+from controlplane.up.installation import DRAIN_SECONDS, KNOWN_LOGS, Installation
 
 STAGE_CALLERS, STAGE_WRITERS = 0, 1
 _QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
@@ -37,11 +38,15 @@ def environment(place: Installation, *, demo: bool) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Every process of ours for one `up`: which sockets web and the sandbox inherit. Outside a demo there is no sandbox."""
+    """Every process of ours for one `up`: which sockets web, the sandbox and the witness inherit.
+
+    Outside a demo there is no sandbox, and no witness, who should be another department's.
+    """
 
     place: Installation
     listening: int
     sandbox: int | None
+    witness: int | None = None
 
     def specs(self) -> list[Spec]:
         """In the order of their start."""
@@ -50,7 +55,8 @@ class Fleet:
             *([] if self.sandbox is None else [self._sandbox(self.sandbox)]),
             *[self._web(number) for number in each],
             *[self._calls(number) for number in each],
-            self._manage("sequencer", "sequencer"),
+            *([] if self.witness is None else [self._witness(self.witness)]),
+            self._sequencer(),
             self._jobs(),
             self._beat(),
         ]
@@ -58,6 +64,20 @@ class Fleet:
     def _sandbox(self, listening: int) -> Spec:
         spec = self._manage("sandbox", "sandbox", "--fd", str(listening))
         return replace(spec, fds=(listening,))
+
+    def _witness(self, listening: int) -> Spec:
+        """By itself: it loads no Django and reaches no database."""
+        folder = self.place.witness
+        options = ("--state", str(folder), "--logs", str(folder / KNOWN_LOGS))
+        spec = self._python("witness", "-m", "audit.witness", *options, "--fd", str(listening))
+        return replace(spec, fds=(listening,), stage=embedded.STAGE_VALKEY)
+
+    def _sequencer(self) -> Spec:
+        spec = self._manage("sequencer", "sequencer")
+        if self.witness is None:
+            return spec
+        asked = {"MANDATE_LOG_WITNESSES": str(self.place.witnesses), "MANDATE_LOG_QUORUM": "1"}
+        return replace(spec, env={**spec.env, **asked})
 
     def _web(self, number: int) -> Spec:
         spec = self._python(f"web-{number}", "-m", "controlplane.web", "--fd", str(self.listening))

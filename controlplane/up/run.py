@@ -29,6 +29,7 @@ from controlplane.supervisor import POLL_SECONDS, Child, ChildFailed, Spec, Supe
 from controlplane.up import processes, welcome
 from controlplane.up.installation import (
     DRAIN_SECONDS,
+    WITNESS_PORT,
     Installation,
     claim,
     ensure_keys,
@@ -111,10 +112,15 @@ class Up:
         _fresh_folder(place.home / "metrics")
         self._services()
         may_be_demo = place.demo != "never" or "demo" in env.services(place.home)
-        sandbox = self._hold(self._sandbox()) if may_be_demo else None
+        sandbox = self._hold(self._listen("sandbox_port", "the sandbox")) if may_be_demo else None
+        witness = self._witness() if may_be_demo else None
         told = self._prepare()
         demo = bool(told.pop("demo"))
-        fleet = processes.Fleet(place, web, sandbox if demo else None)
+        fleet = (
+            processes.Fleet(place, web, sandbox, witness)
+            if demo
+            else processes.Fleet(place, web, None)
+        )
         for spec in fleet.specs():
             self.supervisor.start(spec)
         self.say("starting " + ", ".join(child.spec.name for child in self.supervisor.children))
@@ -137,16 +143,22 @@ class Up:
         }
         remember(place.home, **given, console=place.console)
 
-    def _sandbox(self) -> socket:
-        """Listen for the sandbox where the demo's documents say, else anywhere: `prepare` then moves them there."""
-        kept = int(env.services(self.place.home).get("sandbox_port", "0"))
+    def _witness(self) -> int | None:
+        """A demo shows what a witness is, unless somebody named a real one."""
+        if env.text("MANDATE_LOG_WITNESSES"):
+            return None
+        return self._hold(self._listen(WITNESS_PORT, "the witness"))
+
+    def _listen(self, name: str, who: str) -> socket:
+        """Listen where the last `up` did, else anywhere: `prepare` then tells those who ask there."""
+        kept = int(env.services(self.place.home).get(name, "0"))
         try:
             link = listen(kept)
         except PortTaken:
             link = listen(0)
             holder = who_listens(kept) or "somebody else"
-            self.say(f"the sandbox's port {kept} is taken by {holder}; it moves")
-        remember(self.place.home, sandbox_port=str(link.getsockname()[1]))
+            self.say(f"{who}'s port {kept} is taken by {holder}; it moves")
+        remember(self.place.home, **{name: str(link.getsockname()[1])})
         return link
 
     def _prepare(self) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -22,7 +23,17 @@ from tests.controlplane.machines import Machine, Running, folder, free_port, get
 pytestmark = [pytest.mark.machines, pytest.mark.slow]
 
 PEOPLE_FIELDS = {"name", "email", "password", "roles"}
-EVERYONE = {"web-1", "calls-1", "jobs", "beat", "sequencer", "sandbox", "valkey", "postgres"}
+EVERYONE = {
+    "web-1",
+    "calls-1",
+    "jobs",
+    "beat",
+    "sequencer",
+    "sandbox",
+    "witness",
+    "valkey",
+    "postgres",
+}
 PARTS = {
     "web-1": "controlplane.web --fd",
     "calls-1": "-Q calls",
@@ -30,6 +41,7 @@ PARTS = {
     "beat": " beat ",
     "sequencer": "manage.py sequencer",
     "sandbox": "manage.py sandbox",
+    "witness": "audit.witness",
     "valkey": "valkey-server",
     "postgres": "bin/postgres",
 }
@@ -124,6 +136,23 @@ def test_everything_is_healthy_and_its_figures_are_there(up: Running) -> None:
     assert "mandate_worker_calls" in figures  # counted in another process than the one that answers
 
 
+def test_a_witness_of_its_own_cosigns_what_the_demo_publishes(up: Running) -> None:
+    checks = {check["name"]: check for check in get(up.machine.port, "/readyz")["checks"]}
+    said = re.search(r"cosigned by 1 up to size (\d+)", checks["log_published"]["detail"])
+    assert said is not None
+    assert int(said[1]) > 0
+    lines = (up.machine.home / "published-log" / "checkpoint").read_text().splitlines()
+    assert (
+        len([line for line in lines if line.startswith("\u2014 mandate.invalid/demo-witness ")])
+        == 1
+    )
+    folder = up.machine.home / "witness"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert sorted(path.name for path in folder.iterdir()) == ["known", "logs", "witness_key"]
+    loaded = Path(f"/proc/{up.pid_of(PARTS['witness'])}/smaps_rollup").read_text()
+    assert int(loaded.split("Rss:")[1].split()[0]) < 40 * 1024  # no Django
+
+
 def printed_lines(up: Running) -> tuple[str, str]:
     said = up.said().splitlines()
     curl = next(line.strip() for line in said if line.strip().startswith("curl "))
@@ -186,7 +215,7 @@ def test_every_command_finds_the_services_of_its_home(up: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["web-1", "calls-1", "sequencer", "valkey", "jobs", "beat", "postgres"]
+    "name", ["web-1", "calls-1", "sequencer", "witness", "valkey", "jobs", "beat", "postgres"]
 )
 def test_what_dies_is_started_again_within_a_second(up: Running, name: str) -> None:
     before = up.pid_of(PARTS[name])
