@@ -1,6 +1,6 @@
 """How the answers of a call were weighed: made again from the records, the bundles, and what lies sealed beside them.
 
-What an answer said is read to weigh it again and shown to nobody.
+What an answer said is read to weigh it again and shown to nobody: also not where a condition failed over a part of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from policies.decisions.models import Decision as Record
 from policies.engine.answer import output_of
 from policies.engine.explain import Considering
 from policies.engine.facts import decode
+from policies.engine.telling import without_quotes
 from policies.engine.tool_stage import ToolFacts
 from policies.engine.tool_trace import trace_tool
 from policies.engine.weigh import AnswerFacts, Weighed, decode_facts, weigh
@@ -115,7 +116,7 @@ def _weighing(record: Record, call_of: Callable[[str], Record | None]) -> Weighi
             decode(bytes(call.facts)),
             output_of(text),
         )
-        found = told(facts, weigh(bundle, asked, facts, output))
+        found = told(facts, without_quotes(weigh(bundle, asked, facts, output)))
         if facts.tool is msgspec.UNSET:
             return found
         return replace(found, rules=trace_tool(bundle, asked, facts.tool, output))

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from policies.engine.bundle import Bundle
 from policies.engine.decision import Hold
+from policies.engine.telling import unquoted
 from routing.reviews.steps import Opening, Stage, Terms
 
 
@@ -48,7 +49,7 @@ def opening(bundle: Bundle, hold: Hold, stage: Stage, asked: Asked, review: UUID
         queue=hold.queue,
         queue_tenant=hold.queue_tenant,
         message=hold.message,
-        rules=hold.rules,
+        rules=unquoted(hold.rules),
         due=terms.due,
         approvals=terms.approvals,
         on_overdue=terms.on_overdue,
