@@ -30,6 +30,17 @@ def person(actor: str, known: Mapping[str, str] = NOBODY) -> str:
     return name or actor
 
 
+def person_in_full(actor: str, known: Mapping[str, str]) -> str:
+    """The name with the address in brackets, for what is printed; also of the address alone that a document names."""
+    kind, colon, address = actor.partition(":")
+    if not colon:
+        kind, address = ("member", actor) if "@" in actor else ("", "")
+    if kind != "member":
+        return person(actor, known) if colon else actor
+    name = known.get(address, "")
+    return f"{name} ({address})" if name else address
+
+
 def sentence(message: str) -> str:
     """An error's message as a sentence of its own."""
     text = message[:1].upper() + message[1:]

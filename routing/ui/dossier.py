@@ -19,7 +19,7 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import uuid7_floor
 from policies.bundles.published import Governed, Published, moment, published
 from policies.ui.documents import NO_TENANT
-from policies.ui.people import person, sentence
+from policies.ui.people import names, person_in_full, sentence
 from routing.calls.models import Call
 from routing.reports.dossier import asking, recorded
 from routing.reports.dossier.gather import gather
@@ -97,21 +97,30 @@ def dossier(request: HttpRequest, tenant: str, name: str) -> HttpResponse:
 
 
 def _view(made: Dossier, now: datetime) -> dict[str, Any]:
-    known: Mapping[str, str] = {}
+    known = names()
     return {
         "dossier": made,
         "head": made.head,
         "now": now,
         "span": days_between(made.head.first, made.head.last),
-        "validation": _validation(made.head.validation),
+        "owner": person_in_full(made.head.owner, known),
+        "validation": _validation(made.head.validation, known),
         "changes": [_change(one, known) for one in made.changes],
         "overrides": [
-            (one, person(one.by, known) if ":" in one.by else one.by, _moment(one.at))
+            (
+                one,
+                person_in_full(one.by, known),
+                _moment(one.at),
+                person_in_full(one.noted_by, known),
+            )
             for one in made.overrides
         ],
         "reviews": [_reviewed(one) for one in made.reviews],
-        "reviewers": [(person(one.by, known), one) for one in made.reviewers],
-        "stops": [(person(one.by, known), person(one.lifted_by, known), one) for one in made.stops],
+        "reviewers": [(person_in_full(one.by, known), one) for one in made.reviewers],
+        "stops": [
+            (person_in_full(one.by, known), person_in_full(one.lifted_by, known), one)
+            for one in made.stops
+        ],
         "models": [
             (one, money(one.cost_nano, made.head.currency), share(one.calls, made.figures.calls))
             for one in made.figures.models
@@ -136,10 +145,11 @@ def _moment(text: str) -> datetime | None:
     return from_text(text) if text.endswith("Z") else None
 
 
-def _validation(said: Mapping[str, Any]) -> str:
+def _validation(said: Mapping[str, Any], known: Mapping[str, str]) -> str:
     if not said:
         return "never validated"
-    return f"by {said.get('by')} on {said.get('on')}, valid until {said.get('validUntil')}" + (
+    by = person_in_full(str(said.get("by")), known)
+    return f"by {by} on {said.get('on')}, valid until {said.get('validUntil')}" + (
         f": {said['evidence']}" if said.get("evidence") else "; no evidence named"
     )
 
@@ -148,9 +158,9 @@ def _change(one: Changed, known: Mapping[str, str]) -> Mapping[str, Any]:
     return {
         "one": one,
         "url": reverse("change", args=[UUID(one.change)]) if one.change else "",
-        "by": person(one.by, known),
-        "author": person(one.author, known) if one.author else "",
-        "approvals": [(person(given.by, known), given) for given in one.approvals],
+        "by": person_in_full(one.by, known),
+        "author": person_in_full(one.author, known) if one.author else "",
+        "approvals": [(person_in_full(given.by, known), given) for given in one.approvals],
         "replay": next((given.replay for given in one.approvals if given.replay), ""),
     }
 

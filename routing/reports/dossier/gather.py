@@ -1,6 +1,6 @@
 """Gather a dossier: every figure from the rows and entries that the pages show, each part in one question."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -30,6 +30,7 @@ from policies.bundles.models import Bundle, Document
 from policies.bundles.published import Governed, Published, at_revision
 from policies.bundles.snapshot import bundle_at
 from policies.changes.models import ChangeRequest, Glass
+from policies.identity.models import ApiKey
 from policies.stops.models import Stop
 from routing.reports.dossier import values
 from routing.reports.dossier.figures import figures_of, log_of
@@ -205,7 +206,7 @@ def _approved(said: Mapping[str, Any]) -> values.Approved:
 
 
 def _glass(one: Glass, change: ChangeRequest) -> values.Override:
-    note = f"{one.verdict} by {one.reviewed_by}: {one.note}" if one.verdict else "not reviewed yet"
+    note = f"{one.verdict}: {one.note}" if one.verdict else "not reviewed yet"
     return values.Override(
         "published by one person in an emergency",
         change.title,
@@ -213,6 +214,7 @@ def _glass(one: Glass, change: ChangeRequest) -> values.Override:
         one.actor,
         one.reason,
         note,
+        one.reviewed_by,
     )
 
 
@@ -314,6 +316,7 @@ def _stops(asked: Asked) -> Iterator[values.Halt]:
     rows = Stop.objects.filter(
         Q(lifted_at=None) | Q(lifted_at__gte=asked.span.starts), set_at__lt=asked.span.until
     ).order_by("set_at")
+    named = _key_names(rows)
     for row in rows:
         kind, tenant, name = (row.scope.get(part, "") for part in ("kind", "tenant", "name"))
         if kind == "tenant" and name not in places and "" not in places:
@@ -322,8 +325,15 @@ def _stops(asked: Asked) -> Iterator[values.Halt]:
             continue
         if kind == "key" and tenant not in places:
             continue
-        words = f"{kind} {f'{tenant}/' if tenant else ''}{name}".strip()
+        called = f"{named[name]} ({name})" if kind == "key" and named.get(name) else name
+        words = f"{kind} {f'{tenant}/' if tenant else ''}{called}".strip()
         yield values.Halt(words, row.reason, row.actor, row.set_at, row.lifted_at, row.lifted_by)
+
+
+def _key_names(stops: Iterable[Stop]) -> Mapping[str, str]:
+    """What the API keys are called that were stopped."""
+    ids = [row.scope["name"] for row in stops if row.scope["kind"] == "key"]
+    return dict(ApiKey.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
 
 
 def _stoppable(asked: Asked) -> Iterator[Governed]:

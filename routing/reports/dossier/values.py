@@ -60,7 +60,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Something that went past the usual way: `what` says which, `note` what a second person said of it."""
+    """Something that went past the usual way: `what` says which, `note` what a second person (`noted_by`) said of it."""
 
     what: str
     name: str
@@ -68,6 +68,7 @@ class Override:
     by: str
     reason: str
     note: str = ""
+    noted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A dossier from real rows: cases, changes with author and approver, stops, figures; put on record once it is made."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from audit.log import read as log_read
 from controlplane.kernel.errors import Forbidden, InvalidRequest, NotFound
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import published
+from policies.identity.models import ApiKey
 from policies.order.lock import mandate_now
 from policies.stops.commands import NewStop, set_stop
 from routing.reports import content as opened
@@ -145,6 +147,22 @@ def test_a_stop_of_its_route_is_an_incident_and_anothers_is_none(desk: Desk) -> 
     set_stop(ADA, other, exists=True)
     told = [(one.scope, one.reason, one.by) for one in made(desk).stops]
     assert told == [(f"route {desk.name}/claims-triage", "wrong answers", ADA.actor)]
+
+
+def test_a_stopped_key_is_named(desk: Desk) -> None:
+    identity = secrets.token_hex(4)
+    ApiKey(
+        id=identity,
+        hash=b"-",
+        tenant=desk.name,
+        team="claims",
+        name="triage bot",
+        created_by="cli:x",
+    ).save(actor="cli:test")
+    wanted = NewStop(kind="key", tenant=desk.name, name=identity, reason="leaked")
+    set_stop(ADA, wanted, exists=True)
+    told = f"key {desk.name}/triage bot ({identity})"
+    assert [one.scope for one in made(desk).stops if identity in one.scope] == [told]
 
 
 def test_a_period_before_everything_is_empty_and_says_so(desk: Desk) -> None:
