@@ -28,8 +28,13 @@ def require_confirm(principal: Principal, tenant: str) -> None:
 
 
 def require_retire(principal: Principal) -> None:
-    """Let a tenant's own key be deleted: an admin of the organisation. Raises Forbidden."""
+    """Ask that a tenant's own key be deleted: an admin of the organisation. Raises Forbidden."""
     require(principal, "admin")
+
+
+def require_confirm_retirement(principal: Principal) -> None:
+    """Confirm that: an admin or approver of the organisation. Raises Forbidden."""
+    require(principal, *SECOND)
 
 
 def may_hold(principal: Principal, tenant: str) -> bool:

@@ -12,11 +12,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from audit.log.append import append
 from audit.log.entry import build
 from audit.retention import access, read
-from audit.retention.models import ERASURES, HOLDS, Erasure, Hold
+from audit.retention.models import ERASURES, HOLDS, TENANT_KEY, Erasure, Hold
 from audit.vault.store import KeyStore, fingerprint
 from controlplane.kernel.clock import system_clock, to_text
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
@@ -49,12 +50,16 @@ class NewHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewErasure:
-    """Which key to destroy: of a `user` or `team` by the name of its key, or a tenant's `month`. `basis` says by what right."""
+    """Which key to destroy: of a `user` or `team` by the name of its key, or a tenant's `month`. `basis` says by what right.
+
+    Or the tenant's own in the key service (`own_key`), for which it must be `archived`.
+    """
 
     kind: str
     tenant: str
     key: str
     basis: str
+    archived: bool = False
 
 
 def set_hold(principal: Principal, wanted: NewHold, *, exists: bool) -> Hold:
@@ -107,17 +112,33 @@ def lift_hold(principal: Principal, hold: UUID, *, single_operator: bool) -> Out
 def ask_erasure(principal: Principal, wanted: NewErasure, store: KeyStore) -> Erasure:
     """Ask for a key's destruction; nothing is destroyed yet.
 
-    Raises Forbidden, NotFound where there is no such key, Conflict under a legal hold or where it was asked for already.
+    Raises Forbidden, NotFound where there is no such key, Conflict under a legal hold, where it was asked for already, and for
+    the own key of a tenant that is in use or has none.
     """
-    access.require_ask(principal, wanted.tenant)
+    if wanted.kind == TENANT_KEY:
+        access.require_retire(principal)
+    else:
+        access.require_ask(principal, wanted.tenant)
     return _ask(principal.actor, wanted, store)
 
 
 def confirm_erasure(
-    principal: Principal, erasure: UUID, store: KeyStore, *, single_operator: bool
+    principal: Principal,
+    erasure: UUID,
+    store: KeyStore,
+    *,
+    single_operator: bool,
+    archived: bool = False,
 ) -> Erasure:
-    """Destroy the key that another asked for. Raises Forbidden, NotFound, Conflict: already done, asked by oneself, on hold."""
-    access.require_confirm(principal, read.one_erasure(principal, erasure).tenant)
+    """Destroy the key that another asked for; `archived`: whether its tenant is.
+
+    Raises Forbidden, NotFound, Conflict: already done, asked by oneself, on hold, the own key of a tenant in use.
+    """
+    asked = read.one_erasure(principal, erasure)
+    if asked.kind == TENANT_KEY:
+        access.require_confirm_retirement(principal)
+    else:
+        access.require_confirm(principal, asked.tenant)
     with _locked() as at:
         row = Erasure.objects.select_for_update().get(pk=erasure)
         if row.erased_at is not None:
@@ -125,6 +146,10 @@ def confirm_erasure(
         alone = row.asked_by == principal.actor
         if alone and not single_operator:
             raise Conflict("you asked for this erasure; another admin or approver confirms it")
+        if row.kind == TENANT_KEY:
+            _refuse_use(row.tenant, archived=archived)
+            _retire(row, (principal.actor, at), store, {"flagged": alone})
+            return row
         _destroy(row, principal.actor, at, store, flagged=alone)
     return row
 
@@ -133,7 +158,7 @@ def erase_month(tenant: str, month: str, store: KeyStore, days: int) -> bool:
     """Erase a tenant's month whose content was to be kept so many days. False under a legal hold, or where there is nothing."""
     key = f"tenant/{tenant}/{month}"
     basis = f"retention: content is kept {days} days"
-    row = Erasure.objects.filter(key=key, erased_at=None).first()
+    row = _waiting(key).first()
     try:
         row = row or _ask(JOB, NewErasure(kind="month", tenant=tenant, key=key, basis=basis), store)
         with _locked() as at:
@@ -146,30 +171,49 @@ def erase_month(tenant: str, month: str, store: KeyStore, days: int) -> bool:
 
 
 def _ask(actor: str, wanted: NewErasure, store: KeyStore) -> Erasure:
+    mark = _mark(wanted, store)
+    with _locked() as at:
+        _refuse_held(wanted.tenant, wanted.key)
+        if _waiting(wanted.key).exists():
+            raise Conflict("this erasure was asked for already; it waits to be confirmed")
+        row = _new(actor, wanted, at, mark)
+        row.save(force_insert=True)
+        _entry("erasure.asked", actor, _erased(row), {"basis": row.basis})
+    return row
+
+
+def _mark(wanted: NewErasure, store: KeyStore) -> str:
+    """The fingerprint of a key that is there; "" of one that the key service keeps."""
     if wanted.kind not in ERASURES or not wanted.basis.strip():
-        raise InvalidRequest("say what to erase (user, team or month) and on what legal basis")
+        raise InvalidRequest(f"say what to erase ({', '.join(ERASURES)}) and on what legal basis")
+    if wanted.kind == TENANT_KEY:
+        _refuse_use(wanted.tenant, archived=wanted.archived)
+        if not store.own_keys:
+            raise Conflict("tenants share one key in the key service, or there is no such service")
+        return ""
     key = store.get(wanted.key)
     if key is None:
         raise NotFound(
             f'there is no key "{wanted.key}": nothing is stored under it, or it is erased'
         )
-    with _locked() as at:
-        _refuse_held(wanted.tenant, wanted.key)
-        if Erasure.objects.filter(key=wanted.key, erased_at=None).exists():
-            raise Conflict("this erasure was asked for already; it waits to be confirmed")
-        row = Erasure(
-            id=_ids.new(),
-            asked_at=at,
-            kind=wanted.kind,
-            tenant=wanted.tenant,
-            key=wanted.key,
-            fingerprint=fingerprint(key),
-            basis=wanted.basis.strip(),
-            asked_by=actor,
-        )
-        row.save(force_insert=True)
-        _entry("erasure.asked", actor, _erased(row), {"basis": row.basis})
-    return row
+    return fingerprint(key)
+
+
+def _waiting(key: str) -> "QuerySet[Erasure]":
+    return Erasure.objects.filter(key=key, erased_at=None)
+
+
+def _new(actor: str, wanted: NewErasure, at: datetime, mark: str) -> Erasure:
+    return Erasure(
+        id=_ids.new(),
+        asked_at=at,
+        kind=wanted.kind,
+        tenant=wanted.tenant,
+        key=wanted.key,
+        fingerprint=mark,
+        basis=wanted.basis.strip(),
+        asked_by=actor,
+    )
 
 
 def _destroy(row: Erasure, actor: str, at: datetime, store: KeyStore, *, flagged: bool) -> None:
@@ -194,25 +238,39 @@ def _refuse_held(tenant: str, key: str) -> None:
         )
 
 
-def retire_tenant_key(principal: Principal, tenant: str, store: KeyStore, *, archived: bool) -> str:
-    """Have the key service delete a tenant's own key, and all its content with it; the day until which that can be called off.
+def retire_tenant_key(principal: Principal, wanted: NewErasure, store: KeyStore) -> str:
+    """Break the glass: have the key service delete a tenant's own key with no second person, which the entry says.
 
-    Raises Forbidden, Conflict for a tenant in use, on legal hold or without a key of its own, Unavailable without the service.
+    The day until which that can be called off. Raises as `ask_erasure` does, and Unavailable without the service.
     """
     access.require_retire(principal)
+    with _locked() as at:
+        mark, row = _mark(wanted, store), _waiting(wanted.key).first()
+        said = {"breakGlass": True, "reason": wanted.basis.strip()}
+        if row is None:
+            row = _new(principal.actor, wanted, at, mark)
+            row.save(force_insert=True)
+        return _retire(row, (principal.actor, at), store, {**said, "flagged": True})
+
+
+def _retire(
+    row: Erasure, by: tuple[str, datetime], store: KeyStore, said: dict[str, object]
+) -> str:
+    """Under the lock; the day on which the service deletes the key."""
+    _refuse_held(row.tenant, row.key)
+    row.erased_by, row.erased_at = by
+    row.save(update_fields=["erased_at", "erased_by"])
+    more = {"basis": row.basis, "askedBy": row.asked_by, **said}
+    scope: dict[str, object] = {"tenant": row.tenant, "erasure": row.id.hex}
+    about = row.tenant, f"tenant:{row.tenant}", scope
+    _entry("tenant.key-retired", by[0], about, more)
+    # after the entry, before its commit: what the service refuses has no entry, and what it did is done again to the same day
+    return store.retire(row.tenant)
+
+
+def _refuse_use(tenant: str, *, archived: bool) -> None:
     if not archived:
         raise Conflict(f'tenant "{tenant}" is in use: archive it first')
-    with _locked():
-        held = Hold.objects.filter(lifted_at=None, tenant__in=["", tenant]).first()
-        if held is not None:
-            raise Conflict(f"the legal hold {held.id} stands: {held.reason}")
-        data: dict[str, object] = {"tenant": tenant}
-        _entry("tenant.key-retired", principal.actor, (tenant, f"tenant:{tenant}", data), {})
-        # after the entry, before its commit: what the service refuses has no entry, and what it did is done again to the same day
-        day = store.retire(tenant)
-        if not day:
-            raise Conflict("tenants share one key in the key service, or there is no such service")
-    return day
 
 
 def _check_hold(wanted: NewHold) -> None:

@@ -3,7 +3,13 @@
 from django.db import models
 
 HOLDS = ("organisation", "tenant", "use-case", "call", "subject")
-ERASURES = ("user", "team", "month")
+TENANT_KEY = "tenant-key"
+ERASURES = ("user", "team", "month", TENANT_KEY)
+
+
+def own_key(tenant: str) -> str:
+    """How an erasure names a tenant's own key in the key service, which no folder holds."""
+    return f"service/{tenant}"
 
 
 class Hold(models.Model):

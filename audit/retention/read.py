@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from audit.retention.access import readable_tenants, require_look
-from audit.retention.models import Erasure, Hold
+from audit.retention.models import Erasure, Hold, own_key
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
 
@@ -54,9 +54,11 @@ def blocking(tenant: str, key: str) -> Hold | None:
     """A hold that forbids to destroy this key of a tenant; None when there is none.
 
     A hold on the tenant or one of its use cases concerns every key of it; one on a call the two keys that it is sealed under; one
-    on a subject its key, and each of the tenant's months, in which there may be content of it.
+    on a subject its key, and each of the tenant's months, in which there may be content of it. Any hold concerns its own key.
     """
     for hold in standing().filter(Q(kind="organisation") | Q(tenant__in=("", tenant))):
+        if key == own_key(tenant):
+            return hold
         match hold.kind:
             case "call":
                 concerned = _sealed_under(hold.call, key)

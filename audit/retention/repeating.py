@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from audit.files import sync_folder
 from audit.log.append import append
 from audit.log.entry import build
-from audit.retention.models import Erasure
+from audit.retention.models import TENANT_KEY, Erasure
 from audit.vault.store import KeyStore, fingerprint
 from controlplane.kernel.clock import system_clock
 from controlplane.kernel.ids import IdSource
@@ -36,7 +36,8 @@ def repeat_if_behind(store: KeyStore, actor: str) -> int:
 def repeat(store: KeyStore, actor: str) -> int:
     """Look at every erasure there ever was; how many keys had come back and are destroyed again, which is an entry."""
     newest, back = _newest(), []
-    for row in Erasure.objects.filter(erased_at__isnull=False).order_by("erased_at").iterator():
+    done = Erasure.objects.filter(erased_at__isnull=False).exclude(kind=TENANT_KEY)
+    for row in done.order_by("erased_at").iterator():
         key = store.get(row.key)
         # INVARIANT: what was erased stays erased, whatever was restored
         if key is not None and fingerprint(key) == row.fingerprint:

@@ -34,6 +34,11 @@ class AwsKms:
         self._client = client
         self._key = key
 
+    @property
+    def own(self) -> bool:
+        """Whether each tenant has its own."""
+        return "{tenant}" in self._key
+
     def wrap(self, name: str, key: bytes, other: GetOrCreate) -> bytes:
         """Encrypt. Raises Unavailable when KMS cannot be asked: then no key is made."""
         kind, tenant = _parts(name)
@@ -59,7 +64,7 @@ class AwsKms:
 
     def retire(self, tenant: str) -> str:
         """Schedule the deletion of a tenant's own KMS key and return its day; "" where tenants share one."""
-        if "{tenant}" not in self._key:
+        if not self.own:
             return ""
         found = self._ask("describe_key", tenant, KeyId=self.key_of(tenant))["KeyMetadata"]
         if found["KeyState"] != "PendingDeletion":

@@ -30,6 +30,10 @@ GetOrCreate = Callable[[str], bytes]
 class Wrapping(Protocol):
     """How a key lies in its file. A key service asks nothing of PostgreSQL, and is asked once for each key and process."""
 
+    @property
+    def own(self) -> bool:
+        """Whether each tenant has a key of its own in a key service."""
+
     def wrap(self, name: str, key: bytes, other: GetOrCreate) -> bytes:
         """The bytes of the file."""
 
@@ -42,6 +46,8 @@ class Wrapping(Protocol):
 
 class Plain:
     """The key itself: the folder is all the protection there is."""
+
+    own = False
 
     def wrap(self, name: str, key: bytes, other: GetOrCreate) -> bytes:  # noqa: ARG002 - of the protocol
         """As it is."""
@@ -123,6 +129,11 @@ class KeyStore:
         """Whether a key of this name was ever destroyed; a newer one may stand in its place."""
         path = Path(self._learn(name).path)
         return path.with_name(f"{path.name}.destroyed").is_file()
+
+    @property
+    def own_keys(self) -> bool:
+        """Whether each tenant has a key of its own in a key service."""
+        return self._wrapping.own
 
     def retire(self, tenant: str) -> str:
         """Let a tenant's own key in the key service be deleted, which opens all its keys here; the day, "" where it has none."""

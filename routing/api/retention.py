@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from audit.api.base import CURSOR, ApiView, Often, Rarely, page
 from audit.retention import commands, read
-from audit.retention.models import HOLDS, Erasure, Hold
+from audit.retention.models import ERASURES, HOLDS, Erasure, Hold
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.ids import call_name
 from policies.api.once import KEY, answered
@@ -23,7 +23,6 @@ from routing.retention.holding import held, target_of
 
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
 
-WHAT = ("user", "team", "month")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
@@ -65,11 +64,14 @@ class HoldStep(serializers.Serializer[Any]):
 
 
 class ErasureWanted(serializers.Serializer[Any]):
-    """Whose content to erase: a `user` as callers send it, a `team` (calls that name no user), or a `month` like 2026-11."""
+    """Whose content to erase: a `user` as callers send it, a `team` (calls that name no user), a `month` like 2026-11.
 
-    kind = serializers.ChoiceField(choices=WHAT)
+    Or, with no `name`, all of an archived tenant's: its `tenant-key` in the key service.
+    """
+
+    kind = serializers.ChoiceField(choices=ERASURES)
     tenant = serializers.RegexField(NAME)
-    name = serializers.CharField(max_length=512)
+    name = serializers.CharField(allow_blank=True, required=False, default="", max_length=512)
     basis = serializers.CharField(max_length=500)
 
 
@@ -77,7 +79,7 @@ class ErasureSerializer(serializers.Serializer[Any]):
     """One erasure; `erasedAt` is null while it waits to be confirmed. `key` is the name of the destroyed key."""
 
     id = serializers.UUIDField()
-    kind = serializers.ChoiceField(choices=WHAT)
+    kind = serializers.ChoiceField(choices=ERASURES)
     tenant = serializers.CharField()
     key = serializers.CharField()
     fingerprint = serializers.CharField(allow_blank=True)
@@ -188,9 +190,7 @@ class ConfirmErasure(ApiView):
     @extend_schema(operation_id="erasures_confirm", request=None, responses=ErasureSerializer)
     def post(self, request: Request, erasure: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """Destroy the key that another member asked to destroy. It cannot be taken back."""
-        alone = published().single_operator
-        row = commands.confirm_erasure(self.principal, erasure, store(), single_operator=alone)
-        return Response(_erasure(row))
+        return Response(_erasure(erasing.confirm(self.principal, erasure)))
 
 
 class Subjects(ApiView):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from audit.retention import access, commands, read
 from audit.retention.commands import Outcome
-from audit.retention.models import ERASURES, HOLDS, Erasure, Hold
+from audit.retention.models import ERASURES, HOLDS, TENANT_KEY, Erasure, Hold
 from audit.ui.filters import page_of, read_filters
 from audit.ui.request import principal_of
 from audit.ui.words import short
@@ -27,6 +27,10 @@ from routing.retention.erasing import wanted
 from routing.retention.holding import held, target_of
 
 WAITING_ROWS = 50
+_ERASED = "Erased. The key is destroyed; nobody reads it again."
+_DONE = {
+    TENANT_KEY: "Agreed. The key service deletes the key after its days of waiting; until then it can be called off there."
+}
 _FORM = ("kind", "tenant", "name", "reason", "basis")
 
 
@@ -116,6 +120,7 @@ def erasures(request: HttpRequest) -> HttpResponse:
             looked = erasing.touched(asked.tenant, asked.key)
         except (Conflict, InvalidRequest, NotFound) as error:
             trouble = sentence(error.message)
+    retirable = erasing.retirable(principal)
     waiting = list(seen.filter(erased_at=None).order_by("asked_at")[:WAITING_ROWS])
     done = page_of(
         request, seen.exclude(erased_at=None), lambda part: _erasure_rows(principal, part)
@@ -123,7 +128,9 @@ def erasures(request: HttpRequest) -> HttpResponse:
     context = _around(principal, found) | {
         "waiting": _erasure_rows(principal, waiting),
         "page": done,
-        "kinds": ERASURES,
+        "kinds": [kind for kind in ERASURES if kind != TENANT_KEY or retirable],
+        "retirable": retirable,
+        "archived": [name for name in retirable if not found.exists("Tenant", "", name)],
         "said": said,
         "trouble": trouble,
         "looked": looked,
@@ -139,19 +146,21 @@ def erasure(request: HttpRequest, erasure: UUID) -> HttpResponse:
     row = read.one_erasure(principal, erasure)
     if request.method == "POST":
         try:
-            commands.confirm_erasure(principal, erasure, store(), single_operator=alone)
+            erasing.confirm(principal, erasure)
         except Conflict as error:
             messages.error(request, sentence(error.message))
         else:
-            messages.success(request, "Erased. The key is destroyed; nobody reads it again.")
+            messages.success(request, _DONE.get(row.kind, _ERASED))
         return redirect("erasure", erasure)
     (shown,) = _erasure_rows(principal, [row])
-    may = access.may_confirm(principal, row.tenant)
+    own_key = row.kind == TENANT_KEY
+    may = access.may_confirm(principal, "" if own_key else row.tenant)
     context = {
         "row": shown,
         "looked": erasing.touched(row.tenant, row.key),
         "may_confirm": may and (alone or not shown.own),
         "alone": alone,
+        "own_key": own_key,
     }
     return render(request, "routing/erasure.html", context)
 
@@ -220,6 +229,8 @@ def _erasure_rows(principal: Principal, erasures: Sequence[Erasure]) -> list[Era
 
 
 def _erased(row: Erasure) -> str:
+    if row.kind == TENANT_KEY:
+        return "everything"
     name = row.key.rpartition("/")[2]
     return f"user {_pseudonym(row.key)}" if row.kind == "user" else f"{row.kind} {name}"
 

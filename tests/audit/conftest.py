@@ -40,6 +40,7 @@ SQL_FILES = (
     "log/sql/here.sql",
     "retention/sql/retention.sql",
     "retention/sql/drop_month.sql",
+    "retention/sql/tenant_key.sql",
 )
 OWNER_ROLE = str(settings.DATABASES["owner"]["OPTIONS"]["assume_role"])
 APP_ROLE = str(settings.DATABASES["default"]["USER"])

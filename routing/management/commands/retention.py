@@ -10,11 +10,11 @@ from audit.retention.repeating import repeat, repeat_if_behind
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.ids import parse_call_name
 from policies.bundles.published import published
-from policies.identity.models import Tenant
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
 from policies.order.lock import mandate_now
 from routing.reports.content import store
+from routing.retention import erasing
 from routing.retention.holding import NewTarget, held
 from routing.retention.keeping import keep
 
@@ -41,9 +41,11 @@ class Command(Base):
         confirm = actions.add_parser("confirm", help="confirm an erasure that another asked for")
         confirm.add_argument("id", type=UUID)
         retire = actions.add_parser(
-            "retire-key", help="let the key service delete the own key of a tenant that is archived"
+            "retire-key",
+            help="let the key service delete the own key of an archived tenant, with no second person",
         )
         retire.add_argument("tenant")
+        retire.add_argument("--reason", required=True, help="why nobody could confirm it")
 
     def handle(self, *, action: str, **options: Any) -> None:
         getattr(self, f"_{action.replace('-', '_')}")(options)
@@ -72,14 +74,13 @@ class Command(Base):
         self.stdout.write(said[done.value])
 
     def _confirm(self, options: dict[str, Any]) -> None:
-        alone = published().single_operator
-        row = commands.confirm_erasure(operator(), options["id"], store(), single_operator=alone)
+        row = erasing.confirm(operator(), options["id"])
         self.stdout.write(f"erased: {row.key}")
 
     def _retire_key(self, options: dict[str, Any]) -> None:
         tenant = options["tenant"]
-        archived = Tenant.objects.filter(slug=tenant, archived_at__isnull=False).exists()
-        day = commands.retire_tenant_key(operator(), tenant, store(), archived=archived)
+        wanted = erasing.retirement(operator(), tenant, options["reason"])
+        day = commands.retire_tenant_key(operator(), wanted, store())
         self.stdout.write(
             f"the key service deletes the key of {tenant} on {day}; until then it can be called off there"
         )

@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from audit.vault.store import Plain
 from controlplane.kernel.errors import Conflict
 from tests.audit.conftest import APPEND, LogDatabase, an_entry, database, row_of
 
@@ -86,3 +87,19 @@ def refused(action: Callable[[], object]) -> str:
     except Conflict as error:
         return error.message
     return ""
+
+
+class Service(Plain):
+    """A key service that keeps a key for each tenant, or one for all."""
+
+    def __init__(self, day: str) -> None:
+        self.day = day
+        self.retired: list[str] = []
+
+    @property
+    def own(self) -> bool:  # type: ignore[override]
+        return bool(self.day)
+
+    def retire(self, tenant: str) -> str:
+        self.retired += [tenant] if self.day else []
+        return self.day

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -19,15 +20,15 @@ from audit.retention.commands import (
     retire_tenant_key,
     set_hold,
 )
-from audit.retention.models import Erasure, Hold
+from audit.retention.models import Erasure, Hold, own_key
 from audit.retention.repeating import repeat, repeat_if_behind
 from audit.vault.keys import CallKeys, Erased, commit_user, subject_of_user
 from audit.vault.read import open_content
-from audit.vault.store import KeyStore, Plain, fingerprint
+from audit.vault.store import KeyStore, fingerprint
 from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from controlplane.kernel.principal import ORGANISATION, Principal
 from tests.audit.conftest import IDS, LogDatabase
-from tests.audit.retention.conftest import refused
+from tests.audit.retention.conftest import Service, refused
 from tests.refusing import refuses_first
 
 
@@ -278,45 +279,86 @@ def test_a_month_is_erased_by_retention_for_its_tenant(
     assert erase_month(Place.tenant, "2026-11", store, 30) is False
 
 
-class Service(Plain):
-    """A key service that keeps a key for each tenant, or one for all."""
+@pytest.fixture
+def sold() -> NewErasure:
+    """An archived tenant's own key."""
+    tenant = f"sold-{IDS.new().hex[-8:]}"
+    return NewErasure(
+        kind="tenant-key", tenant=tenant, key=own_key(tenant), basis="sold", archived=True
+    )
 
-    def __init__(self, day: str) -> None:
-        self.day = day
-        self.retired: list[str] = []
 
-    def retire(self, tenant: str) -> str:
-        self.retired += [tenant] if self.day else []
-        return self.day
+@pytest.fixture
+def service() -> Service:
+    return Service("2026-12-06")
+
+
+@pytest.fixture
+def serviced(service: Service, tmp_path: Path) -> KeyStore:
+    return KeyStore(tmp_path / "store", service)
+
+
+def test_a_tenants_own_key_is_given_up_by_two(
+    shared_log: LogDatabase, sold: NewErasure, service: Service, serviced: KeyStore
+) -> None:
+    for who in (CLEO, MALLORY, member("Otto", "admin", tenant=sold.tenant)):
+        with pytest.raises(Forbidden):
+            ask_erasure(who, sold, serviced)
+    row = ask_erasure(ADA, sold, serviced)
+    assert refused(lambda: ask_erasure(ADA, sold, serviced)).startswith("this erasure was asked")
+
+    def confirm(who: Principal, *, archived: bool = True) -> Erasure:
+        return confirm_erasure(who, row.id, serviced, single_operator=False, archived=archived)
+
+    with pytest.raises(Forbidden):
+        confirm(member("Otto", "admin", "approver", tenant=sold.tenant))
+    assert refused(lambda: confirm(ADA)).startswith("you asked for this erasure")
+    in_use = f'tenant "{sold.tenant}" is in use: archive it first'
+    assert refused(lambda: confirm(CLEO, archived=False)) == in_use
+    call = NewHold(kind="call", tenant=sold.tenant, call=IDS.new(), reason="inquiry 12")
+    hold = set_hold(ADA, call, exists=True)
+    assert "inquiry 12; nothing of it is erased" in refused(lambda: confirm(CLEO))
+    lift_hold(ADA, hold.id, single_operator=True)
+    assert (service.retired, Erasure.objects.get(pk=row.id).erased_at) == ([], None)
+    done = confirm(CLEO)
+    assert (service.retired, done.erased_by) == ([sold.tenant], CLEO.actor)
+    assert refused(lambda: confirm(CLEO)).startswith("this was erased on")
+    scope = {"tenant": sold.tenant, "erasure": row.id.hex}
+    said = {"scope": scope, "basis": "sold", "askedBy": ADA.actor, "flagged": False}
+    assert entries(shared_log, "tenant.key-retired", tenant=sold.tenant) == [
+        ("tenant.key-retired", CLEO.actor, said)
+    ]
+    assert repeat(serviced, "job:retention") == 0
 
 
 @refuses_first("retention.retire_tenant_key")
-def test_a_tenants_own_key_is_given_up_once_it_is_archived_and_not_held(
-    shared_log: LogDatabase, tmp_path: Path
+def test_breaking_the_glass_needs_nobody_else_and_says_so(
+    shared_log: LogDatabase, sold: NewErasure, service: Service, serviced: KeyStore
 ) -> None:
-    tenant, service = f"sold-{IDS.new().hex[-8:]}", Service("2026-12-06")
-    store = KeyStore(tmp_path / "store", service)
-
     def retire(who: Principal = ADA, *, archived: bool = True) -> str:
-        return retire_tenant_key(who, tenant, store, archived=archived)
+        return retire_tenant_key(who, replace(sold, archived=archived), serviced)
 
-    for who in (CLEO, MALLORY, member("Otto", "admin", tenant=tenant)):
-        with pytest.raises(Forbidden):
-            retire(who)
-    assert (
-        refused(lambda: retire(archived=False)) == f'tenant "{tenant}" is in use: archive it first'
-    )
-    hold = set_hold(ADA, NewHold(kind="tenant", tenant=tenant, reason="inquiry 12"), exists=True)
-    assert refused(retire) == f"the legal hold {hold.id} stands: inquiry 12"
+    with pytest.raises(Forbidden):
+        retire(CLEO)
+    in_use = f'tenant "{sold.tenant}" is in use: archive it first'
+    assert refused(lambda: retire(archived=False)) == in_use
+    held = NewHold(kind="tenant", tenant=sold.tenant, reason="inquiry 12")
+    hold = set_hold(ADA, held, exists=True)
+    assert "inquiry 12; nothing of it is erased" in refused(retire)
     lift_hold(ADA, hold.id, single_operator=True)
     service.day = ""
     assert refused(retire).startswith("tenants share one key in the key service")
-    assert (service.retired, entries(shared_log, "tenant.key-retired", tenant=tenant)) == ([], [])
+    asked = entries(shared_log, "tenant.key-retired", tenant=sold.tenant)
+    assert (service.retired, asked) == ([], [])
     service.day = "2026-12-06"
     assert retire() == "2026-12-06"
-    assert service.retired == [tenant]
-    assert entries(shared_log, "tenant.key-retired", tenant=tenant) == [
-        ("tenant.key-retired", ADA.actor, {"scope": {"tenant": tenant}})
+    assert service.retired == [sold.tenant]
+    row = Erasure.objects.get(key=sold.key)
+    assert (row.asked_by, row.erased_by) == (ADA.actor, ADA.actor)
+    scope = {"tenant": sold.tenant, "erasure": row.id.hex}
+    said = {"scope": scope, "basis": "sold", "askedBy": ADA.actor, "flagged": True}
+    assert entries(shared_log, "tenant.key-retired", tenant=sold.tenant) == [
+        ("tenant.key-retired", ADA.actor, {**said, "breakGlass": True, "reason": "sold"})
     ]
 
 

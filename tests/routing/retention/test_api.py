@@ -8,14 +8,18 @@ from django.conf import settings
 from django.test import Client
 
 from audit.files import write_new
+from audit.retention.commands import ask_erasure
 from audit.retention.models import Erasure, Hold
 from audit.vault.keys import commit_user, subject_of_user
+from controlplane.kernel.errors import Conflict, NotFound
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
+from policies.identity.commands import archive_tenant
 from policies.identity.members import create_member
 from policies.management.cli import operator
 from routing.reports.content import store
+from routing.retention import erasing
 from tests.policies.api.conftest import Api, api
 from tests.policies.texts import put
 from tests.routing.retention.conftest import Shop
@@ -82,6 +86,22 @@ def test_a_hold_stops_an_erasure_until_another_lifts_it(
     assert [row["id"] for row in cleo("GET", "erasures/")[1]["items"]] == [asked["id"]]
     seen = [row for row in cleo("GET", "holds/")[1]["items"] if row["tenant"] == shop.tenant]
     assert [(row["id"], row["liftedBy"][:12]) for row in seen] == [(held["id"], "member:cleo-")]
+
+
+def test_the_own_key_of_a_tenant_needs_a_key_service_and_the_organisations_admin(
+    shop: Shop, people: tuple[Api, Api]
+) -> None:
+    wanted = {"kind": "tenant-key", "tenant": shop.tenant, "basis": "sold"}
+    assert people[0]("POST", "erasures/", wanted)[0] == 403
+    assert people[0]("POST", "erasures/", {**wanted, "kind": "user"})[0] == 400
+    with pytest.raises(Conflict, match="is in use: archive it first"):
+        ask_erasure(operator(), erasing.retirement(operator(), shop.tenant, "sold"), store())
+    archive_tenant(operator(), shop.tenant, "sold")
+    with pytest.raises(Conflict, match="or there is no such service"):
+        ask_erasure(operator(), erasing.retirement(operator(), shop.tenant, "sold"), store())
+    with pytest.raises(NotFound, match='there is no tenant "nowhere"'):
+        erasing.retirement(operator(), "nowhere", "sold")
+    assert not Erasure.objects.filter(tenant=shop.tenant).exists()
 
 
 def test_a_subject_is_found_and_taken_along(shop: Shop, people: tuple[Api, Api]) -> None:

@@ -111,8 +111,8 @@ def test_before_anything_is_published_the_defaults_count() -> None:
 
 def test_a_tenants_key_is_retired_by_command_once_it_is_archived(shop: Shop) -> None:
     with pytest.raises(CommandError, match=f'tenant "{shop.tenant}" is in use: archive it first'):
-        call_command("retention", "retire-key", shop.tenant)
+        call_command("retention", "retire-key", shop.tenant, "--reason", "sold")
     archive_tenant(ADA, shop.tenant, "sold")
     with pytest.raises(CommandError, match="there is no such service"):
-        call_command("retention", "retire-key", shop.tenant)
+        call_command("retention", "retire-key", shop.tenant, "--reason", "sold")
     assert entries(kind="tenant.key-retired", tenant=shop.tenant) == []

@@ -11,9 +11,13 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.retention.models import Erasure, Hold
 from audit.vault.keys import subject_of_team
+from audit.vault.store import KeyStore
 from controlplane.kernel.ids import call_name, uuid7_time
+from policies.identity.commands import archive_tenant
 from routing.reports.content import store
+from routing.retention import erasing
 from routing.ui import keeping
+from tests.audit.retention.conftest import Service
 from tests.policies.changes.world import World, world
 from tests.policies.people import entries
 from tests.policies.texts import ensure_organisation
@@ -118,6 +122,35 @@ def test_an_erasure_is_looked_at_asked_for_and_confirmed_by_another(made: World)
     assert "Keydestroyed" in words(cleo.get(page))
     assert "Nothing waits" in words(cleo.get("/keeping/erasures/"))
     assert Pages(made.mallory).get(page).status_code == 404
+
+
+def test_the_own_key_of_an_archived_tenant_is_given_up_by_two(
+    made: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    service = Service("2026-12-06")
+    serviced = KeyStore(tmp_path / "service", service)
+    for page in (erasing, keeping):
+        monkeypatch.setattr(page, "store", lambda: serviced)
+    Shop(made.tenant).call("ann", b"one")
+    ada, cleo = Pages(made.ada), Pages(made.cleo)
+    form = {"kind": "tenant-key", "tenant": made.tenant, "name": ""}
+    asking = {**form, "ask": "1", "basis": "sold"}
+    in_use = ada.post("/keeping/erasures/", **asking)
+    assert "is in use: archive it first" in words(in_use)
+    archive_tenant(made.ada, made.tenant, "sold")
+    assert "all of an archived tenant’s, by its own key" in words(ada.get("/keeping/erasures/"))
+    assert "Calls1 Review cases0" in words(ada.post("/keeping/erasures/", **form))
+    asked = ada.post("/keeping/erasures/", **asking)
+    row = Erasure.objects.get(tenant=made.tenant)
+    place = f"/keeping/erasures/{row.id}/"
+    assert asked.redirect_chain == [(place, 302)]
+    assert "You asked for this erasure" in words(ada.post(place))
+    assert (service.retired, of_tenant(made, "tenant.key-retired")) == ([], [])
+    assert "Have the key deleted" in words(cleo.get(place))
+    assert "until then it can be called off there" in words(cleo.post(place))
+    assert service.retired == [made.tenant]
+    assert of_tenant(made, "tenant.key-retired") == [(made.cleo.actor, False)]
+    assert "Keydestroyed" in words(cleo.get(place))
 
 
 def test_a_hold_shows_before_anybody_asks_and_stops_who_confirms(made: World) -> None:
