@@ -27,6 +27,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
     `input_tokens_max` is an upper bound for money (no tokenizer makes more tokens than bytes); `input_tokens_estimate`
     is for context windows. `special` names the fields that change price or place beyond what a Model document says.
+    `unbounded`: a document lies elsewhere, so that only a model's context window bounds the input.
     """
 
     tools: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     include_usage: bool = False
     special: tuple[str, ...] = ()
+    unbounded: bool = False
 
 
 class CallRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import UNSET
+
 from audit.vault.keys import (
     CallKeys,
     commit_run,
@@ -193,6 +195,7 @@ def _request_facts(ask: Ask) -> fact.RequestFacts:
         stream=request.stream,
         n=outline.n,
         labels=outline.labels,
+        input_unbounded=outline.unbounded or UNSET,
     )
 
 

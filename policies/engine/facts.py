@@ -46,7 +46,8 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     `needs` are model capabilities the request cannot do without; `output_tokens_asked` is 0 when the caller set no limit.
     `labels` and `tools` have only what a rule names (`policies.engine.reads`); the commitments (hex, empty without any) are
     to the others. `labels_given` names those of `labels` that the caller did not send and a document required
-    (`policies.engine.required`); it is absent where there are none.
+    (`policies.engine.required`); it is absent where there are none. `input_unbounded`: a document lies elsewhere, so that
+    the tokens of input are bounded by a model's context window alone; absent where none does.
     """
 
     dialect: str
@@ -62,6 +63,7 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     labels_committed: str = ""
     labels_given: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    input_unbounded: bool | msgspec.UnsetType = msgspec.UNSET
     tools_committed: str = ""
 
 

@@ -227,12 +227,16 @@ def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tu
 
 def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> Candidate:
     request = view.facts.request
+    given = request.input_tokens_max
+    if request.input_unbounded is True:
+        # a model never reads more than its window, whatever lies at an address
+        given = max(given, model.context_window)
     if price.tiers:
-        price = price.at(request.input_tokens_max)
+        price = price.at(given)
     # tokens at a price, rounded up to the next nano unit: `pricing.bound`, written out where it is asked most
     up, down = price.input_ratio
     # a bill has three input lines or more, each rounded up: two units more than one line can have
-    fixed = price.roundings - (-request.input_tokens_max * up // down)
+    fixed = price.roundings - (-given * up // down)
     up, down = price.output_ratio
     most = tokens * request.n
     least = most if tokens <= MIN_OUTPUT_TOKENS else MIN_OUTPUT_TOKENS * request.n
@@ -244,7 +248,7 @@ def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> C
         provider_type=model.provider_type,
         upstream_name=model.upstream_name,
         max_output_tokens=tokens,
-        input_tokens_max=request.input_tokens_max,
+        input_tokens_max=given,
         fixed_nano=fixed,
         output_nano_per_million=price.output_nano_per_million,
         amount_nano=fixed - (-most * up // down),

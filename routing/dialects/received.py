@@ -55,6 +55,8 @@ class Weight(NamedTuple):
     image_bytes: int = 0
     files: int = 0
     schema: bool = False
+    away: int = 0
+    """Of the files those whose bytes are not in the request: named by address or by id."""
 
 
 def receive(raw: bytes) -> Received:
@@ -250,6 +252,11 @@ def messages_of(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not found:
         raise InvalidRequest('"messages" is missing or empty; send at least one message')
     return found
+
+
+def lies_elsewhere(held: object, *names: str) -> bool:
+    """Whether a file is only named: it has its content under none of these names."""
+    return type(held) is not dict or not any(held.get(name) for name in names)
 
 
 def bounds(raw: bytes, weight: Weight) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from routing.dialects.received import (
     Weight,
     bounds,
     flag,
+    lies_elsewhere,
     mapping,
     messages_of,
     metadata,
@@ -80,6 +81,7 @@ def _outline(received: Received) -> Outline:
         labels=labels,
         include_usage=True,
         special=tuple(special),
+        unbounded=bool(weight.away),
     )
 
 
@@ -115,7 +117,7 @@ def _runs_at_vendor(tool: dict[str, Any]) -> bool:
 
 
 def _weigh(messages: list[dict[str, Any]], tools: int, *, schema: bool) -> Weight:
-    images = image_bytes = files = 0
+    images = image_bytes = files = away = 0
     waiting: list[Any] = [message.get("content") for message in messages]
     while waiting:
         content = waiting.pop()
@@ -128,7 +130,8 @@ def _weigh(messages: list[dict[str, Any]], tools: int, *, schema: bool) -> Weigh
             elif kind == "tool_result":
                 waiting.append(block.get("content"))
             files += kind == "document"
-    return Weight(len(messages), tools, images, 0, image_bytes, files, schema)
+            away += kind == "document" and lies_elsewhere(block.get("source"), "data", "content")
+    return Weight(len(messages), tools, images, 0, image_bytes, files, schema, away)
 
 
 def splice_request(

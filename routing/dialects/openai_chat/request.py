@@ -13,6 +13,7 @@ from routing.dialects.received import (
     Weight,
     bounds,
     flag,
+    lies_elsewhere,
     mapping,
     messages_of,
     metadata,
@@ -67,6 +68,7 @@ def _outline(received: Received) -> Outline:
         labels=metadata(values),
         include_usage=mapping(values, "stream_options").get("include_usage") is True,
         special=tuple(name for name in _SPECIAL if values.get(name) not in _ORDINARY),
+        unbounded=bool(weight.away),
     )
 
 
@@ -108,7 +110,7 @@ def _tool_name(name: object, place: str) -> str:
 
 
 def _weigh(messages: list[dict[str, Any]], tools: int, *, schema: bool) -> Weight:
-    images = low = image_bytes = files = 0
+    images = low = image_bytes = files = away = 0
     for message in messages:
         content = message.get("content")
         if type(content) is not list:
@@ -122,7 +124,8 @@ def _weigh(messages: list[dict[str, Any]], tools: int, *, schema: bool) -> Weigh
                 low += image.get("detail") == "low"
                 images += image.get("detail") != "low"
             files += kind == "file"
-    return Weight(len(messages), tools, images, low, image_bytes, files, schema)
+            away += kind == "file" and lies_elsewhere(part.get("file"), "file_data")
+    return Weight(len(messages), tools, images, low, image_bytes, files, schema, away)
 
 
 def splice_request(

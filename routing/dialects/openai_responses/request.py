@@ -14,6 +14,7 @@ from routing.dialects.received import (
     Weight,
     bounds,
     flag,
+    lies_elsewhere,
     mapping,
     metadata,
     objects,
@@ -100,6 +101,7 @@ def _outline(received: Received) -> Outline:
         labels=metadata(values),
         include_usage=True,
         special=tuple(_special(values, items)),
+        unbounded=bool(weight.away),
     )
 
 
@@ -148,7 +150,7 @@ def tool_names(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _weigh(items: list[dict[str, Any]], tools: int, *, schema: bool) -> Weight:
-    images = low = image_bytes = files = 0
+    images = low = image_bytes = files = away = 0
     for item in items:
         for part in _parts(item):
             kind = part.get("type")
@@ -158,7 +160,8 @@ def _weigh(items: list[dict[str, Any]], tools: int, *, schema: bool) -> Weight:
                 low += part.get("detail") == "low"
                 images += part.get("detail") != "low"
             files += kind == "input_file"
-    return Weight(len(items), tools, images, low, image_bytes, files, schema)
+            away += kind == "input_file" and lies_elsewhere(part, "file_data")
+    return Weight(len(items), tools, images, low, image_bytes, files, schema, away)
 
 
 def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:

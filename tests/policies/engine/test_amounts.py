@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policies.engine.bundle import Bundle
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate
-from policies.engine.facts import Facts, draw_of
+from policies.engine.facts import Facts, draw_of, encode
 from policies.engine.pricing import UsageCounts, cost
 from tests.policies.engine.small import (
     EVERYONE,
@@ -91,6 +91,19 @@ def test_one_token_costs_at_least_one_nano_unit_a_line() -> None:
 def test_a_price_of_nothing_reserves_nothing_but_the_rounding() -> None:
     step = only(priced((("inputPerMillion", "0"), ("outputPerMillion", "0")), "1.0"), call())
     assert (step.fixed_nano, step.amount_nano, step.min_amount_nano) == (2, 2, 2)
+
+
+def test_what_has_no_bound_of_its_own_is_reserved_for_as_much_as_a_model_reads() -> None:
+    small_one, large = model("m1", contextWindow=5_000), model("m2", contextWindow=90_000)
+    of = bundle(EVERYONE, small_one, large, route("r", "m1", "m2"))
+    found = steps(decide(of, call({"input_unbounded": True})))
+    assert [one.input_tokens_max for one in found] == [5_000, 90_000]
+    # at twice the price of input, the dearest that it may be; every line is rounded up
+    assert [one.fixed_nano for one in found] == [5_000 * 2_000 + 2, 90_000 * 2_000 + 2]
+    assert [one.input_tokens_max for one in steps(decide(of, call()))] == [100, 100]
+    longer = call({"input_unbounded": True, "input_tokens_max": 6_000})
+    assert [one.input_tokens_max for one in steps(decide(of, longer))] == [6_000, 90_000]
+    assert b"inputUnbounded" not in encode(call())
 
 
 def test_a_factor_for_batches_changes_no_amount() -> None:

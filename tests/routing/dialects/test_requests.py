@@ -359,3 +359,30 @@ def test_a_header_of_labels_that_is_none_is_refused(header: str, words: str) -> 
     with pytest.raises(InvalidRequest) as told:
         labelled(request, header)
     assert str(told.value) == words
+
+
+@pytest.mark.parametrize(
+    ("document", "unbounded"),
+    [
+        ({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}, False),
+        ({"type": "text", "media_type": "text/plain", "data": "words"}, False),
+        ({"type": "content", "content": "words"}, False),
+        ({"type": "url", "url": "https://files.acme.example/a.pdf"}, True),
+        ({"type": "file", "file_id": "file_1"}, True),
+        (None, True),
+        ("x", True),
+    ],
+)
+def test_a_document_that_lies_elsewhere_has_no_bound_of_its_own(
+    document: Any, *, unbounded: bool
+) -> None:
+    block = {"type": "document", "source": document}
+    for content in ([block], [{"type": "tool_result", "tool_use_id": "t", "content": [block]}]):
+        raw = messages_body(messages=[{"role": "user", "content": content}])
+        request = MESSAGES.parse_request(raw, {}, "")
+        assert request.outline.unbounded is unbounded
+    file = document if type(document) is dict else {}
+    part = {"type": "file", "file": {"file_data": file.get("data") or file.get("content")}}
+    asked = chat_body(messages=[{"role": "user", "content": [part]}])
+    assert CHAT.parse_request(asked, {}, "").outline.unbounded is unbounded
+    assert CHAT.parse_request(chat_body(), {}, "").outline.unbounded is False

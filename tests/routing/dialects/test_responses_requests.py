@@ -85,6 +85,10 @@ def test_a_picture_costs_by_the_picture_and_not_by_its_base64() -> None:
     assert outline.needs == ("chat", "vision")
     bound = len(raw) - 2 * len(url) + 64 + 2 * 16 + 3 * 16_384 + 3_072
     assert outline.input_tokens_max == bound
+    assert outline.unbounded is True
+    held = [{"type": "input_file", "filename": "a.pdf", "file_data": url}]
+    raw = responses_body(input=[{"role": "user", "content": [*parts[:2], *held]}])
+    assert RESPONSES.parse_request(raw, {}, "").outline.unbounded is False
 
 
 @pytest.mark.parametrize(
