@@ -340,7 +340,7 @@ async def test_processes_that_batch_on_overlapping_windows_never_deadlock_and_fi
             _client(worlds[n % 4], doors[n % 4], refs, Random(n))  # noqa: S311 - draws of a test
             for n in range(40)
         )
-        assert min(await asyncio.gather(*clients)) >= 1
+        assert sum(await asyncio.gather(*clients)) >= 150
         assert await ask(pools[0], DEADLOCKS) == (before,)
         sizes = await commits(world)
         assert max(sizes) > 2
