@@ -14,7 +14,9 @@ from uuid import UUID
 
 from controlplane.kernel.errors import DeadlineExceeded, MandateError, Unavailable
 from policies.identity.authentication import Caller
+from routing.dialects.received import labelled
 from routing.dialects.registry import dialect
+from routing.exchange import CallRequest
 from routing.gateway import Web, serve
 from routing.gathering import Ask, Options
 from routing.relay import Mailbox
@@ -28,12 +30,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """What a member asks for. `max_tokens` 0: no limit."""
+    """What a member asks for. `max_tokens` 0: no limit; `labels` as in the header `x-mandate-labels`."""
 
     route: str
     message: str
     max_tokens: int = 0
     data_classes: tuple[str, ...] = ()
+    labels: str = ""
+
+    def request(self) -> CallRequest:
+        """As the walk reads it. Raises InvalidRequest."""
+        return labelled(dialect(DIALECT).parse_request(self.body(), {}, ""), self.labels)
 
     def body(self) -> bytes:
         """As the OpenAI client would send it."""
@@ -140,8 +147,7 @@ async def _send(web: Web, caller: Caller, wanted: Try, run: str = "") -> Answere
     codec, answered = dialect(DIALECT), Answered()
     options = Options(data_classes=wanted.data_classes, deadline_seconds=DEADLINE_SECONDS, run=run)
     try:
-        request = codec.parse_request(wanted.body(), {}, "")
-        await serve(web, Ask(caller, request, options), answered)
+        await serve(web, Ask(caller, wanted.request(), options), answered)
     except MandateError as error:
         await refuse(codec, error, answered)
     return answered

@@ -50,6 +50,7 @@ class Form:
     message: str = ""
     max_tokens: str = ""
     data_classes: tuple[str, ...] = ()
+    labels: str = ""
 
     @property
     def tenant(self) -> str:
@@ -64,7 +65,11 @@ class Form:
     def wanted(self) -> Try:
         """What to send."""
         return Try(
-            self.route, self.message, int(self.max_tokens or "0"), tuple(sorted(self.data_classes))
+            self.route,
+            self.message,
+            int(self.max_tokens or "0"),
+            tuple(sorted(self.data_classes)),
+            self.labels,
         )
 
 
@@ -134,6 +139,7 @@ def _form(request: HttpRequest, places: Sequence[str]) -> Form:
         message=asked.get("message", ""),
         max_tokens=asked.get("max_tokens", "").strip(),
         data_classes=tuple(asked.getlist("data_classes")),
+        labels=asked.get("labels", "").strip(),
     )
 
 
@@ -182,7 +188,7 @@ def _decide(principal: Principal, found: Published, form: Form) -> DecisionCard:
             "stream": False,
             "n": 1,
             "language": "",
-            "labels": {},
+            "labels": wanted.request().outline.labels,
         },
         now=mandate_now(),
     )
