@@ -193,7 +193,7 @@ SPECTACULAR_SETTINGS = {
         "ChangeStateEnum": "policies.changes.models.STATES",
         "CredentialStateEnum": "policies.identity.read.STATES",
         "DeliveryStateEnum": "routing.notifications.models.STATES",
-        "ErasureKindEnum": "routing.api.retention.WHAT",
+        "ErasureKindEnum": "audit.retention.models.ERASURES",
         "FileStateEnum": "routing.files.models.STATES",
         "GlassVerdictEnum": "policies.api.glass_shape.VERDICTS",
         "HoldKindEnum": "audit.retention.models.HOLDS",
