@@ -102,6 +102,8 @@ def _databases() -> dict[str, Any]:
     app["TEST"] = {"MIRROR": "owner"}
     app["CONN_HEALTH_CHECKS"] = True
     if MANDATE_ROLE == "web":
+        # reports join calls with attempts month by month: half the time over a year
+        app["OPTIONS"].setdefault("options", "-c enable_partitionwise_join=on")
         # Django's threads come and go under ASGI: a pool keeps their connections, checked before each use
         # a pool that tries again for long does so at growing intervals, and is late when PostgreSQL is back
         app["OPTIONS"]["pool"] = {
