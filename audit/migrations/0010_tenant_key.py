@@ -7,8 +7,11 @@ from django.db import migrations
 APP = Path(__file__).resolve().parent.parent
 
 
+def sql(path):
+    """One file."""
+    return migrations.RunSQL((APP / path).read_text(encoding="utf-8"))
+
+
 class Migration(migrations.Migration):
     dependencies = [("audit", "0009_published_first")]
-    operations = [
-        migrations.RunSQL((APP / "retention/sql/tenant_key.sql").read_text(encoding="utf-8"))
-    ]
+    operations = [sql("retention/sql/tenant_key.sql")]

@@ -7,6 +7,7 @@ way, those that come queue; then all of them go as one. Nobody waits for others 
 import asyncio
 from contextvars import Context
 from dataclasses import dataclass, field
+from time import monotonic
 from uuid import UUID
 
 import psycopg
@@ -31,6 +32,7 @@ class _Batch:
 
     waiting: dict[UUID, Admission] = field(default_factory=dict)
     size_bytes: int = 0
+    since: float = field(default_factory=monotonic)
     sent: "asyncio.Task[dict[UUID, AdmitAnswer]]" = field(init=False)
 
     def takes(self, admission: Admission) -> bool:
@@ -48,14 +50,14 @@ class Admissions:
         self._db = db
         self._turn = asyncio.Semaphore(1)
         self._last: _Batch | None = None
+        self._away_at = 0.0
 
     async def admit(self, admission: Admission) -> AdmitAnswer:
         """As `admitting.admit`, and with its answers and errors."""
         if not _shares(admission):
             return await admit(self._db, admission)
         if not self._turn.locked():
-            async with self._turn:
-                return await admit(self._db, admission)
+            return (await self._at_once([admission]))[admission.asked.call]
         answer = await self._with_others(admission)
         # INVARIANT: a refusal is always the answer of `admit` itself
         return await admit(self._db, admission) if answer is None else answer
@@ -78,7 +80,21 @@ class Admissions:
         async with self._turn:
             if self._last is batch:
                 self._last = None
-            return await _admit_all(self._db, list(batch.waiting.values()))
+            if batch.since < self._away_at:
+                raise PoolTimeout("those before waited for a connection in vain")
+            return await self._ask(list(batch.waiting.values()))
+
+    async def _at_once(self, admissions: list[Admission]) -> dict[UUID, AdmitAnswer]:
+        async with self._turn:
+            return await self._ask(admissions)
+
+    async def _ask(self, admissions: list[Admission]) -> dict[UUID, AdmitAnswer]:
+        try:
+            return await _admit_all(self._db, admissions)
+        except PoolTimeout:
+            # who came meanwhile does not wait as long again, one after the other
+            self._away_at = monotonic()
+            raise
 
 
 async def _admit_all(db: Database, admissions: list[Admission]) -> dict[UUID, AdmitAnswer]:

@@ -13,7 +13,8 @@ import pytest
 from psycopg.errors import CheckViolation
 from psycopg_pool import PoolTimeout
 
-from routing.calls import commands
+from routing.calls import commands, together
+from routing.calls.admitting import AdmitAnswer
 from routing.calls.answers import (
     Admitted,
     Conflict,
@@ -275,6 +276,25 @@ async def test_without_a_connection_everybody_is_told(world: World) -> None:
     answers = await all_in(Admissions(db), [world.admission() for _ in range(3)])
     assert [type(one) for one in answers] == [PoolTimeout] * 3
     await db.close()
+
+
+async def test_while_the_database_is_away_nobody_waits_in_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[UUID] = []
+
+    async def in_vain(_db: Database, one: Admission) -> AdmitAnswer:
+        asked.append(one.asked.call)
+        await asyncio.sleep(0)
+        raise PoolTimeout
+
+    door, first = Admissions(world.db), world.admission()
+    monkeypatch.setattr(together, "admit", in_vain)
+    answers = await all_in(door, [first, *(world.admission() for _ in range(40))])
+    assert [type(one) for one in answers] == [PoolTimeout] * 41
+    assert asked == [first.asked.call]
+    monkeypatch.undo()
+    assert isinstance(await door.admit(first), Admitted)
 
 
 async def test_a_race_that_a_batch_loses_is_run_again_by_each(world: World, app_dsn: str) -> None:
