@@ -21,7 +21,7 @@ from policies.bundles.published import Published, moment, published
 from routing.reports.access import require_money
 from routing.reports.asking import BY, COMPARED, NONE, csv_of, labels_of, question
 from routing.reports.content import store
-from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, UNRECORDED, Cells
+from routing.reports.dimensions import DIMENSIONS, LABEL, UNALLOCATED, UNRECORDED, Cells
 from routing.reports.report import Line, Question, Report, chart_of, report
 from routing.reports.spans import GRAINS, PERIODS, Span
 from routing.reports.spend import Daily, merged
@@ -304,7 +304,8 @@ def _unallocated(view: _View) -> str:
     if view.asked.by not in UNALLOCATED:
         return ""
     amount = money(alone.spent_nano if alone else 0, view.currency)
-    said = f"{amount} with {DIMENSIONS[view.asked.by].without}"
+    without = DIMENSIONS[view.asked.by].without
+    said = f"{amount} {without if view.asked.by == LABEL else f'with {without}'}"
     left = alone.spent_nano + alone.shared_nano if alone and view.asked.shared else 0
     return f"{said}, {money(left, view.currency)} of it laid on nobody" if left else said
 
