@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -83,11 +84,11 @@ class Chaos:
         )
 
     async def kill_processes(self) -> None:
-        while True:
+        for turn in count(1):
             await asyncio.sleep(1.0)
             place = self.r.randrange(PROCESSES)
             child = self.children[place]
-            if self.r.random() < 0.35:
+            if turn % 3 == 0:
                 child.send_signal(signal.SIGSTOP)  # longer than its lease
                 await asyncio.sleep(2.0)
                 child.send_signal(signal.SIGCONT)
