@@ -3,6 +3,7 @@
 Prices are exact decimals per million tokens. A line item is rounded *up* to the next nano, once.
 """
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from fractions import Fraction
 
@@ -41,3 +42,19 @@ def line_item(tokens: int, price_per_million: Decimal, rate: Decimal = Decimal(1
 def round_up(value: Decimal) -> int:
     """The next whole number at or above `value`."""
     return int(value.to_integral_value(rounding=ROUND_CEILING))
+
+
+def apportion(amount_nano: int, weights: Sequence[int]) -> list[int]:
+    """A part of the amount for each weight, in their order; the sum is the amount. Without any weight nothing is parted.
+
+    Each gets its share rounded towards zero; what is left goes, a nano unit each, to the largest remainders, the first before
+    the last.
+    """
+    whole = sum(weights)
+    if not whole:
+        return [0] * len(weights)
+    sign, size = (-1 if amount_nano < 0 else 1), abs(amount_nano)
+    cuts = [divmod(size * weight, whole) for weight in weights]
+    left = size - sum(share for share, _ in cuts)
+    more = set(sorted(range(len(cuts)), key=lambda at: (-cuts[at][1], at))[:left])
+    return [sign * (share + (at in more)) for at, (share, _) in enumerate(cuts)]

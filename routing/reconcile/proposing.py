@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
+from controlplane.kernel.money import apportion
 from policies.engine.bundle import Bundle
 from policies.engine.pricing import UsageCounts
 from routing.calls.models import Call
@@ -49,17 +50,11 @@ def proposals(row: Invoice, account: Account, bundle: Bundle) -> Iterator[Propos
 
 
 def parted(nano: int, among: Sequence[Share], name: str) -> list[Part]:
-    """An amount parted by weight, to the last nano unit: what is left over goes to the largest rests."""
+    """An amount parted by weight, to the last nano unit; nothing where nobody has any."""
     weights = _weights(among, name)
-    whole = sum(weights)
-    if not whole:
+    if not weights:
         return []
-    sign, amount = (-1 if nano < 0 else 1), abs(nano)
-    cuts = [divmod(amount * weight, whole) for weight in weights]
-    rest = amount - sum(cut for cut, _ in cuts)
-    order = sorted(range(len(cuts)), key=lambda at: (-cuts[at][1], at))
-    more = set(order[:rest])
-    return [Part(share, sign * (cuts[at][0] + (at in more))) for at, share in enumerate(among)]
+    return [Part(*one) for one in zip(among, apportion(nano, weights), strict=True)]
 
 
 def _weights(among: Sequence[Share], name: str) -> list[int]:

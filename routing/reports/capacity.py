@@ -14,7 +14,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
 from controlplane.kernel.ids import uuid7_floor
-from controlplane.kernel.money import NANO
+from controlplane.kernel.money import NANO, apportion
 from policies.bundles.published import Governed, Published
 from routing.calls.models import Attempt
 from routing.reports.spans import Span
@@ -89,14 +89,12 @@ def hourly(
 
 def shared(cost_nano: int, used: Mapping[Whose, int]) -> tuple[Share, ...]:
     """The cost by use, to the last nano unit: what rounding leaves goes to those with the largest remainders."""
-    tokens = sum(used.values())
-    if not tokens:
+    if not sum(used.values()):
         return ()
-    exact = {whose: divmod(cost_nano * count, tokens) for whose, count in used.items()}
-    left = cost_nano - sum(whole for whole, _ in exact.values())
-    first = sorted(exact, key=lambda whose: (-exact[whose][1], whose))[:left]
+    places = sorted(used)
+    costs = dict(zip(places, apportion(cost_nano, [used[p] for p in places]), strict=True))
     return tuple(
-        Share(*whose, used[whose], exact[whose][0] + (whose in first))
+        Share(*whose, used[whose], costs[whose])
         for whose in sorted(used, key=lambda whose: (-used[whose], whose))
     )
 

@@ -23,3 +23,7 @@ BEGIN
   END IF;
   RETURN coalesce(('{' || labels || '}')::jsonb ->> p_name, without);
 END $$;
+
+-- what parsed all of the facts for it
+DROP FUNCTION routing_label(jsonb, text);
+DROP FUNCTION routing_asked(bytea);
