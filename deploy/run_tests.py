@@ -164,6 +164,8 @@ def main(arguments: list[str]) -> int:
     found = browser()
     if found is not None:
         os.environ["CHROMIUM"] = found
+    # a process that must compile all it imports takes a second more to start, and hundreds start
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     without = "" if found else " and not browser"
     if arguments:
         command = [sys.executable, "-m", "pytest", *arguments]

@@ -33,6 +33,7 @@ _GIVEN = (
     "PORT",
     "MAKELEVEL",
     "MAKEFLAGS",
+    "PYTHONDONTWRITEBYTECODE",
 )
 
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -58,7 +59,6 @@ class Machine:
             **kept,
             "MANDATE_HOME": str(self.home),
             "PORT": str(self.port),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "MANDATE_DEMO_HISTORY": "0",  # its test asks for it
             **self.extra,
         }

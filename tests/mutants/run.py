@@ -1,7 +1,7 @@
 """Run mutants: `python -m tests.mutants [NAME…]`, where a NAME selects patches whose file name holds it.
 
 1. two hands get a copy of the tree (tracked files and new ones) each, and services of their own
-2. the tests that patches name must pass there as it is
+2. the tests that patches name must pass there as it is, a share of them in each
 3. each hand applies one patch and runs its test alone on a new database; it must fail by an assertion of its own, not by an error
 
 A patch is a unified diff under header lines `# invariant: N` and `# test: path::name`.
@@ -102,11 +102,21 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def without_any(hands: Sequence[Hand], tests: Sequence[str]) -> str:
+    """Empty when the tests pass in the trees as they are, a share of them in each, else what they said."""
+    shares = [tests[number :: len(hands)] for number in range(len(hands))]
+    with ThreadPoolExecutor(len(hands)) as threads:
+        ran = threads.map(
+            lambda one, share: one.run_tests(share) if share else (0, ""), hands, shares
+        )
+        told = [f"(exit code {code}):\n{output[-4000:]}" for code, output in ran if code]
+    return "\n".join(told)
+
+
 def try_all(hands: Sequence[Hand], mutants: Sequence[Mutant]) -> int:
     """How many failed; none is tried where the tests fail without them."""
-    code, output = hands[0].run_tests(sorted({mutant.test for mutant in mutants}))
-    if code:
-        say(f"the tests fail without a mutant (exit code {code}):\n{output[-4000:]}")
+    if wrong := without_any(hands, sorted({mutant.test for mutant in mutants})):
+        say(f"the tests fail without a mutant {wrong}")
         return len(mutants)
     failed = 0
     for mutant, wrong in verdicts(hands, mutants):

@@ -99,6 +99,8 @@ def tracer(log_db: LogDatabase, keys: Path, strace: str, tmp_path: Path) -> Iter
     with subprocess.Popen(
         [sys.executable, "-m", "tests.audit.publication.traced", log_db.app_dsn, str(keys)],
         cwd=settings.BASE_DIR,
+        # else the first child might write what the next ones read
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
