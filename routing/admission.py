@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from audit.log.entry import Entry, build
 from audit.vault.keys import CallKeys, month_of
 from controlplane.kernel import tracing
+from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import (
     BudgetExhausted,
     Conflict,
@@ -33,6 +34,7 @@ from controlplane.kernel.errors import (
 from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot
 from policies.engine import facts as fact
+from policies.engine.calendar import day_ends_at
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Decision, Hold
 from policies.engine.rates import RateClaim, rate_claims
@@ -104,7 +106,7 @@ async def _let_in(case: "_Case") -> Ticket:
                 case.save_money(answer)
             case answers.Stale():
                 case.snapshot = await case.desk.snapshots.reload()
-            case answers.WindowMoved():
+            case answers.WindowMoved() | answers.DayEnded():
                 case.desk.windows.forget()
                 case.moment = answer.now
             case _:
@@ -136,7 +138,8 @@ def _turned_away(answer: answers.Conflict | answers.Unauthenticated) -> MandateE
 class _Case:
     """One call on its way in. `facts` grow by what was learned: stops, a clamp, models that cost too much.
 
-    `short` are the budgets that want a person to look, `exhausted` those that nothing helps with.
+    `moment` is PostgreSQL's, where it is not in the day or the period that this process took it for. `short` are the budgets
+    that want a person to look, `exhausted` those that nothing helps with.
     """
 
     desk: Desk
@@ -203,19 +206,25 @@ class _Case:
             clamp=self.clamp,
             exclude=self.exclude,
             exhausted=self.short or UNSET,
+            now=to_text(self.moment) if self.moment else self.draft.facts.now,
         )
         self.decision = decide(self.snapshot.bundle, self.facts)
 
     @traced("admit", lambda self, *_: self.draft.call)
     async def _admit(self, first: Candidate, lost_retries: int) -> AdmitAnswer:
         data = {"model": first.model, "reserved": str(first.amount_nano)}
-        moment = self.moment or self.draft.at
+        scope = self.snapshot.bundle.scope(self.ask.caller.tenant)
         admission = steps.Admission(
             asked=self._asked(lost_retries),
             decision=self._decided(),
             entry=self._entry("call.admitted", data),
             request=self.draft.sealed,
-            reservation=await reservation_for(self.desk.windows, first, moment),
+            reservation=await reservation_for(
+                self.desk.windows,
+                first,
+                self.moment or self.draft.at,
+                day_ends_at(self.facts.now, scope.time_zone),
+            ),
         )
         return await self.desk.admissions.admit(admission)
 

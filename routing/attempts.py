@@ -153,6 +153,8 @@ class Door:
                 case answers.WindowMoved():
                     case.worker.windows.forget()
                     moment = answer.now
+                case answers.DayEnded():
+                    case.not_before = answer.now
                 case answers.NoHeadroom():
                     return None
                 case _:
@@ -206,7 +208,8 @@ class Door:
             reserved = (held.model_tenant, held.model, held.reserved_nano)
             if reserved == (candidate.model_tenant, candidate.model, candidate.amount_nano):
                 return None
-        return await reservation_for(case.worker.windows, case.as_of_now(candidate), moment)
+        candidate, ends_at = case.as_of(case.now(), candidate)
+        return await reservation_for(case.worker.windows, candidate, moment, ends_at)
 
     @traced("provider", lambda self, _tried: self._case.row.call, _told)
     async def _call(self, tried: Tried) -> None:

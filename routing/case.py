@@ -14,12 +14,12 @@ from audit.log.entry import Entry, build
 from audit.vault.keys import CallKeys
 from audit.vault.keys import Sealed as VaultRow
 from audit.vault.store import KeyStore
-from controlplane.kernel.clock import Clock
+from controlplane.kernel.clock import Clock, to_text
 from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot, Snapshots
 from policies.engine import facts as fact
 from policies.engine.bundle import Bundle
-from policies.engine.calendar import day_at
+from policies.engine.calendar import day_ends_at, today_at
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Checks, Decision, Obligations, Plan
 from policies.engine.lifting import on_day
@@ -103,6 +103,7 @@ class Case:
     reserved: int | None
     decision_no: int
     decided: steps.Decided | None = None
+    not_before: datetime | None = None
     sent: dict[Obligations, Redacted] = field(default_factory=dict)
     redacted_answer: Mapping[str, int] = field(default_factory=dict)
 
@@ -180,16 +181,21 @@ class Case:
             None,
         )
 
-    def as_of_now(self, candidate: Candidate) -> Candidate:
-        """The candidate with the limits of today: it may have been decided while a raise was in force that has ended."""
-        lifted = self.decision.lifted
+    def now(self) -> datetime:
+        """By this process's clock, and never before PostgreSQL said that a day had ended."""
+        moment = self.worker.clock()
+        return max(moment, self.not_before or moment)
+
+    def as_of(self, now: datetime, candidate: Candidate) -> tuple[Candidate, datetime]:
+        """The candidate with the limits of the day, for a raise may have ended since it was decided; and when that day ends."""
+        lifted, scope = self.decision.lifted, self.bundle.scope(self.row.tenant)
+        ends_at = day_ends_at(to_text(now), scope.time_zone)
         if not any(one.raise_nano for one in lifted):
-            return candidate
-        scope, now = self.bundle.scope(self.row.tenant), self.worker.clock()
-        day = day_at(now.isoformat(), scope.time_zone).isoformat()
+            return candidate, ends_at
+        day = today_at(to_text(now), scope.time_zone)
         # INVARIANT: no reservation is granted above the limit that is in force at its commit
         budgets = on_day(candidate.budgets, lifted, scope.exceptions, day)
-        return replace(candidate, budgets=budgets)
+        return replace(candidate, budgets=budgets), ends_at
 
     def the_same(self, candidate: Candidate) -> Candidate:
         """The candidate as the plan at hand has it. Raises Replanned when it is not in it."""

@@ -1,7 +1,7 @@
 """Days and offsets by time zone. Zones come from the pinned `tzdata` package alone, never from the machine's own files."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib.resources import files
 from typing import Final
@@ -53,3 +53,16 @@ def day_at(now: str, name: str) -> date:
     """The calendar day of a moment (RFC 3339) in a zone. Raises ValueError."""
     moment = datetime.fromisoformat(now)
     return (moment if name == "UTC" else moment.astimezone(zone(name))).date()
+
+
+def day_ends_at(now: str, name: str) -> datetime:
+    """The first instant of the next calendar day after a moment in UTC (RFC 3339) in a zone. Raises ValueError."""
+    return _day_ends(now[:19] + "Z", name)
+
+
+@lru_cache(maxsize=4096)
+def _day_ends(now: str, name: str) -> datetime:
+    place = UTC if name == "UTC" else zone(name)
+    # fold=0 is right in both odd cases: the instant a gap over midnight opens, and the first of two midnights
+    midnight = datetime.combine(day_at(now, name) + timedelta(days=1), time.min, tzinfo=place)
+    return midnight.astimezone(UTC)

@@ -17,6 +17,7 @@ AdmitAnswer = (
     | answers.Conflict
     | answers.NoHeadroom
     | answers.WindowMoved
+    | answers.DayEnded
     | answers.Unauthenticated
 )
 DenyAnswer = (
@@ -81,6 +82,8 @@ async def admit(db: Database, admission: Admission) -> AdmitAnswer:
             return no_headroom(reservation, left)
         case "window_moved":
             return answers.WindowMoved(moment)
+        case "day_ended":
+            return answers.DayEnded(moment)
     return refused(answer, revision, stop_epoch, call)
 
 

@@ -1,8 +1,8 @@
 """What the commands answer. Anything but the first word of each line changed nothing.
 
-admit: Admitted, Stale, Duplicate, Conflict, NoHeadroom, WindowMoved, Unauthenticated · deny: Denied, Stale, Duplicate, Conflict,
-Unauthenticated · start_attempt: Started, Stale, Moved, Lost, Cancelled, Late, LeaseLost, NoHeadroom, WindowMoved ·
-settle_attempt: Settled, Moved · finish_call: Finished, Stale, Lost, Moved, OpenAttempt
+admit: Admitted, Stale, Duplicate, Conflict, NoHeadroom, WindowMoved, DayEnded, Unauthenticated · deny: Denied, Stale, Duplicate,
+Conflict, Unauthenticated · start_attempt: Started, Stale, Moved, Lost, Cancelled, Late, LeaseLost, NoHeadroom, WindowMoved,
+DayEnded · settle_attempt: Settled, Moved · finish_call: Finished, Stale, Lost, Moved, OpenAttempt
 """
 
 from dataclasses import dataclass, field
@@ -86,6 +86,13 @@ class NoHeadroom:
 @dataclass(frozen=True, slots=True)
 class WindowMoved:
     """A window does not hold this moment of PostgreSQL's clock (or is gone): name the windows of `now` instead."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayEnded:
+    """The day on which the reservation was decided has ended by PostgreSQL's clock: decide again as of `now`."""
 
     now: datetime
 

@@ -20,6 +20,7 @@ StartAnswer = (
     | answers.LeaseLost
     | answers.NoHeadroom
     | answers.WindowMoved
+    | answers.DayEnded
 )
 
 
@@ -110,7 +111,8 @@ async def peek(db: Database, call: UUID) -> Peeked | None:
 async def start_attempt(db: Database, start: Start) -> StartAnswer:
     """Claim the call where nobody has it, reserve or re-price where asked, and append `attempt.started`: one commit.
 
-    Only after `Started` may the model be called. `WindowMoved.now` is the moment of the call's first reservation.
+    Only after `Started` may the model be called. `WindowMoved.now` is the moment of the call's first reservation,
+    `DayEnded.now` is now.
     """
     reservation = start.reservation
     params = (
@@ -132,6 +134,7 @@ async def start_attempt(db: Database, start: Start) -> StartAnswer:
     answered: dict[str, StartAnswer] = {
         "stale": answers.Stale(revision, stop_epoch),
         "window_moved": answers.WindowMoved(moment),
+        "day_ended": answers.DayEnded(moment),
         "moved": answers.Moved(state or "", attempt_state or ""),
     }
     if answer == "no_headroom":

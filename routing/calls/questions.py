@@ -35,7 +35,7 @@ _ADMISSION: Final = (
         "routing_ask",
         "uuid uuid bigint bigint interval smallint boolean bytea bytea bytea text text text text text text text text",
     ),
-    ("routing_reservation", "bigint bigint[] bigint[] boolean[] text text text"),
+    ("routing_reservation", "bigint bigint[] bigint[] boolean[] text text text timestamptz"),
     ("routing_decided", "smallint text text bytea bytea"),
     ("routing_sealed", "text smallint text text bytea bytea"),
     ("routing_entry", "uuid bytea"),
@@ -47,7 +47,7 @@ SETTLEMENT: Final = composite(
 )
 ENDING: Final = composite("routing_ending", "uuid uuid bigint bigint text text")
 
-NO_RESERVATION: Final = (None,) * 7
+NO_RESERVATION: Final = (None,) * 8
 NO_DECISION: Final = (None,) * 5
 NO_SEALED: Final = (None,) * 6
 NO_ENTRY: Final = (None,) * 2

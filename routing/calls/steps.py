@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from audit.log.entry import Entry
@@ -39,13 +40,17 @@ class WindowRef:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What an attempt may cost at most, and where it is held. `windows` are sorted by (rank, id), as `Windows` gives them."""
+    """What an attempt may cost at most, and where it is held. `windows` are sorted by (rank, id), as `Windows` gives them.
+
+    `valid_until`: when the day ends on which it was decided, limits and price with it; None: whenever.
+    """
 
     model: str
     provider: str
     amount_nano: int
     windows: Sequence[WindowRef]
     model_tenant: str = ""
+    valid_until: datetime | None = None
 
     def row(self) -> tuple[object, ...]:
         """The fields of SQL's routing_reservation."""
@@ -57,6 +62,7 @@ class Reservation:
             self.model,
             self.model_tenant,
             self.provider,
+            self.valid_until,
         )
 
 

@@ -100,14 +100,17 @@ class Windows:
         return {name: Share(used, int(now - at)) for name, (used, at) in self._shares.items()}
 
 
-async def reservation_for(windows: Windows, candidate: Candidate, at: datetime) -> Reservation:
-    """What an attempt at the candidate holds, in the windows that `at` lies in."""
+async def reservation_for(
+    windows: Windows, candidate: Candidate, at: datetime, valid_until: datetime
+) -> Reservation:
+    """What an attempt at the candidate holds, in the windows that `at` lies in; it was decided for a day that ends then."""
     return Reservation(
         model=candidate.model,
         model_tenant=candidate.model_tenant,
         provider=candidate.provider,
         amount_nano=candidate.amount_nano,
         windows=await windows.claims_to_windows(candidate.budgets, at),
+        valid_until=valid_until,
     )
 
 

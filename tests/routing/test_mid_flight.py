@@ -51,6 +51,11 @@ def in_force(world: World, *, limit: str = "1", period: str = "once", **money: A
     )
 
 
+def moments() -> tuple[datetime, datetime]:
+    """Now, and when a day ends that nobody outlives."""
+    return system_clock(), system_clock() + timedelta(days=1)
+
+
 class Flight:
     """One call from its admission to its end, with what is published on its way."""
 
@@ -65,7 +70,7 @@ class Flight:
         await self.world.control()
         plan = decide(self.bundle, self.facts).plan
         assert plan is not None
-        held = await reservation_for(self.windows, plan.steps[0], system_clock())
+        held = await reservation_for(self.windows, plan.steps[0], *moments())
         answer = await commands.admit(self.world.db, self.admission(held))
         assert isinstance(answer, Admitted)
         self.row = await commands.peek(self.world.db, self.call)
@@ -186,7 +191,7 @@ async def test_a_limit_lowered_below_use_takes_nothing_back_and_lets_nobody_in(
     third = Flight(world, second)
     plan = decide(second, third.facts).plan
     assert plan is not None
-    refused = await reservation_for(third.windows, plan.steps[0], system_clock())
+    refused = await reservation_for(third.windows, plan.steps[0], *moments())
     assert [(w.id, w.limit_nano) for w in refused.windows] == [(window.id, 2_000_000)]
     answer = await commands.admit(world.db, third.admission(refused))
     assert isinstance(answer, NoHeadroom)

@@ -43,6 +43,11 @@ BEGIN
       answer := 'stale';
       EXIT refused;
     END IF;
+    -- INVARIANT: what is reserved was decided on the day it is reserved on, by this clock: a dated raise ends with its last day
+    IF reserves AND moment >= p_reservation.valid_until THEN
+      answer := 'day_ended';
+      EXIT refused;
+    END IF;
     IF reserves AND cardinality(p_reservation.windows) > 0 THEN
       SELECT * INTO look FROM ledger_headroom(p_reservation.windows, p_reservation.limits, p_reservation.hard, p_reservation.amount_nano, moment, NULL, 0);
       IF look.within IS NOT TRUE THEN

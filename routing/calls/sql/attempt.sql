@@ -66,6 +66,10 @@ BEGIN
   IF answer IS NOT NULL THEN
     RETURN;
   END IF;
+  IF reserves AND moment >= p_reservation.valid_until THEN
+    answer := 'day_ended';
+    RETURN;
+  END IF;
   IF reserves AND cardinality(p_reservation.windows) > 0 THEN
     -- money belongs to the windows of the call's first reservation
     SELECT * INTO look FROM ledger_headroom(p_reservation.windows, p_reservation.limits, p_reservation.hard, p_reservation.amount_nano,

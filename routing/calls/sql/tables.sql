@@ -101,6 +101,7 @@ CREATE TYPE routing_ask AS (
   key_hash bytea, idempotency_hash bytea, idempotency_digest bytea,
   tenant text, team text, key text, route text, dialect text, run text, user_ref text, code text
 );
+-- its last attribute, `valid_until`, is in valid_until.sql
 CREATE TYPE routing_reservation AS (
   amount_nano bigint, windows bigint[], limits bigint[], hard boolean[], model text, model_tenant text, provider text
 );

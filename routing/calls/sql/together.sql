@@ -21,7 +21,8 @@ BEGIN
     JOIN (SELECT k.key, k.key_hash FROM (SELECT DISTINCT u.key, u.key_hash FROM unnest(p) u) k WHERE key_stands(k.key, k.key_hash)) s
    USING (key, key_hash)
    WHERE a.revision = control.revision AND a.stop_epoch = control.stop_epoch AND a.idempotency_hash IS NULL
-     AND (p_reservation[a.ordinality::int]).model IS NOT NULL;
+     AND (p_reservation[a.ordinality::int]).model IS NOT NULL
+     AND (moment >= (p_reservation[a.ordinality::int]).valid_until) IS NOT TRUE;
   LOOP
     -- INVARIANT: down to here nothing is written, so those who are left out cost no WAL and no transaction id
     IF places = '{}' THEN

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.engine.calendar import day_at, offset_at, zone
+from policies.engine.calendar import day_at, day_ends_at, offset_at, zone
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,29 @@ from policies.engine.calendar import day_at, offset_at, zone
 )
 def test_the_day_of_a_moment(now: str, name: str, day: str) -> None:
     assert day_at(now, name) == date.fromisoformat(day)
+
+
+@pytest.mark.parametrize(
+    ("now", "name", "ends"),
+    [
+        ("2026-11-24T09:30:00.000Z", "UTC", "2026-11-25T00:00Z"),
+        ("2026-11-24T23:59:59.999Z", "UTC", "2026-11-25T00:00Z"),
+        ("2026-11-24T23:00:00.000Z", "Europe/Berlin", "2026-11-25T23:00Z"),
+        ("2026-11-24T22:59:59.999Z", "Europe/Berlin", "2026-11-24T23:00Z"),
+        # days of 23 and of 25 hours
+        ("2026-03-29T00:00:00.000Z", "Europe/Berlin", "2026-03-29T22:00Z"),
+        ("2026-10-25T00:00:00.000Z", "Europe/Berlin", "2026-10-25T23:00Z"),
+        # a midnight that is skipped, one that comes twice, a day that never was
+        ("2026-03-28T12:00:00.000Z", "Asia/Beirut", "2026-03-28T22:00Z"),
+        ("2026-10-31T12:00:00.000Z", "America/Havana", "2026-11-01T04:00Z"),
+        ("2011-12-30T09:59:59.999Z", "Pacific/Apia", "2011-12-30T10:00Z"),
+    ],
+)
+def test_the_end_of_a_day_is_the_first_moment_of_the_next(now: str, name: str, ends: str) -> None:
+    found = day_ends_at(now, name)
+    assert (found, found.tzinfo) == (datetime.fromisoformat(ends), UTC)
+    before = (found - timedelta(milliseconds=1)).isoformat()
+    assert day_at(before, name) == day_at(now, name) < day_at(found.isoformat(), name)
 
 
 @pytest.mark.parametrize(
