@@ -1,5 +1,6 @@
 """`/api/v1/reports/`: the same question, guard and figures as the pages."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -131,7 +132,7 @@ class Spend(ApiView):
         asked, trouble = question(request.query_params.dict(), self.principal, found, mandate_now())
         if trouble:
             raise InvalidRequest(trouble)
-        told = report(asked)
+        told = report(replace(asked, grain=""))
         if request.query_params.get("as") == "csv":
             return HttpResponse(
                 csv_of(asked, told, found.currency), content_type="text/csv; charset=utf-8"

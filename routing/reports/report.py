@@ -14,9 +14,9 @@ from django.db.models import Q
 from audit.vault.keys import subject_of_user
 from routing.reports.attributes import Attributes, attributes
 from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, Cells, cells_of, title_of
-from routing.reports.spans import Span, step_of, steps
+from routing.reports.spans import Span, begin, steps
 from routing.reports.splitting import Part, split
-from routing.reports.sums import Figures, Key, Where, gather
+from routing.reports.sums import Figures, Where, gather
 
 _DERIVED = ("costCentre", "useCase", "task")
 _COMPARED_HERE = (*_DERIVED, "label", "user")
@@ -27,7 +27,8 @@ class Question:
     """What is asked: of which calls, by what and then by what ("" for no second), over which spans.
 
     `only` narrows to exact values by dimension; `label` is the name of the label where one is asked for. `before` is None
-    where nothing is compared. `grain` are the steps of the chart; `shared` is how what no line owns is laid over the others.
+    where nothing is compared. `grain` are the steps of the chart, "" where none is drawn; `shared` is how what no line owns is
+    laid over the others.
     """
 
     condition: Q
@@ -64,17 +65,21 @@ class Report:
     """The lines with the dearest first, and their sum. `denied` calls cost nothing and are in no line.
 
     `unallocated` is all of what no cost centre, use case, task, label, user or run is known of, where there is any.
+    `steps` and `chart` are there where the question has a grain: the first day of every step of the span, and nano units by
+    step and line of the first dimension; of users and runs all together.
     """
 
     lines: tuple[Line, ...]
     total: Line
     denied: int
     unallocated: Line | None = None
+    steps: tuple[date, ...] = ()
+    chart: Mapping[tuple[date, str], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Table:
-    """The lines as they come together."""
+    """The lines as they come together, and the chart."""
 
     asked: Question
     known: Attributes
@@ -82,6 +87,7 @@ class _Table:
     within: dict[tuple[Cells, Cells], Line] = field(default_factory=dict)
     total: Line = field(default_factory=lambda: Line(()))
     denied: int = 0
+    chart: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def places(self, raw: Mapping[str, str]) -> tuple[Cells, Cells]:
         """The line, and the line inside it, of one row."""
@@ -90,25 +96,35 @@ class _Table:
 
     def find(self, outer: Cells, inner: Cells) -> tuple[Line, Line]:
         """Both lines; made where they are new."""
-        line = self.lines.setdefault(outer, Line(outer, title_of(self.asked.by, outer)))
         part = self.within.get((outer, inner))
-        if part is None:
-            # what the outer line says already is not said again
-            short = inner[1:] if inner[:1] == outer[:1] and len(inner) > 1 else inner
-            part = Line(short, title_of(self.asked.then, short) if inner else "")
-            self.within[outer, inner] = part
-            line.inside.append(part)
+        if part is not None:
+            return self.lines[outer], part
+        line = self.lines.get(outer)
+        if line is None:
+            line = self.lines[outer] = Line(outer, title_of(self.asked.by, outer))
+        # what the outer line says already is not said again
+        short = inner[1:] if inner[:1] == outer[:1] and len(inner) > 1 else inner
+        part = Line(short, title_of(self.asked.then, short) if inner else "")
+        self.within[outer, inner] = part
+        line.inside.append(part)
         return line, part
+
+    def draw(self, number: int, line: Line, nano: int) -> None:
+        """So much of a line in a step of the chart."""
+        together = self.asked.by in ("user", "run")
+        self.chart[number, f"every {self.asked.by}" if together else line.title] += nano
 
 
 def report(asked: Question) -> Report:
-    """Ask twice: of this span, and of the span before."""
+    """Ask twice: of this span, by the steps of the chart too, and of the span before."""
     known = attributes() if _needs_documents(asked) else Attributes()
     table = _Table(asked, known)
     outer, inner = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
     whole = _counted(asked)
     measures = {outer, inner, whole}
-    for raw, told in _rows(asked, asked.span, known, (*measures, "denied")):
+    days = steps(asked.span, asked.grain, asked.fiscal) if asked.grain else ()
+    found = _Found(asked, known, ("spent_nano", *measures, "denied"))
+    for number, raw, told in found.rows(asked.span, days):
         table.denied += told.denied
         if not told.spent_nano and not any(getattr(told, measure) for measure in measures):
             continue
@@ -116,14 +132,23 @@ def report(asked: Question) -> Report:
         for one, measure in ((line, outer), (part, inner), (table.total, whole)):
             one.spent_nano += told.spent_nano
             one.calls += getattr(told, measure)
-    for raw, told in _rows(asked, asked.before, known, ()) if asked.before else ():
+        if told.spent_nano:
+            table.draw(number, line, told.spent_nano)
+    _compare(table)
+    return _told(table, days)
+
+
+def _compare(table: _Table) -> None:
+    """What the same lines cost in the span before."""
+    if table.asked.before is None:
+        return
+    for _, raw, told in _Found(table.asked, table.known, ("spent_nano",)).rows(table.asked.before):
         if told.spent_nano:
             for one in (*table.find(*table.places(raw)), table.total):
                 one.before_nano += told.spent_nano
-    return _told(table)
 
 
-def _told(table: _Table) -> Report:
+def _told(table: _Table, days: tuple[date, ...]) -> Report:
     asked = table.asked
     for line in table.lines.values():
         line.inside = dearest(line.inside) if asked.then else []
@@ -136,7 +161,8 @@ def _told(table: _Table) -> Report:
         for line, more in zip(others, split(alone.spent_nano, parts, asked.shared), strict=True):
             line.shared_nano += more
             alone.shared_nano -= more
-    return Report(tuple(lines), table.total, table.denied, _together(without))
+    chart = {(days[n], title): nano for (n, title), nano in table.chart.items()} if days else {}
+    return Report(tuple(lines), table.total, table.denied, _together(without), days, chart)
 
 
 def _together(lines: Sequence[Line]) -> Line | None:
@@ -152,50 +178,30 @@ def _together(lines: Sequence[Line]) -> Line | None:
     )
 
 
-def chart_of(asked: Question) -> tuple[tuple[date, ...], dict[tuple[date, str], int]]:
-    """Every step of the span, and nano units by step and line of the first dimension; of users and runs all together."""
-    known = attributes() if _needs_documents(asked) else Attributes()
-    by = "" if asked.by in ("user", "run") else asked.by
-    found = _Found(asked, known, _needed(asked, by), ("spent_nano",))
-    nano: dict[tuple[date, str], int] = defaultdict(int)
-    for day, raw, told in found.rows(asked.span, daily=True):
-        if told.spent_nano and day is not None:
-            title = title_of(by, cells_of(by, raw, known)) if by else f"every {asked.by}"
-            nano[step_of(day, asked.grain, asked.fiscal), title] += told.spent_nano
-    return steps(asked.span, asked.grain, asked.fiscal), dict(nano)
-
-
-def _rows(
-    asked: Question, span: Span, known: Attributes, counts: Sequence[str]
-) -> Iterator[tuple[dict[str, str], Figures]]:
-    columns = _needed(asked, asked.by, asked.then)
-    found = _Found(asked, known, columns, ("spent_nano", *counts))
-    return ((raw, told) for _, raw, told in found.rows(span, daily=False))
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     """The rows whose values are those asked for; what documents or labels say is compared here, not in the database."""
 
     asked: Question
     known: Attributes
-    columns: Sequence[str]
     measures: Sequence[str]
 
     def rows(
-        self, span: Span, *, daily: bool
-    ) -> Iterator[tuple[date | None, dict[str, str], Figures]]:
+        self, span: Span, days: Sequence[date] = ()
+    ) -> Iterator[tuple[int, dict[str, str], Figures]]:
+        """The number of the step that begins on one of these days, the values of the columns, the figures."""
         only = self.asked.only
         plain = {n: v for n, v in only.items() if n not in _COMPARED_HERE}
         if only.get("user") and only.get("tenant"):
             plain["user_ref"] = subject_of_user(only["tenant"], only["user"])
         here = {name: value for name, value in only.items() if name in _COMPARED_HERE}
         where = Where(self.asked.condition, plain, self.asked.label, self.measures)
-        found: Mapping[Key, Figures] = gather(where, span, self.columns, daily=daily)
-        for (day, values), told in found.items():
-            raw = dict(zip(self.columns, values, strict=True))
+        columns = _needed(self.asked, self.asked.by, self.asked.then)
+        begins = [begin(day, span.zone) for day in days]
+        for (number, values), told in gather(where, span, columns, begins).items():
+            raw = dict(zip(columns, values, strict=True))
             if all(cells_of(name, raw, self.known)[-1] == value for name, value in here.items()):
-                yield day, raw, told
+                yield number, raw, told
 
 
 def _needed(asked: Question, *dimensions: str) -> tuple[str, ...]:

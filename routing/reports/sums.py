@@ -6,21 +6,23 @@ for each provider; a call before any attempt has none of either, and counts as o
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import (
+    BinaryField,
     Count,
     Exists,
     F,
+    IntegerField,
     OuterRef,
     Q,
     QuerySet,
     Sum,
-    TextField,
+    Value,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import TruncDate
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.calls.models import Attempt, Call
@@ -44,11 +46,6 @@ class Figures:
     of_provider: int = 0
     denied: int = 0
 
-    def add(self, other: "Figures") -> None:
-        """Both together."""
-        for name in MEASURES:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -60,27 +57,23 @@ class Where:
     measures: Sequence[str] = MEASURES
 
 
-Key = tuple[date | None, tuple[str, ...]]
+Key = tuple[int, tuple[str, ...]]
+"""The number of the step, from 0 on (0 without steps), and the values of the columns."""
 
 
 def gather(
-    where: Where, span: Span, columns: Sequence[str], *, daily: bool = False
+    where: Where, span: Span, columns: Sequence[str], begins: Sequence[datetime] = ()
 ) -> dict[Key, Figures]:
-    """The figures by the day of admission (with `daily`) and the columns, each "" where a call or attempt has none."""
+    """The figures by step and columns, each "" where a call or attempt has none. `begins` are the first moments of the steps."""
     found: dict[Key, Figures] = {}
-    _take(found, _live(where, span, columns, daily=daily), columns)
+    for number, *cells in _rows(where, span, columns, begins):
+        values = tuple(str(value or "") for value in cells[: len(columns)])
+        # a call may have no run, or one without a name: both are "" here
+        told = found.setdefault((number - 1, values), Figures())
+        for name, value in zip(where.measures, cells[len(columns) :], strict=True):
+            if value:
+                setattr(told, name, getattr(told, name) + int(value))
     return found
-
-
-def _take(
-    found: dict[Key, Figures], rows: Iterable[Mapping[str, Any]], columns: Sequence[str]
-) -> None:
-    for row in rows:
-        key = row.get("day"), tuple(str(row[f"in_{name}"] or "") for name in columns)
-        told = Figures(*(int(row.get(f"n_{name}") or 0) for name in MEASURES))
-        known = found.setdefault(key, told)
-        if known is not told:
-            known.add(told)
 
 
 def admitted(condition: Q, starts: datetime, until: datetime) -> QuerySet[Call]:
@@ -94,30 +87,56 @@ def admitted(condition: Q, starts: datetime, until: datetime) -> QuerySet[Call]:
     )
 
 
-def _live(where: Where, span: Span, columns: Sequence[str], *, daily: bool) -> QuerySet[Any, Any]:
+def _rows(
+    where: Where, span: Span, columns: Sequence[str], begins: Sequence[datetime]
+) -> Iterable[Sequence[Any]]:
+    """A row a group: the number of its step from 1 on, the columns, the measures."""
     rows: QuerySet[Any, Any] = admitted(where.condition, span.starts, span.until)
     rows = rows.filter(**{_of_call(name): value for name, value in where.values.items()})
     if LABEL in columns:
         # joined, so that a year's records are read month by month and not call by call; each call has a first record
         first = [f"{_RECORD}.call = routing_call.id", f"{_RECORD}.no = 1"]
         rows = rows.extra(tables=[_RECORD], where=first)  # noqa: S610 - our own words
-    names = {f"in_{name}": _column(name, where.label) for name in columns}
-    if daily:
-        names["day"] = TruncDate("admitted_at", tzinfo=span.zone)
+    names = {"step": _step(begins), **{f"in_{name}": _column(name) for name in columns}}
     counts = {f"n_{name}": _MEASURED[name]() for name in where.measures}
     named: QuerySet[Any, Any] = rows.order_by().annotate(**names).values(*names)
-    counted: QuerySet[Any, Any] = named.annotate(**counts)
-    return counted
+    found = named.annotate(**counts).values_list(*names, *counts)
+    return _by_value(found, where.label, names, counts) if LABEL in columns else found
+
+
+def _step(begins: Sequence[datetime]) -> Any:  # noqa: ANN401 - an expression of Django's
+    if not begins:
+        return Value(1)
+    how = "width_bucket(routing_call.admitted_at, %s::timestamptz[])"
+    return RawSQL(how, [list(begins)], output_field=IntegerField())  # noqa: S611 - our own words
+
+
+def _by_value(
+    found: QuerySet[Any, Any], label: str, names: Iterable[str], counts: Iterable[str]
+) -> list[Sequence[Any]]:
+    """Groups with the same labels become groups with the same value of one: it is read once for each group, not for each call."""
+    inner, given = found.query.sql_with_params()
+    by = ", ".join(
+        f"routing_label({name}, %s)" if name == f"in_{LABEL}" else name for name in names
+    )
+    of = ", ".join(f"sum({name})" for name in counts)
+    numbers = ", ".join(str(number + 1) for number, _ in enumerate(names))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {by}, {of} FROM ({inner}) AS found GROUP BY {numbers}",  # noqa: S608 - our own words
+            [label, *given],
+        )
+        return list(cursor.fetchall())
 
 
 def _of_call(name: str) -> str:
     return f"attempts__{name}" if name in _OF_ATTEMPT else name
 
 
-def _column(name: str, label: str) -> Any:  # noqa: ANN401 - an expression of Django's
+def _column(name: str) -> Any:  # noqa: ANN401 - an expression of Django's
     if name != LABEL:
         return F(_of_call(name))
-    return RawSQL(f"routing_label({_RECORD}.facts, %s)", [label], output_field=TextField())  # noqa: S611 - our own words
+    return RawSQL(f"routing_labels({_RECORD}.facts)", [], output_field=BinaryField())  # noqa: S611 - our own words
 
 
 def _tried_before(what: str) -> Exists:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from urllib.parse import urlencode
 
@@ -22,7 +22,7 @@ from routing.reports.access import require_money
 from routing.reports.asking import BY, COMPARED, NONE, csv_of, labels_of, question
 from routing.reports.content import store
 from routing.reports.dimensions import DIMENSIONS, LABEL, UNALLOCATED, UNRECORDED, Cells
-from routing.reports.report import Line, Question, Report, chart_of, report
+from routing.reports.report import Line, Question, Report, report
 from routing.reports.spans import GRAINS, PERIODS, Span
 from routing.reports.spend import Daily, merged
 from routing.reports.splitting import KEYS
@@ -101,9 +101,9 @@ def spend(request: HttpRequest) -> HttpResponse:
     principal, found, now = principal_of(request), published(), moment()
     require_money(principal)
     asked, trouble = question(request.GET.dict(), principal, found, now)
-    told = report(asked)
     if request.GET.get("as") == "csv":
-        return as_file(csv_of(asked, told, found.currency), asked)
+        return as_file(csv_of(asked, report(replace(asked, grain="")), found.currency), asked)
+    told = report(asked)
     view = _View(asked, told, found.currency, _kept(request))
     context = {
         "now": now,
@@ -116,7 +116,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "by": BY[asked.by] if asked.by != "label" else f"label {asked.label}",
         "then": BY.get(asked.then, ""),
         "rates": _rates(found, now),
-        "chart": _chart(asked, found.currency),
+        "chart": _chart(view),
         "rows": [_row(line, view) for line in told.lines[:MOST_LINES]],
         "more": max(0, len(told.lines) - MOST_LINES),
         "total": _total(view),
@@ -226,13 +226,13 @@ def _rates(found: Published, now: datetime) -> str:
     return ", ".join(told)
 
 
-def _chart(asked: Question, currency: str) -> object:
-    days, nano = chart_of(asked)
-    sums: dict[str, int] = defaultdict(int)
-    for (_, name), amount in nano.items():
+def _chart(view: _View) -> object:
+    told, sums = view.told, defaultdict[str, int](int)
+    for (_, name), amount in told.chart.items():
         sums[name] += amount
     names = tuple(sorted(sums, key=lambda name: (-sums[name], name)))
-    return spend_chart(merged(Daily(days, names, nano, asked.grain)), currency, _CARD_WIDTH)
+    drawn = merged(Daily(told.steps, names, told.chart, view.asked.grain))
+    return spend_chart(drawn, view.currency, _CARD_WIDTH)
 
 
 def _row(line: Line, view: _View) -> Row:

@@ -4,13 +4,13 @@
 -- strings no `}` stands before a comma outside a string, nor a name after a string that ends in `},`.
 
 -- From the first label on; '' where these facts have no request.
-CREATE FUNCTION routing_labelled(p_facts bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION routing_labelled(p_facts bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT split_part(convert_from(substring(p_facts FROM nullif(position('"request":{'::bytea IN p_facts), 0)), 'UTF8'), '"labels":{', 2)
 $$;
 
 -- One label's value: '' where the call was made without any; chr(1) where labels were committed, or where PostgreSQL cannot
 -- hold them (a NUL), so that nobody can say.
-CREATE FUNCTION routing_label(p_facts bytea, p_name text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION routing_label(p_facts bytea, p_name text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   told text := routing_labelled(p_facts);
   labels text := split_part(told, '},"labelsCommitted":"', 1);

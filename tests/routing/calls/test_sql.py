@@ -73,7 +73,7 @@ async def test_the_database_has_the_functions_of_the_files(db: Database) -> None
     )
     assert {row[0]: row[1] for row in rows} == written
     # VOLATILE: a new snapshot for each statement; SECURITY INVOKER; no SET clause, which costs a subtransaction
-    walk = [row for row in rows if row[0] not in ("routing_label", "routing_labelled")]
+    walk = [row for row in rows if row[0] not in ("routing_label", "routing_labels")]
     assert {row[2:] for row in walk} == {("v", False, True, "plpgsql")}
     # what reports compute from bytes looks nothing up
     assert {row[2:5] for row in rows if row not in walk} == {("i", False, True)}

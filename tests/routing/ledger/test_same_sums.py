@@ -28,7 +28,7 @@ from routing.exports.making import write_to
 from routing.exports.writing import Form
 from routing.ledger.models import Posting
 from routing.reports.asking import csv_of
-from routing.reports.report import Question, chart_of, report
+from routing.reports.report import Question, report
 from routing.reports.spans import Span
 from routing.reports.spend import daily, totals
 from tests.policies.people import FINN
@@ -226,8 +226,8 @@ def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
 
     assert reported(span, "tenant") == wanted
     assert reported(span, "model") == without_zero(sums.models)
-    _, chart = chart_of(Question(Q(tenant__startswith="same-"), span, None, "provider"))
-    assert sum(chart.values()) == whole
+    told = report(Question(Q(tenant__startswith="same-"), span, None, "provider", "team"))
+    assert sum(told.chart.values()) == whole
     exported(sums, made, span)
     assert entries() == sums.tenants
     assert without_zero(postings({call.id: call.tenant for call in made.calls})) == wanted

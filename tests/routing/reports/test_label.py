@@ -43,7 +43,7 @@ def facts(labels: dict[str, str], committed: str = "", key: dict[str, str] | Non
 
 def label(given: bytes, name: str) -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT routing_label(%s::bytea, %s)", [given, name])
+        cursor.execute("SELECT routing_label(routing_labels(%s::bytea), %s)", [given, name])
         (found,) = cursor.fetchone()
     return str(found)
 

@@ -16,13 +16,17 @@ from policies.bundles.published import NOTHING
 from routing.reports.asking import csv_of, question, rows_of
 from routing.reports.attributes import Attributes, Timeline
 from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, UNRECORDED
-from routing.reports.report import Line, Question, chart_of, report
+from routing.reports.report import Line, Question, Report, report
 from routing.reports.spans import Span
 from tests.routing.reports.made import Ledger, Tried
 
 pytestmark = pytest.mark.django_db
 UTC_ZONE = ZoneInfo("UTC")
 USER = "subject/insurance/user/" + "c0ffee" * 10
+
+
+def chart(told: Report) -> tuple[tuple[date, ...], dict[tuple[date, str], int]]:
+    return told.steps, dict(told.chart)
 
 
 def asked(ledger: Ledger, by: str, then: str = "", **more: Any) -> Question:
@@ -158,8 +162,8 @@ def test_a_line_opened_shows_itself_alone(
     told = report(asked(ledger, "team", "route", only=only, label="project"))
     assert (told.total.spent_nano, told.total.calls) == (spent, calls)
     assert sum(line.spent_nano for line in told.lines) == spent
-    days, nano = chart_of(asked(ledger, "team", only=only, label="project"))
-    assert (len(days), sum(nano.values())) == (2, spent)
+    drawn = report(asked(ledger, "team", only=only, label="project"))
+    assert (len(drawn.steps), sum(drawn.chart.values())) == (2, spent)
 
 
 def test_what_nobody_owns_stands_alone_or_is_laid_over_the_others(ledger: Ledger) -> None:
@@ -219,14 +223,14 @@ def test_a_label_that_every_call_has_leaves_nothing_unallocated() -> None:
 
 
 def test_a_steps_first_day_stands_for_it(ledger: Ledger) -> None:
-    days, nano = chart_of(asked(ledger, "tenant"))
+    days, nano = chart(report(asked(ledger, "tenant")))
     first = ledger.at.date()
     assert days == (first, first + timedelta(days=1))
     assert nano == {(first, "insurance"): 127, (first + timedelta(days=1), "retail"): 3}
-    month, of_month = chart_of(asked(ledger, "tenant", grain="month"))
+    month, of_month = chart(report(asked(ledger, "tenant", grain="month")))
     assert month == (first.replace(day=1),)
     assert of_month == {(month[0], "insurance"): 127, (month[0], "retail"): 3}
-    assert chart_of(asked(ledger, "user"))[1] == {
+    assert chart(report(asked(ledger, "user", "model")))[1] == {
         (first, "every user"): 127,
         (days[1], "every user"): 3,
     }
@@ -238,7 +242,7 @@ def test_a_call_belongs_to_the_day_of_its_admission_whatever_its_id_says() -> No
     late.admitted_at = late.admitted_at.replace(hour=23) + timedelta(hours=1)
     made.write()
     first = made.at.date()
-    assert chart_of(asked(made, "tenant"))[1] == {(first + timedelta(days=1), "insurance"): 5}
+    assert report(asked(made, "tenant")).chart == {(first + timedelta(days=1), "insurance"): 5}
     day = made.at.replace(hour=0)
     whole = asked(made, "tenant")
     assert (
