@@ -10,7 +10,7 @@ APP = Path(__file__).resolve().parent.parent
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0014_label_quickly'),
+        ('routing', '0015_valid_until'),
     ]
 
     operations = [
