@@ -13,7 +13,15 @@ from django.db.models import Q
 
 from audit.vault.keys import subject_of_user
 from routing.reports.attributes import Attributes, attributes
-from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, Cells, cells_of, title_of
+from routing.reports.dimensions import (
+    DIMENSIONS,
+    UNALLOCATED,
+    Cells,
+    Teller,
+    Values,
+    teller,
+    title_of,
+)
 from routing.reports.spans import Span, begin, steps
 from routing.reports.splitting import Part, split
 from routing.reports.sums import Figures, Where, gather
@@ -82,31 +90,33 @@ class _Table:
     """The lines as they come together, and the chart."""
 
     asked: Question
-    known: Attributes
+    outer: Teller
+    inner: Teller
     lines: dict[Cells, Line] = field(default_factory=dict)
     within: dict[tuple[Cells, Cells], Line] = field(default_factory=dict)
+    known: dict[Values, tuple[Line, Line]] = field(default_factory=dict)
     total: Line = field(default_factory=lambda: Line(()))
     denied: int = 0
     chart: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
 
-    def places(self, raw: Mapping[str, str]) -> tuple[Cells, Cells]:
-        """The line, and the line inside it, of one row."""
-        inner = cells_of(self.asked.then, raw, self.known) if self.asked.then else ()
-        return cells_of(self.asked.by, raw, self.known), inner
+    def find(self, values: Values) -> tuple[Line, Line]:
+        """The line, and the line inside it, of the values of one row; made where they are new."""
+        found = self.known.get(values)
+        if found is None:
+            found = self.known[values] = self._made(self.outer(values), self.inner(values))
+        return found
 
-    def find(self, outer: Cells, inner: Cells) -> tuple[Line, Line]:
-        """Both lines; made where they are new."""
-        part = self.within.get((outer, inner))
-        if part is not None:
-            return self.lines[outer], part
+    def _made(self, outer: Cells, inner: Cells) -> tuple[Line, Line]:
         line = self.lines.get(outer)
         if line is None:
             line = self.lines[outer] = Line(outer, title_of(self.asked.by, outer))
-        # what the outer line says already is not said again
-        short = inner[1:] if inner[:1] == outer[:1] and len(inner) > 1 else inner
-        part = Line(short, title_of(self.asked.then, short) if inner else "")
-        self.within[outer, inner] = part
-        line.inside.append(part)
+        part = self.within.get((outer, inner))
+        if part is None:
+            # what the outer line says already is not said again
+            short = inner[1:] if inner[:1] == outer[:1] and len(inner) > 1 else inner
+            part = Line(short, title_of(self.asked.then, short) if inner else "")
+            self.within[outer, inner] = part
+            line.inside.append(part)
         return line, part
 
     def draw(self, number: int, line: Line, nano: int) -> None:
@@ -118,34 +128,39 @@ class _Table:
 def report(asked: Question) -> Report:
     """Ask twice: of this span, by the steps of the chart too, and of the span before."""
     known = attributes() if _needs_documents(asked) else Attributes()
-    table = _Table(asked, known)
-    outer, inner = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
-    whole = _counted(asked)
-    measures = {outer, inner, whole}
+    columns = _needed(asked)
+    inner = teller(asked.then, columns, known) if asked.then else _nothing
+    table = _Table(asked, teller(asked.by, columns, known), inner)
     days = steps(asked.span, asked.grain, asked.fiscal) if asked.grain else ()
-    found = _Found(asked, known, ("spent_nano", *measures, "denied"))
-    for number, raw, told in found.rows(asked.span, days):
-        table.denied += told.denied
-        if not told.spent_nano and not any(getattr(told, measure) for measure in measures):
-            continue
-        line, part = table.find(*table.places(raw))
-        for one, measure in ((line, outer), (part, inner), (table.total, whole)):
-            one.spent_nano += told.spent_nano
-            one.calls += getattr(told, measure)
-        if told.spent_nano:
-            table.draw(number, line, told.spent_nano)
-    _compare(table)
+    found = _Found(asked, known, columns)
+    _fill(table, found, days)
+    if asked.before is not None:
+        for _, values, told in found.rows(asked.before, ("spent_nano",)):
+            if told.spent_nano:
+                for one in (*table.find(values), table.total):
+                    one.before_nano += told.spent_nano
     return _told(table, days)
 
 
-def _compare(table: _Table) -> None:
-    """What the same lines cost in the span before."""
-    if table.asked.before is None:
-        return
-    for _, raw, told in _Found(table.asked, table.known, ("spent_nano",)).rows(table.asked.before):
-        if told.spent_nano:
-            for one in (*table.find(*table.places(raw)), table.total):
-                one.before_nano += told.spent_nano
+def _nothing(_: Values) -> Cells:
+    return ()
+
+
+def _fill(table: _Table, found: "_Found", days: Sequence[date]) -> None:
+    asked = table.asked
+    outer, inner = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
+    whole = _counted(asked)
+    measures = {outer, inner, whole}
+    for number, values, told in found.rows(asked.span, ("spent_nano", *measures, "denied"), days):
+        table.denied += told.denied
+        if not told.spent_nano and not any(getattr(told, measure) for measure in measures):
+            continue
+        line, part = table.find(values)
+        for one, measure in ((line, outer), (part, inner), (table.total, whole)):
+            one.spent_nano += told.spent_nano
+            one.calls += getattr(told, measure)
+        if told.spent_nano and days:
+            table.draw(number, line, told.spent_nano)
 
 
 def _told(table: _Table, days: tuple[date, ...]) -> Report:
@@ -155,14 +170,19 @@ def _told(table: _Table, days: tuple[date, ...]) -> Report:
     lines = dearest(table.lines.values())
     # of a dimension that has a tenant in its name there is a line for each tenant
     without = [line for line in lines if asked.by in UNALLOCATED and not line.name[-1]]
-    others = [line for line in lines if line not in without]
+    if asked.shared:
+        _lay(asked.shared, without, [line for line in lines if line.name[-1]])
+    chart = {(days[number], title): nano for (number, title), nano in table.chart.items()}
+    return Report(tuple(lines), table.total, table.denied, _together(without), days, chart)
+
+
+def _lay(key: str, without: Iterable[Line], others: Sequence[Line]) -> None:
+    """What has no owner over the lines that are owners."""
     parts = [Part(line.calls, line.spent_nano) for line in others]
-    for alone in without if asked.shared else ():
-        for line, more in zip(others, split(alone.spent_nano, parts, asked.shared), strict=True):
+    for alone in without:
+        for line, more in zip(others, split(alone.spent_nano, parts, key), strict=True):
             line.shared_nano += more
             alone.shared_nano -= more
-    chart = {(days[n], title): nano for (n, title), nano in table.chart.items()} if days else {}
-    return Report(tuple(lines), table.total, table.denied, _together(without), days, chart)
 
 
 def _together(lines: Sequence[Line]) -> Line | None:
@@ -184,28 +204,30 @@ class _Found:
 
     asked: Question
     known: Attributes
-    measures: Sequence[str]
+    columns: Sequence[str]
 
     def rows(
-        self, span: Span, days: Sequence[date] = ()
-    ) -> Iterator[tuple[int, dict[str, str], Figures]]:
+        self, span: Span, measures: Sequence[str], days: Sequence[date] = ()
+    ) -> Iterator[tuple[int, Values, Figures]]:
         """The number of the step that begins on one of these days, the values of the columns, the figures."""
         only = self.asked.only
         plain = {n: v for n, v in only.items() if n not in _COMPARED_HERE}
         if only.get("user") and only.get("tenant"):
             plain["user_ref"] = subject_of_user(only["tenant"], only["user"])
-        here = {name: value for name, value in only.items() if name in _COMPARED_HERE}
-        where = Where(self.asked.condition, plain, self.asked.label, self.measures)
-        columns = _needed(self.asked, self.asked.by, self.asked.then)
+        where = Where(self.asked.condition, plain, self.asked.label, measures)
+        here = [
+            (teller(name, self.columns, self.known), value)
+            for name, value in only.items()
+            if name in _COMPARED_HERE
+        ]
         begins = [begin(day, span.zone) for day in days]
-        for (number, values), told in gather(where, span, columns, begins).items():
-            raw = dict(zip(columns, values, strict=True))
-            if all(cells_of(name, raw, self.known)[-1] == value for name, value in here.items()):
-                yield number, raw, told
+        for (number, values), told in gather(where, span, self.columns, begins).items():
+            if all(tell(values)[-1] == value for tell, value in here):
+                yield number, values, told
 
 
-def _needed(asked: Question, *dimensions: str) -> tuple[str, ...]:
-    names = [*dimensions, *(name for name in asked.only if name in _COMPARED_HERE)]
+def _needed(asked: Question) -> tuple[str, ...]:
+    names = (asked.by, asked.then, *(name for name in asked.only if name in _COMPARED_HERE))
     return tuple(dict.fromkeys(c for name in names if name for c in DIMENSIONS[name].columns))
 
 

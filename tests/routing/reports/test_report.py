@@ -236,6 +236,25 @@ def test_a_steps_first_day_stands_for_it(ledger: Ledger) -> None:
     }
 
 
+def test_a_reader_of_nothing_is_told_of_nothing(ledger: Ledger) -> None:
+    told = report(replace(asked(ledger, "label", "team", label="project"), condition=Q(pk__in=[])))
+    assert (told.lines, told.total, told.denied, told.chart) == ((), Line(()), 0, {})
+
+
+def test_a_call_without_a_run_and_one_whose_run_has_no_name_are_one_line() -> None:
+    made = Ledger()
+    made.call(Tried(5), run=None)
+    made.call(Tried(3), run="")
+    made.write()
+    (line,) = report(asked(made, "run", "model")).lines
+    assert (line.name, line.calls, line.spent_nano) == (("insurance", ""), 2, 8)
+
+
+def test_no_chart_is_asked_for_where_there_are_no_steps(ledger: Ledger) -> None:
+    told = report(asked(ledger, "team", grain=""))
+    assert (told.steps, told.chart, told.total.spent_nano) == ((), {}, 130)
+
+
 def test_a_call_belongs_to_the_day_of_its_admission_whatever_its_id_says() -> None:
     made = Ledger()
     late = made.call(Tried(5))

@@ -1,11 +1,21 @@
 """Spans of reports: calendar months in the organisation's zone, and a comparison of equal length."""
 
-from datetime import UTC, date, datetime
+from bisect import bisect_right
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from routing.reports.spans import before, between, grain_for, span_of, step_of, steps, year_before
+from routing.reports.spans import (
+    before,
+    begin,
+    between,
+    grain_for,
+    span_of,
+    step_of,
+    steps,
+    year_before,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 23, 13, 20, tzinfo=UTC)
@@ -133,3 +143,23 @@ def test_the_steps_of_a_span_and_what_reads_well() -> None:
     )
     assert grain_for(span_of("month", NOW, BERLIN)) == "day"
     assert grain_for(span_of("quarter", datetime(2026, 12, 20, tzinfo=UTC), BERLIN)) == "week"
+
+
+@pytest.mark.parametrize(
+    ("zone", "turned"),
+    [
+        ("Europe/Berlin", date(2026, 10, 25)),
+        ("Europe/Berlin", date(2026, 3, 29)),
+        ("America/Sao_Paulo", date(2018, 11, 4)),  # a day without a midnight
+        ("America/Havana", date(2026, 11, 1)),  # a day with two
+    ],
+)
+def test_the_first_moments_of_days_part_the_hours_as_the_calendar_there_does(
+    zone: str, turned: date
+) -> None:
+    there = ZoneInfo(zone)
+    days = [turned + timedelta(days=n) for n in range(-1, 3)]
+    begins = [begin(day, there).astimezone(UTC) for day in days]
+    for minutes in range(0, 3 * 24 * 60, 15):
+        at = begins[0] + timedelta(minutes=minutes)
+        assert days[bisect_right(begins, at) - 1] == at.astimezone(there).date()
