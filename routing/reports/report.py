@@ -54,18 +54,23 @@ class Question:
 
 @dataclass(slots=True)
 class Line:
-    """One line; `name` are the words of its columns. Calls are those admitted; money in nano units.
+    """One line; `name` are the words of its columns, `by` what it is a line of. Calls are those admitted; money in nano units.
 
     `shared_nano` is the part of others' cost that was laid on it, which is not in `spent_nano`.
     """
 
     name: Cells
-    title: str = ""
+    by: str = ""
     calls: int = 0
     spent_nano: int = 0
     before_nano: int = 0
     shared_nano: int = 0
     inside: "list[Line]" = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """In words for people."""
+        return title_of(self.by, self.name) if self.by else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class _Table:
     known: dict[Values, tuple[Line, Line]] = field(default_factory=dict)
     total: Line = field(default_factory=lambda: Line(()))
     denied: int = 0
-    chart: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    chart: dict[tuple[int, Cells], int] = field(default_factory=lambda: defaultdict(int))
 
     def find(self, values: Values) -> tuple[Line, Line]:
         """The line, and the line inside it, of the values of one row; made where they are new."""
@@ -109,20 +114,30 @@ class _Table:
     def _made(self, outer: Cells, inner: Cells) -> tuple[Line, Line]:
         line = self.lines.get(outer)
         if line is None:
-            line = self.lines[outer] = Line(outer, title_of(self.asked.by, outer))
+            line = self.lines[outer] = Line(outer, self.asked.by)
         part = self.within.get((outer, inner))
         if part is None:
             # what the outer line says already is not said again
             short = inner[1:] if inner[:1] == outer[:1] and len(inner) > 1 else inner
-            part = Line(short, title_of(self.asked.then, short) if inner else "")
-            self.within[outer, inner] = part
+            part = self.within[outer, inner] = Line(short, self.asked.then)
             line.inside.append(part)
         return line, part
 
-    def draw(self, number: int, line: Line, nano: int) -> None:
-        """So much of a line in a step of the chart."""
-        together = self.asked.by in ("user", "run")
-        self.chart[number, f"every {self.asked.by}" if together else line.title] += nano
+    def drawn(self, days: Sequence[date]) -> dict[tuple[date, str], int]:
+        """The chart by the first day of a step and the title of a line; lines of the same title are one."""
+        whole = f"every {self.asked.by}"
+        titles = (
+            {name: line.title for name, line in self.lines.items()} if not self.together else {}
+        )
+        chart: dict[tuple[date, str], int] = defaultdict(int)
+        for (number, name), nano in self.chart.items():
+            chart[days[number], titles.get(name, whole)] += nano
+        return dict(chart)
+
+    @property
+    def together(self) -> bool:
+        """Whether the chart has all lines as one: there are too many users and runs to tell apart by colour."""
+        return self.asked.by in ("user", "run")
 
 
 def report(asked: Question) -> Report:
@@ -151,6 +166,7 @@ def _fill(table: _Table, found: "_Found", days: Sequence[date]) -> None:
     outer, inner = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
     whole = _counted(asked)
     measures = {outer, inner, whole}
+    together = table.together
     for number, values, told in found.rows(asked.span, ("spent_nano", *measures, "denied"), days):
         table.denied += told.denied
         if not told.spent_nano and not any(getattr(told, measure) for measure in measures):
@@ -160,7 +176,7 @@ def _fill(table: _Table, found: "_Found", days: Sequence[date]) -> None:
             one.spent_nano += told.spent_nano
             one.calls += getattr(told, measure)
         if told.spent_nano and days:
-            table.draw(number, line, told.spent_nano)
+            table.chart[number, () if together else line.name] += told.spent_nano
 
 
 def _told(table: _Table, days: tuple[date, ...]) -> Report:
@@ -172,8 +188,8 @@ def _told(table: _Table, days: tuple[date, ...]) -> Report:
     without = [line for line in lines if asked.by in UNALLOCATED and not line.name[-1]]
     if asked.shared:
         _lay(asked.shared, without, [line for line in lines if line.name[-1]])
-    chart = {(days[number], title): nano for (number, title), nano in table.chart.items()}
-    return Report(tuple(lines), table.total, table.denied, _together(without), days, chart)
+    alone = _together(without)
+    return Report(tuple(lines), table.total, table.denied, alone, days, table.drawn(days))
 
 
 def _lay(key: str, without: Iterable[Line], others: Sequence[Line]) -> None:
