@@ -3,8 +3,9 @@
 The browser comes from whatever works: $CHROMIUM, the system's, Playwright's own, or apt as root. Without any, the rest
 runs, and then the run fails and names the command that helps.
 
-1. two runs of pytest side by side, each with services of its own: what needs a whole installation, and the rooms
-2. alone, since they kill and time things: faults, and installations on strange machines
+1. two hands, three runs of pytest, each with services of its own: the rooms; what needs a whole installation; and, for
+   the hand that is free first, installations on strange machines
+2. alone, since they kill and time things: faults
 3. the names of what failed, and the sum
 
 With arguments: one run of pytest with these.
@@ -24,7 +25,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WHOLE = ("tests/browser", "tests/journeys")
-ALONE = "faults or machines"
 _COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|deselected|warnings?)")
 HELP = "apt-get install chromium   (as root), or: .venv/bin/python -m playwright install chromium"
 
@@ -116,7 +116,7 @@ class Part:
         ) as process:
             for line in process.stdout or ():
                 self.lines.append(line)
-                sys.stdout.write(f"{self.name:<6} {line}")
+                sys.stdout.write(f"{self.name:<8} {line}")
                 sys.stdout.flush()
         self.code = process.returncode
 
@@ -130,25 +130,26 @@ class Part:
         return [line for line in self.lines if line.startswith(("FAILED ", "ERROR "))]
 
 
-def parts(without: str) -> tuple[Part, Part, Part]:
-    """The three runs; `without` is what else to leave out of each."""
-    together = f"not ({ALONE}){without}"
+def parts(without: str) -> tuple[list[Part], Part]:
+    """Those for two hands, the longest first, and the one to run alone; `without` is what else to leave out of each."""
+    together = f"not (faults or machines){without}"
     ignored = [f"--ignore={folder}" for folder in WHOLE]
-    return (
-        Part("whole", [*WHOLE, "-m", together]),
+    beside = [
         Part("rooms", [*ignored, "-m", together]),
-        Part("alone", ["-m", f"({ALONE}){without}"]),
-    )
+        Part("whole", [*WHOLE, "-m", together]),
+        Part("machines", ["-m", f"(machines and not faults){without}"]),
+    ]
+    return beside, Part("alone", ["-m", f"faults{without}"])
 
 
 def run_all(without: str) -> int:
     """Every part; 0 when all passed. The sum is the last line."""
     began = time.monotonic()
-    whole, rooms, alone = parts(without)
+    beside, alone = parts(without)
     with ThreadPoolExecutor(2) as hands:
-        list(hands.map(Part.run, (whole, rooms)))
+        list(hands.map(Part.run, beside))
     alone.run()
-    found = (whole, rooms, alone)
+    found = [*beside, alone]
     counts = sum((part.counts() for part in found), Counter[str]())
     del counts["deselected"]
     for part in found:

@@ -21,7 +21,7 @@ import pytest
 from controlplane import env
 from tests.controlplane.machines import Machine, Running, folder, free_port, get, running
 
-pytestmark = [pytest.mark.machines, pytest.mark.slow]
+pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.slow]
 
 PEOPLE_FIELDS = {"name", "email", "password", "roles"}
 EVERYONE = {
