@@ -95,7 +95,7 @@ class _Line:
 async def serve(web: Web, ask: Ask, client: Client) -> None:
     """Carry one call from its request to the last byte of its answer. Raises MandateError where there is no answer."""
     try:
-        ticket = await admission.admit(web.desk, ask)
+        ticket = await _admit(web, ask)
         if ask.request.background and not ask.request.stream:
             await _begin(web, ask, ticket, client)
             return
@@ -109,6 +109,18 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         log.warning("gateway.database", error=type(error).__name__)
         raise Unavailable("the database is away; try again", retry_after_seconds=2) from error
+
+
+async def _admit(web: Web, ask: Ask) -> Ticket:
+    """Raises DeadlineExceeded too: who waits for a row that somebody holds waits no longer than for an answer.
+
+    Then the call may be in: the sweep ends it.
+    """
+    try:
+        async with asyncio.timeout(ask.options.deadline_seconds):
+            return await admission.admit(web.desk, ask)
+    except TimeoutError as error:
+        raise DeadlineExceeded("the call's deadline passed before it was let in") from error
 
 
 async def _begin(web: Web, ask: Ask, ticket: Ticket, client: Client) -> None:

@@ -8,6 +8,7 @@ hot row, INSERT of the call, its entry, COMMIT.
 import asyncio
 import sys
 import time
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -64,6 +65,7 @@ class _Client:
     def __init__(self, ask: Ask, db: Database, revision: int, epoch: int) -> None:
         self.ask, self.db, self.revision, self.epoch = ask, db, revision, epoch
         self.ids, self.admissions = IdSource(), commands.Admissions(db)
+        self._until = system_clock() + timedelta(days=1)
         self.took: list[float] = []
         self.refused = 0
         self._refs = [
@@ -88,7 +90,9 @@ class _Client:
             decision=steps.Decided(1, "permit", sha256(_FACTS).digest(), _FACTS),
             entry=self._entry(call),
             request=steps.Sealed("request", "tenant/b", "subject/b", b"n" * 12, b"c" * 400),
-            reservation=steps.Reservation("m", "p", self.ask.amount_nano, self._refs),
+            reservation=steps.Reservation(
+                "m", "p", self.ask.amount_nano, self._refs, valid_until=self._until
+            ),
         )
         answer = await self.admissions.admit(admission)
         if isinstance(answer, answers.Stale):

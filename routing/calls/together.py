@@ -2,15 +2,21 @@
 
 A hot budget's row is held until its commit is on disk, so one admission a commit is all that it can take. While one is on its
 way, those that come queue; then all of them go as one. Nobody waits for others to come: a lone admission goes at once.
+
+A row may be held for long: by a slow disk, or by a person's transaction. So each tenant has a lane of its own, and only so
+many connections. In which order lanes get to PostgreSQL does not matter: it looks at everything again, whoever comes first.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg_pool import PoolTimeout
 
 from routing.calls import answers, questions
@@ -24,6 +30,11 @@ MOST_BYTES = 256 * 1024
 """What the sealed requests of one batch may come to."""
 LARGE_BYTES = 64 * 1024
 """An admission with more than this goes by itself."""
+SPARE = 2
+"""Connections of the pool that admissions leave to others: who only reads waits for no budget."""
+
+_IN_VAIN = (PoolTimeout, LockNotAvailable, QueryCanceled)
+"""Somebody waited for a connection or a row as long as anybody may; nothing was written."""
 
 
 @dataclass(slots=True)
@@ -44,23 +55,52 @@ class _Batch:
 
 
 class Admissions:
-    """The one way in of a process: `admit`, and what waits there for each other."""
+    """The one way in of a process: `admit`, by the lane of the tenant."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._turn = asyncio.Semaphore(1)
-        self._last: _Batch | None = None
-        self._away_at = 0.0
+        self._places = asyncio.Semaphore(max(1, db.max_size - SPARE))
+        self._lanes: dict[str, _Lane] = {}
 
     async def admit(self, admission: Admission) -> AdmitAnswer:
-        """As `admitting.admit`, and with its answers and errors."""
+        """As `admitting.admit`, and with its answers and errors. Raises also what ended a wait in vain for a row."""
+        tenant = admission.asked.tenant
+        lane = self._lanes.get(tenant)
+        if lane is None:
+            lane = self._lanes[tenant] = _Lane(self._db, self._places)
+        lane.inside += 1
+        try:
+            return await lane.admit(admission)
+        finally:
+            lane.inside -= 1
+            if not lane.inside:
+                del self._lanes[tenant]
+
+
+class _Lane:
+    """Where one tenant's admissions wait for each other, and for nobody else's: it takes half of the pool at most."""
+
+    def __init__(self, db: Database, places: asyncio.Semaphore) -> None:
+        self.inside = 0
+        self._db, self._places = db, places
+        self._turn = asyncio.Semaphore(1)
+        self._alone = asyncio.Semaphore(max(1, db.max_size // 2 - 1))
+        self._last: _Batch | None = None
+        self._in_vain_at = 0.0
+
+    async def admit(self, admission: Admission) -> AdmitAnswer:
         if not _shares(admission):
-            return await admit(self._db, admission)
+            return await self._by_itself(admission)
         if not self._turn.locked():
-            return (await self._at_once([admission]))[admission.asked.call]
+            async with self._place(self._turn, monotonic()):
+                return await admit(self._db, admission)
         answer = await self._with_others(admission)
         # INVARIANT: a refusal is always the answer of `admit` itself
-        return await admit(self._db, admission) if answer is None else answer
+        return await self._by_itself(admission) if answer is None else answer
+
+    async def _by_itself(self, admission: Admission) -> AdmitAnswer:
+        async with self._place(self._alone, monotonic()):
+            return await admit(self._db, admission)
 
     async def _with_others(self, admission: Admission) -> AdmitAnswer | None:
         call, batch = admission.asked.call, self._last
@@ -77,33 +117,32 @@ class Admissions:
             batch.waiting.pop(call, None)
 
     async def _send(self, batch: _Batch) -> dict[UUID, AdmitAnswer]:
-        async with self._turn:
+        async with self._place(self._turn, batch.since):
             if self._last is batch:
                 self._last = None
-            if batch.since < self._away_at:
-                raise PoolTimeout("those before waited for a connection in vain")
-            return await self._ask(list(batch.waiting.values()))
+            return await _admit_all(self._db, list(batch.waiting.values()))
 
-    async def _at_once(self, admissions: list[Admission]) -> dict[UUID, AdmitAnswer]:
-        async with self._turn:
-            return await self._ask(admissions)
-
-    async def _ask(self, admissions: list[Admission]) -> dict[UUID, AdmitAnswer]:
-        try:
-            return await _admit_all(self._db, admissions)
-        except PoolTimeout:
-            # who came meanwhile does not wait as long again, one after the other
-            self._away_at = monotonic()
-            raise
+    @asynccontextmanager
+    async def _place(self, gate: asyncio.Semaphore, since: float) -> AsyncIterator[None]:
+        """Room for one statement. Raises PoolTimeout for who waited here while somebody waited for PostgreSQL in vain."""
+        async with gate, self._places:
+            if since < self._in_vain_at:
+                raise PoolTimeout("those before waited in vain")
+            try:
+                yield
+            except _IN_VAIN:
+                # who came meanwhile does not wait as long again, one after the other
+                self._in_vain_at = monotonic()
+                raise
 
 
 async def _admit_all(db: Database, admissions: list[Admission]) -> dict[UUID, AdmitAnswer]:
-    """The answers by call; who is not among them asks alone. Raises PoolTimeout, after which nothing was asked."""
+    """The answers by call; who is not among them asks alone. Raises what ended a wait in vain: nobody is let in."""
     if len(admissions) < 2:
         return {one.asked.call: await admit(db, one) for one in admissions}
     try:
         return await admit_together(db, admissions)
-    except PoolTimeout:
+    except _IN_VAIN:
         raise
     except (LostRace, psycopg.Error):
         # INVARIANT: what is in doubt is asked again with the same ids, and one that cannot be fails alone

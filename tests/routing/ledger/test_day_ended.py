@@ -4,38 +4,29 @@ The process that decides may be slow, or its clock late: the day ends at every d
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import pytest
 
-from audit.vault.store import KeyStore
 from controlplane.kernel.clock import system_clock, to_text
 from controlplane.kernel.errors import BudgetExhausted
-from policies.bundles.snapshot import Snapshot
 from policies.engine.bundle import Bundle
-from policies.identity.authentication import Caller
 from routing import admission
 from routing.calls import commands
 from routing.calls.commands import Admitted, DayEnded, Started
 from routing.calls.pool import ask
 from routing.calls.steps import Admission, Start
 from routing.calls.together import admit_together
-from routing.dialects.registry import dialect
-from routing.gathering import Ask, Desk, Options
-from routing.ledger.balances import Windows
 from tests.policies.engine import small
 from tests.policies.engine.small import EVERYONE, bundle, document, model, route
-from tests.routing.reviews.test_holding import Free
+from tests.routing.desks import asked, desk_of
 from tests.routing.test_mid_flight import CHEAP, DEAR, Flight, bound, nothing
-from tests.routing.world import KEY_HASH, World, reservation
+from tests.routing.world import World, reservation
 
-PROMPT = json.dumps({"model": "r", "messages": [{"role": "user", "content": "hello"}]})
 RECORDED = "SELECT facts FROM policies_decision WHERE call = %s::uuid ORDER BY no DESC LIMIT 1"
 
 
@@ -122,44 +113,20 @@ def raised(budget: str, until: datetime, tenant: str = "", **money: Any) -> Bund
     )
 
 
-@pytest.fixture
-def desk_of(world: World, tmp_path: Path) -> Callable[[Bundle, datetime], Desk]:
-    """What a web process works with under a bundle, its clock standing still at a moment."""
-
-    def made(of: Bundle, now: datetime) -> Desk:
-        async def current() -> Snapshot:
-            return Snapshot(world.revision, world.epoch, of, ())
-
-        return Desk(
-            db=world.db,
-            snapshots=cast("Any", SimpleNamespace(current=current, reload=current)),
-            key_store=KeyStore(tmp_path / "store"),
-            windows=Windows(world.db),
-            breakers=cast("Any", SimpleNamespace(known_open=lambda: ())),
-            rates=cast("Any", Free()),
-            new_id=world.ids.new,
-            clock=lambda: now,
-            web=UUID(int=1),
-        )
-
-    return made
-
-
 @pytest.mark.parametrize("lasts", [True, False])
 async def test_a_web_process_that_is_behind_grants_no_raise_of_yesterday(
-    world: World, desk_of: Callable[[Bundle, datetime], Desk], *, lasts: bool
+    world: World, tmp_path: Path, *, lasts: bool
 ) -> None:
     """Its clock says yesterday, when the raise was in force; nothing but PostgreSQL's clock says otherwise."""
     now = await clock(world)
     yesterday, name = now - timedelta(days=1), f"b-{uuid4().hex}"
-    desk = desk_of(raised(name, now + timedelta(days=2) if lasts else yesterday), yesterday)
-    sent = dialect("openai.chat").parse_request(PROMPT.encode(), {}, "")
-    asked = Ask(Caller(world.key, KEY_HASH, "a", "t", {}), sent, Options(data_classes=("public",)))
+    of = raised(name, now + timedelta(days=2) if lasts else yesterday)
+    desk = desk_of(world, tmp_path / "store", of, lambda: yesterday)
     if lasts:
-        call = (await admission.admit(desk, asked)).call
+        call = (await admission.admit(desk, asked(world))).call
     else:
         with pytest.raises(BudgetExhausted) as refused:
-            await admission.admit(desk, asked)
+            await admission.admit(desk, asked(world))
         assert refused.value.details["rules"] == (name,)
         call = cast("UUID", refused.value.details["call"])
     assert await world.kinds(call) == ["call.admitted" if lasts else "call.denied"]
@@ -167,8 +134,8 @@ async def test_a_web_process_that_is_behind_grants_no_raise_of_yesterday(
     # what is recorded is what was decided under: today
     assert to_text(now) <= json.loads(facts)["now"] <= to_text(system_clock())
     money = "SELECT sum(pending_nano)::bigint FROM routing_ledger_window WHERE budget = %s::text"
-    # 146 tokens may come in at twice the price, 1000 go out; two lines are rounded up
-    assert await ask(world.db, money, (name,)) == (2_292_002 if lasts else 0,)
+    # 153 tokens may come in at twice the price, 1000 go out; two lines are rounded up
+    assert await ask(world.db, money, (name,)) == (2_306_002 if lasts else 0,)
 
 
 async def test_a_worker_that_is_behind_starts_nothing_under_a_raise_of_yesterday(

@@ -1,34 +1,28 @@
 """A call that a rule wants a person to see before any model: at admission, and by the worker that has it released or not."""
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import redis.asyncio
 from django.conf import settings
 
-from audit.vault.store import KeyStore
-from controlplane.kernel.clock import system_clock
 from policies.bundles.snapshot import Snapshot
-from policies.identity.authentication import Caller
 from routing import admission, answers
 from routing.calls.pool import ask, ask_all
-from routing.dialects.registry import dialect
-from routing.exchange import CallRequest
-from routing.gathering import Ask, Desk, Options
-from routing.ledger.balances import Windows
+from routing.gathering import Desk
 from routing.limits.rates import RateLimits
 from routing.reviews.steps import Decide
 from tests.policies.engine.cascades import DESK, escalation
 from tests.policies.engine.small import EVERYONE, bundle, document, model, route
+from tests.routing.desks import asked, desk_of
 from tests.routing.reviews.asking import Taking, claim, decide, deciding
 from tests.routing.walking import request, text_of, walk
-from tests.routing.world import KEY_HASH, World
+from tests.routing.world import World
 
 RULE = escalation("look-first", 'route.name == "r"', stage="request")
 CASE = (
@@ -37,45 +31,10 @@ CASE = (
 )
 
 
-class Free:
-    """No rate limit."""
-
-    async def take(self, *_: object) -> None:
-        return None
-
-    async def undo(self, *_: object) -> None:
-        return None
-
-    async def give_back(self, *_: object) -> None:
-        return None
-
-
 @pytest.fixture
 def desk(world: World, tmp_path: Path) -> Desk:
-    found = Snapshot(
-        world.revision, world.epoch, bundle(EVERYONE, DESK, model("m"), route("r", "m"), RULE), ()
-    )
-
-    async def current() -> Snapshot:
-        return found
-
-    return Desk(
-        db=world.db,
-        snapshots=cast("Any", SimpleNamespace(current=current, reload=current)),
-        key_store=KeyStore(tmp_path / "store"),
-        windows=Windows(world.db),
-        breakers=cast("Any", SimpleNamespace(known_open=lambda: ())),
-        rates=cast("Any", Free()),
-        new_id=world.ids.new,
-        clock=system_clock,
-        web=UUID(int=1),
-    )
-
-
-def asked(world: World) -> Ask:
-    raw = json.dumps({"model": "r", "messages": [{"role": "user", "content": "secret words"}]})
-    sent: CallRequest = dialect("openai.chat").parse_request(raw.encode(), {}, "")
-    return Ask(Caller(world.key, KEY_HASH, "a", "t", {}), sent, Options(data_classes=("public",)))
+    of = bundle(EVERYONE, DESK, model("m"), route("r", "m"), RULE)
+    return desk_of(world, tmp_path / "store", of)
 
 
 async def test_it_is_admitted_and_held_in_one_commit_with_no_money(
