@@ -4,6 +4,7 @@ Killed anywhere it is claimed again once its lease is over, and goes on after th
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class _Run:
     row: Replay
     world: World
     tally: Tally = field(default_factory=Tally)
-    said_at: float = field(default_factory=time.monotonic)
+    said_at: float = -math.inf
 
     def run(self) -> None:
         row = self.row

@@ -6,8 +6,11 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import openai
+import psycopg
 import redis
 
 from tests.faults.load import KEY
@@ -17,6 +20,20 @@ WEB, WORKER = "controlplane.web", "-Q calls"
 JOBS, BEAT = "-Q jobs", "controlplane.celery:app beat"
 SEQUENCER, VALKEY, POSTGRES = "manage.py sequencer", "valkey-server", "bin/postgres -D"
 IN_A_ROW = 6
+PAUSE = 70_401
+"""The advisory lock that whoever is paused waits for."""
+_PAUSING = f"""
+CREATE FUNCTION fault_pause() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared({PAUSE});
+  RETURN NEW;
+END $$;
+CREATE TRIGGER fault_pause BEFORE UPDATE ON {{table}} FOR EACH ROW
+  WHEN (OLD.{{done}} > 0 AND NEW.worker = OLD.worker AND coalesce(NEW.beat_at >= OLD.beat_at, true))
+  EXECUTE FUNCTION fault_pause()"""
+_PAUSED = (
+    f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = {PAUSE}"
+)
 PROBE = [{"role": "user", "content": "Are you there? [[sandbox tokens=2]]"}]
 
 
@@ -84,3 +101,28 @@ def _wait_healthy(it: Installation, seconds: float) -> None:
 def resume(pid: int) -> None:
     """Let a stopped process go on."""
     os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def paused(it: Installation, table: str, done: str) -> Iterator[None]:
+    """While this lasts, a job that has written something of its work (column `done`) waits before it writes more.
+
+    Who waits at the end is cut off: by then it is dead, and nothing of its last step is kept.
+    """
+    with psycopg.connect(it.services()["database_owner_url"], autocommit=True) as db:
+        db.execute("SET ROLE mandate_owner")
+        db.execute("SELECT pg_advisory_lock(%s)", [PAUSE])
+        db.execute(_PAUSING.format(table=table, done=done))
+        try:
+            yield
+        finally:
+            it.rows(f"SELECT pg_terminate_backend(pid) FROM ({_PAUSED}) p")
+            db.execute("DROP FUNCTION fault_pause CASCADE")
+
+
+def wait_paused(it: Installation, seconds: float = 60.0) -> None:
+    """Until a job waits there."""
+    until = time.monotonic() + seconds
+    while not it.rows(_PAUSED):
+        assert time.monotonic() < until, "no job came as far as that"
+        time.sleep(0.05)
