@@ -18,7 +18,7 @@ from policies.order.lock import mandate_now
 from routing.reports.access import reads_every_tenant, require_money
 from routing.reports.asking import COMPARED, csv_of, question
 from routing.reports.capacity import Capacity, capacities
-from routing.reports.dimensions import DIMENSIONS
+from routing.reports.dimensions import DIMENSIONS, UNREADABLE
 from routing.reports.report import Line, Report, report
 from routing.reports.spans import PERIODS, Span
 from routing.reports.splitting import KEYS
@@ -34,6 +34,9 @@ class SpendPart(serializers.Serializer[Any]):
     spent = serializers.CharField()
     before = serializers.CharField()
     shared = serializers.CharField(help_text="what was laid on it of others' cost; not in `spent`")
+    readable = serializers.BooleanField(
+        help_text="false for calls whose labels were committed: their line is no value of the label"
+    )
 
 
 class SpendLine(SpendPart):
@@ -82,6 +85,9 @@ class SpendReport(serializers.Serializer[Any]):
     unallocated_calls = serializers.IntegerField()
     unallocated_left = serializers.CharField(
         help_text="what of it was laid on no other line: all of it without `split`"
+    )
+    unreadable = serializers.CharField(
+        help_text="what calls cost whose labels were committed; in no value's line, in the total"
     )
     capacity = BoughtByTheHour(
         many=True, help_text="for who reads every tenant's money; empty for others"
@@ -163,6 +169,7 @@ def _told(told: Report) -> dict[str, Any]:
         "unallocated": format_nano(alone.spent_nano),
         "unallocated_calls": alone.calls,
         "unallocated_left": format_nano(alone.spent_nano + alone.shared_nano),
+        "unreadable": format_nano(told.unreadable.spent_nano if told.unreadable else 0),
     }
 
 
@@ -188,9 +195,10 @@ def _bought(line: Capacity) -> dict[str, Any]:
 
 def _line(line: Line) -> dict[str, Any]:
     return {
-        "name": list(line.name),
+        "name": list(line.name) if line.readable else [UNREADABLE],
         "calls": line.calls,
         "spent": format_nano(line.spent_nano),
         "before": format_nano(line.before_nano),
         "shared": format_nano(line.shared_nano),
+        "readable": line.readable,
     }

@@ -13,7 +13,8 @@ from routing.reports.attributes import Attributes
 
 LABEL: Final = "label"
 UNRECORDED: Final = "\x01"
-"""What stands for a label that was committed when its call was made: no rule named it then."""
+"""What stands for a label that was committed when its call was made, since no rule named it then: some value, or none."""
+UNREADABLE: Final = "committed (not readable)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +88,5 @@ def title_of(name: str, cells: Cells) -> str:
     if name in ("user", "run") and last:
         last = f"committed {last[:12]}…"
     elif last == UNRECORDED:
-        last = "not recorded"
+        last = UNREADABLE
     return " / ".join([*(p or "none" for p in places), last or DIMENSIONS[name].without or "none"])

@@ -15,7 +15,9 @@ from audit.vault.keys import subject_of_user
 from routing.reports.attributes import Attributes, attributes
 from routing.reports.dimensions import (
     DIMENSIONS,
+    LABEL,
     UNALLOCATED,
+    UNRECORDED,
     Cells,
     Teller,
     Values,
@@ -72,12 +74,18 @@ class Line:
         """In words for people."""
         return title_of(self.by, self.name) if self.by else ""
 
+    @property
+    def readable(self) -> bool:
+        """Whether its name says whose it is, or that it is nobody's; not where a label was committed."""
+        return self.by != LABEL or self.name[-1:] != (UNRECORDED,)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The lines with the dearest first, and their sum. `denied` calls cost nothing and are in no line.
 
-    `unallocated` is all of what no cost centre, use case, task, label, user or run is known of, where there is any.
+    `unallocated` is all of what no cost centre, use case, task, label, user or run is known of, where there is any;
+    `unreadable` is the line of the calls whose labels were committed, which is no value and is laid on nobody.
     `steps` and `chart` are there where the question has a grain: the first day of every step of the span, and nano units by
     step and line of the first dimension; of users and runs all together.
     """
@@ -86,6 +94,7 @@ class Report:
     total: Line
     denied: int
     unallocated: Line | None = None
+    unreadable: Line | None = None
     steps: tuple[date, ...] = ()
     chart: Mapping[tuple[date, str], int] = field(default_factory=dict)
 
@@ -187,9 +196,16 @@ def _told(table: _Table, days: tuple[date, ...]) -> Report:
     # of a dimension that has a tenant in its name there is a line for each tenant
     without = [line for line in lines if asked.by in UNALLOCATED and not line.name[-1]]
     if asked.shared:
-        _lay(asked.shared, without, [line for line in lines if line.name[-1]])
-    alone = _together(without)
-    return Report(tuple(lines), table.total, table.denied, alone, days, table.drawn(days))
+        _lay(asked.shared, without, [line for line in lines if line.name[-1] and line.readable])
+    return Report(
+        tuple(lines),
+        table.total,
+        table.denied,
+        _together(without),
+        next((line for line in lines if not line.readable), None),
+        days,
+        table.drawn(days),
+    )
 
 
 def _lay(key: str, without: Iterable[Line], others: Sequence[Line]) -> None:

@@ -21,7 +21,14 @@ from policies.bundles.published import Published, moment, published
 from routing.reports.access import require_money
 from routing.reports.asking import BY, COMPARED, NONE, csv_of, labels_of, question
 from routing.reports.content import store
-from routing.reports.dimensions import DIMENSIONS, LABEL, UNALLOCATED, UNRECORDED, Cells
+from routing.reports.dimensions import (
+    DIMENSIONS,
+    LABEL,
+    UNALLOCATED,
+    UNREADABLE,
+    UNRECORDED,
+    Cells,
+)
 from routing.reports.report import Line, Question, Report, report
 from routing.reports.spans import GRAINS, PERIODS, Span
 from routing.reports.spend import Daily, merged
@@ -122,6 +129,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "total": _total(view),
         "denied": count(told.denied),
         "unallocated": _unallocated(view),
+        "unreadable": told.unreadable is not None,
         "shared": KEYS.get(asked.shared, ""),
         "csv": _csv_address(request),
         "hourly": hourly_lines(principal, found, asked.span),
@@ -189,7 +197,7 @@ def _narrowed(view: _View) -> list[tuple[str, str, str]]:
 def _shown(name: str, value: str) -> str:
     if name in ("user", "run") and value:
         return f"committed {value[:12]}…"
-    return "not recorded" if value == UNRECORDED else value or DIMENSIONS[name].without
+    return UNREADABLE if value == UNRECORDED else value or DIMENSIONS[name].without
 
 
 def days_in_words(span: Span) -> str:
@@ -299,7 +307,7 @@ def change(spent_nano: int, before_nano: int) -> str:
 
 
 def _unallocated(view: _View) -> str:
-    """What no line owns, and how it is laid over the others."""
+    """What no line owns, and how it is laid over the others; and what nobody can say whose it is."""
     alone = view.told.unallocated
     if view.asked.by not in UNALLOCATED:
         return ""
@@ -307,7 +315,10 @@ def _unallocated(view: _View) -> str:
     without = DIMENSIONS[view.asked.by].without
     said = f"{amount} {without if view.asked.by == LABEL else f'with {without}'}"
     left = alone.spent_nano + alone.shared_nano if alone and view.asked.shared else 0
-    return f"{said}, {money(left, view.currency)} of it laid on nobody" if left else said
+    if left:
+        said = f"{said}, {money(left, view.currency)} of it laid on nobody"
+    closed = view.told.unreadable
+    return f"{said}, {money(closed.spent_nano, view.currency)} {UNREADABLE}" if closed else said
 
 
 def _address_of(name: str, cells: Cells) -> dict[str, str]:

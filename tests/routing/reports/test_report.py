@@ -136,7 +136,7 @@ def test_what_a_title_says(ledger: Ledger) -> None:
         "insurance / committed c0ffeec0ffee…",
         "insurance / no user named",
     ]
-    assert titles["label"] == ["roof", "not recorded", "without it"]
+    assert titles["label"] == ["roof", "committed (not readable)", "without it"]
     assert titles["model"][2] == "no model"
 
 
@@ -192,11 +192,44 @@ def test_the_groups_and_what_is_unallocated_are_the_total(
         sum(line.spent_nano for line in groups) + alone.spent_nano == told.total.spent_nano == 130
     )
     assert sum(line.shared_nano for line in groups) == -alone.shared_nano
+    assert [line.spent_nano for line in (told.unreadable,) if line] == [27] * (by == "label")
     # laid on others whole, or where there are none not at all
     assert alone.shared_nano == (-alone.spent_nano if shared and groups else 0)
     table = csv_of(asked(ledger, by, label="project"), told, "EUR")
     amounts = [Decimal(row["spent EUR"]) for row in csv.DictReader(StringIO(table))]
     assert sum(amounts) == Decimal("0.00000013")
+
+
+@pytest.mark.parametrize("shared", ["calls", "spend", "equal"])
+def test_what_was_committed_stands_beside_the_values_and_nothing_is_laid_on_it(
+    ledger: Ledger, shared: str
+) -> None:
+    told = report(asked(ledger, "label", label="project", shared=shared))
+    assert [(line.title, line.spent_nano, line.shared_nano) for line in told.lines] == [
+        ("roof", 100, 3),
+        ("committed (not readable)", 27, 0),
+        ("without it", 3, -3),
+    ]
+    assert told.unreadable == told.lines[1]
+    assert [line.readable for line in told.lines] == [True, False, True]
+    (roof,) = report(
+        asked(ledger, "label", label="project", shared=shared, only={"label": "roof"})
+    ).lines
+    assert (roof.spent_nano, roof.shared_nano) == (100, 0)
+
+
+def test_where_every_label_was_committed_nothing_is_laid_on_anybody() -> None:
+    made = Ledger()
+    made.call(Tried(5), committed=True)
+    made.call(Tried(3))
+    made.write()
+    told = report(asked(made, "label", "team", label="project", shared="equal"))
+    assert [(line.title, line.spent_nano, line.shared_nano) for line in told.lines] == [
+        ("committed (not readable)", 5, 0),
+        ("without it", 3, 0),
+    ]
+    assert told.total.spent_nano == 8
+    assert (told.unallocated, told.unreadable) == (Line(("",), "", 1, 3), told.lines[0])
 
 
 def test_what_is_unallocated_counts_in_every_tenant() -> None:
