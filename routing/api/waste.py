@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -18,6 +19,7 @@ from routing.reports.spans import PERIODS
 from routing.reports.turning import turn
 from routing.reports.waste import Finding, Saved
 from routing.reports.waste_asked import asked_waste
+from routing.reports.waste_file import csv_of_waste
 
 # ruff: noqa: N815 - the API spells its names in camelCase, as documents do
 
@@ -96,16 +98,19 @@ class WasteView(ApiView):
     @extend_schema(
         operation_id="reports_waste",
         responses={200: OpenApiResponse(WasteReport)},
-        parameters=_ASKED,
+        parameters=[*_ASKED, OpenApiParameter("as", str, enum=["json", "csv"])],
     )
-    def get(self, request: Request) -> Response:
-        """Read what smaller models saved, and where one might have answered."""
+    def get(self, request: Request) -> Response | HttpResponse:
+        """Read what smaller models saved, and where one might have answered; `as=csv` gives it as a file."""
         require_money(self.principal)
         found = published()
         address = request.query_params.dict()
         asked = asked_waste(address, self.principal, found, mandate_now())
         if asked.trouble:
             raise InvalidRequest(asked.trouble)
+        if address.get("as") == "csv":
+            text = csv_of_waste(asked, found.currency)
+            return HttpResponse(text, content_type="text/csv; charset=utf-8")
         return Response(
             {
                 "currency": found.currency,

@@ -19,7 +19,7 @@ from routing.reports.casework import BY, Casework, Line, Question, casework
 from routing.reports.spans import PERIODS, steps
 from routing.reports.spend import Daily
 from routing.ui.charts import spend_chart
-from routing.ui.report import days_in_words
+from routing.ui.report import csv_file, days_in_words
 
 _CARD_WIDTH = 1160
 MOST_LINES = 100
@@ -49,7 +49,7 @@ def cases(request: HttpRequest) -> HttpResponse:
     asked, trouble = asked_cases(request.GET.dict(), principal, found, now)
     told = casework(asked, found)
     if request.GET.get("as") == "csv":
-        return _as_file(csv_of_cases(asked, told, found.currency), asked)
+        return csv_file(csv_of_cases(asked, told, found.currency), "cases", asked.span)
     tenants = tuple(sorted(d.name for d in documents(principal, found) if d.kind == "Tenant"))
     context = {
         "now": now,
@@ -66,13 +66,6 @@ def cases(request: HttpRequest) -> HttpResponse:
         "csv": f"?{urlencode({**request.GET.dict(), 'as': 'csv'})}",
     }
     return render(request, "routing/casework.html", context)
-
-
-def _as_file(text: str, asked: Question) -> HttpResponse:
-    response = HttpResponse(text, content_type="text/csv; charset=utf-8")
-    name = f"cases-{asked.span.first}-{asked.span.last}.csv"
-    response["content-disposition"] = f'attachment; filename="{name}"'
-    return response
 
 
 def _fields(

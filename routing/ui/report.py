@@ -109,7 +109,8 @@ def spend(request: HttpRequest) -> HttpResponse:
     require_money(principal)
     asked, trouble = question(request.GET.dict(), principal, found, now)
     if request.GET.get("as") == "csv":
-        return as_file(csv_of(asked, report(replace(asked, grain="")), found.currency), asked)
+        text = csv_of(asked, report(replace(asked, grain="")), found.currency)
+        return csv_file(text, "spend", asked.span)
     told = report(asked)
     view = _View(asked, told, found.currency, _kept(request))
     context = {
@@ -343,9 +344,8 @@ def _csv_address(request: HttpRequest) -> str:
     return f"{request.path}?{kept.urlencode()}"
 
 
-def as_file(text: str, asked: Question) -> HttpResponse:
-    """A CSV to save."""
+def csv_file(text: str, name: str, span: Span) -> HttpResponse:
+    """A CSV to save, named by what it is of and its days."""
     response = HttpResponse(text, content_type="text/csv; charset=utf-8")
-    name = f"spend-{asked.span.first}-{asked.span.last}.csv"
-    response["content-disposition"] = f'attachment; filename="{name}"'
+    response["content-disposition"] = f'attachment; filename="{name}-{span.first}-{span.last}.csv"'
     return response

@@ -25,7 +25,8 @@ from routing.reports.spans import PERIODS
 from routing.reports.turning import turn
 from routing.reports.waste import Finding, Saved
 from routing.reports.waste_asked import asked_waste
-from routing.ui.report import days_in_words
+from routing.reports.waste_file import csv_of_waste
+from routing.ui.report import csv_file, days_in_words
 
 _BAR = 220
 
@@ -52,11 +53,13 @@ class Row:
 
 @require_safe
 def waste(request: HttpRequest) -> HttpResponse:
-    """`/reports/waste/`."""
+    """`/reports/waste/`; `?as=csv` gives both tables as a file."""
     principal, found = principal_of(request), published()
     require_money(principal)
     asked = asked_waste(request.GET.dict(), principal, found, moment())
     told, currency = asked.told, found.currency
+    if request.GET.get("as") == "csv":
+        return csv_file(csv_of_waste(asked, currency), "waste", asked.span)
     tenants = tuple(sorted(d.name for d in documents(principal, found) if d.kind == "Tenant"))
     most = max((one.used.spent_nano for one in told.findings), default=1)
     context = {
@@ -70,6 +73,7 @@ def waste(request: HttpRequest) -> HttpResponse:
         "whole_saved": money(told.saved_nano, currency),
         "least": LEAST,
         "bar": _BAR,
+        "csv": f"?{urlencode({**request.GET.dict(), 'as': 'csv'})}",
         "address": urlencode({n: v for n, v in request.GET.dict().items() if v}),
     }
     return render(request, "routing/waste.html", context)

@@ -164,3 +164,19 @@ def test_a_tenants_lines_are_its_own(console: Console) -> None:
         told = finn.get("/reports/spend/", params={"tenant": "retail", "by": "tenant"}).json()
     assert [line["name"] for line in told["lines"]] == [["retail"]]
     assert _nano(told["total"]["spent"]) == _one(console, OF_TENANT, "retail")
+
+
+def test_savings_and_waste_are_the_same_file_by_page_and_api(console: Console) -> None:
+    with console.signed_in("finn") as finn:
+        page = finn.get("/reports/waste/?period=year&as=csv")
+        button = finn.get("/reports/waste/?period=year").text
+    with console.bearer(console.tokens["finance"]) as finn:
+        told = finn.get("/reports/waste/", params={"period": "year", "as": "csv"})
+    assert page.headers["content-type"] == told.headers["content-type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(
+        r'attachment; filename="waste-20\d\d-01-01-20\d\d-\d\d-\d\d\.csv"',
+        page.headers["content-disposition"],
+    )
+    assert page.text == told.text
+    assert page.text.startswith("what,tenant,route,model,compared with,calls,spent EUR,")
+    assert 'href="?period=year&amp;as=csv"' in button
