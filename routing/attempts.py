@@ -6,7 +6,7 @@ while the call goes on, or by `execution` in the commit that ends the call.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -71,6 +71,10 @@ class Door:
     def begun(self, candidate: Candidate) -> int:
         """How many attempts at its model this call has made, lost ones included."""
         return self._begun[model_label(candidate)]
+
+    def pause(self, seconds: float) -> Awaitable[object]:
+        """Let seconds pass between two attempts, by the clock that the worker lives by."""
+        return self._case.worker.pause(seconds)
 
     def fresh(self, plan: Plan) -> frozenset[str]:
         """The models of a checked plan that may be asked: from where a lost worker stopped, none of an older plan's."""

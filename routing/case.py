@@ -1,7 +1,7 @@
 """What a worker process holds (`Worker`), and what it knows about one call (`Case`)."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -49,7 +49,7 @@ REDACT_FROM = 16 * 1024
 
 @dataclass(slots=True)
 class Worker:
-    """One per process. `lease` is replaced when it was buried."""
+    """One per process. `lease` is replaced when it was buried. `pause` is how time passes between two attempts."""
 
     db: Database
     redis: redis.asyncio.Redis
@@ -66,6 +66,7 @@ class Worker:
     lease: Lease
     running: Running = field(default_factory=Running)
     wakefulness: Wakefulness = field(default_factory=Wakefulness)
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
 
 
 class Dropped(Exception):

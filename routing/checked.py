@@ -1,7 +1,7 @@
 """A call whose answer is checked: the walk through its tiers, with the door to models and the judge in hand."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.engine.checking import may_hold_failure
@@ -70,6 +70,10 @@ class _Walk:
         self._case, self._door, self._fresh = case, door, fresh
         self._judge = Judge(case)
         self.chosen: Tried | None = None
+
+    def pause(self, seconds: float) -> Awaitable[object]:
+        """Let seconds pass between two attempts."""
+        return self._door.pause(seconds)
 
     def may(self, candidate: Candidate) -> bool:
         """Whether the candidate is still to be tried."""

@@ -114,10 +114,10 @@ async def _walk(case: Case, door: Door) -> End:
         try:
             if plan is not None and plan.checks is not None:
                 return await _walk_checked(case, door, plan)
-            steps_left = door.left(plan) if plan else ()
-            if plan is None or not steps_left:
+            left = door.left(plan) if plan else ()
+            if plan is None or not left:
                 return _nothing_left(case, door)
-            await ordered.run(replace(plan, steps=steps_left), door.attempt, door.begun)
+            await ordered.run(replace(plan, steps=left), door.attempt, door.begun, door.pause)
             return _ended_by(door)
         except (Replanned, Held):
             continue

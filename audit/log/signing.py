@@ -19,6 +19,8 @@ KEY_FILE = "log_key"
 PUBLIC_KEY_FILE = "log_vkey"
 EARLIER_KEYS_FILE = "log_vkeys_before"
 """The public keys that were rotated out, the oldest first, one a line."""
+HANDOVERS_FILE = "log_handovers"
+"""What each of them signed about the one after it (`audit.merkle.handover`): for a witness that knows only older ones."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -1,8 +1,8 @@
 """Rotate the log's key: the old one's last head covers the entry that names the new one, then the new one goes on.
 
 Every step may be cut off, and the next run goes on: 1. the new key is written beside the old one; 2. the entry is appended,
-once; 3. the old key signs a head over it; 4. the old public key joins those before it, the new private key takes the old
-one's place; 5. the new key signs. Meanwhile no sequencer works: we hold its lock.
+once; 3. the old key signs a head over it, and a line that hands over to the new one; 4. the old public key joins those before
+it, the new private key takes the old one's place; 5. the new key signs. Meanwhile no sequencer works: we hold its lock.
 
 After a restore that lost signed entries the old key may sign nothing more: the register is ahead for ever. Then the log goes
 on under another name, the entry says what was signed last, and the new key's first head covers it.
@@ -20,7 +20,8 @@ from audit.log.append import append_over
 from audit.log.entry import build
 from audit.log.running import connect
 from audit.log.sequence import Refused, Sequencer
-from audit.log.signing import EARLIER_KEYS_FILE, KEY_FILE, earlier_keys, signer
+from audit.log.signing import EARLIER_KEYS_FILE, HANDOVERS_FILE, KEY_FILE, earlier_keys, signer
+from audit.merkle.handover import handover
 from audit.merkle.note import SignerKey, VerifierKey
 from audit.register.base import Register, Registered
 from controlplane.kernel.clock import system_clock
@@ -55,6 +56,7 @@ def rotate(asked: Rotation) -> tuple[VerifierKey, VerifierKey]:
         _say(db, asked, old, new)
         if not asked.origin:
             _sign_over(db, asked.register, old, new)
+            _hand_over(asked.keys, old, new)
         _swap(asked.keys, old)
         fresh = signer(asked.keys)
         _sign(db, asked.register, fresh)
@@ -110,6 +112,14 @@ def _sign_over(
         if time.monotonic() > until:
             raise Refused("a long transaction keeps the entry from its place; try again")
         time.sleep(0.05)
+
+
+def _hand_over(keys: Path, old: SignerKey, new: SignerKey) -> None:
+    """Let the old key say in a line of its own who follows it, which a witness can read that sees no entries."""
+    path, line = keys / HANDOVERS_FILE, handover(old, new.verifier)
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if line not in before:
+        replace(path, "".join(f"{one}\n" for one in (*before, line)).encode(), mode=0o600)
 
 
 def _swap(keys: Path, old: SignerKey) -> None:

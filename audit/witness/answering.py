@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from audit.merkle.checkpoint import BadCheckpoint, Checkpoint
 from audit.merkle.cosignature import Cosigner
+from audit.merkle.handover import heir
 from audit.merkle.note import BadNote, VerifierKey, open_note, split_note
 from audit.merkle.proof import BadProof, verify_consistency
 from audit.merkle.tree import EMPTY_ROOT
@@ -28,15 +29,28 @@ class Answer:
     kind: str = PLAIN
 
 
+def _none() -> Iterable[str]:
+    return ()
+
+
 class Witness:
-    """One witness: its key, its memory, the logs it knows and its clock."""
+    """One witness: its key, its memory, the logs it knows and its clock.
+
+    `handovers` reads what rotated keys signed about those after them, where this witness may read such lines.
+    """
 
     def __init__(
-        self, key: Cosigner, state: State, logs: Iterable[VerifierKey], clock: Callable[[], float]
+        self,
+        key: Cosigner,
+        state: State,
+        logs: Iterable[VerifierKey],
+        clock: Callable[[], float],
+        handovers: Callable[[], Iterable[str]] = _none,
     ) -> None:
         self.key = key
         self._state = state
         self._clock = clock
+        self._handovers = handovers
         self._logs: dict[str, list[VerifierKey]] = {}
         for log in logs:
             self._logs.setdefault(log.name, []).append(log)
@@ -53,13 +67,23 @@ class Witness:
         if known is None:
             return Answer(404, "this witness does not know that log\n")
         try:
-            open_note(asked.note, known)
+            self._open(asked.note, known)
         except BadNote as error:
             return Answer(403, f"{error}\n")
         if asked.old > head.size:
             return Answer(400, "the old size is larger than the new one\n")
         with self._state.locked(head.origin) as memory:
             return self._judge(asked, head, text, memory)
+
+    def _open(self, note: str, known: list[VerifierKey]) -> None:
+        """Check who signed it; where no known key did, one that a known key handed over to may have. Raises BadNote."""
+        try:
+            open_note(note, known)
+        except BadNote:
+            # every line is looked at, the oldest first: each may hand over to who signs the next
+            if not sum(_learn(line, known) for line in self._handovers()):
+                raise
+            open_note(note, known)
 
     def _judge(
         self, asked: AddCheckpoint, head: Checkpoint, text: str, memory: Remembered
@@ -85,6 +109,15 @@ class Witness:
         """Both notes are signed by the log and cannot both be true of it, if the proof is the log's own."""
         text = f"{held or ''}\n=== offered ===\n{asked}"
         self._state.accuse(f"{sha256(text.encode()).hexdigest()[:16]}.txt", text)
+
+
+def _learn(line: str, known: list[VerifierKey]) -> bool:
+    """Whether a known key hands over to one that was not known; it is from then on."""
+    found = heir(line, known)
+    if found is None or found in known:
+        return False
+    known.append(found)
+    return True
 
 
 def _head(note: str | None) -> Checkpoint:

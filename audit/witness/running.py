@@ -5,6 +5,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -37,6 +38,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--logs", type=Path, help="a file of the logs it knows: a vkey on each line, # for notes"
     )
+    parser.add_argument(
+        "--handovers",
+        type=Path,
+        help="a file of lines that rotated keys signed about the next one; read when an unknown key signed",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="where it listens")
     parser.add_argument("--port", type=int, default=9321, help="0: any that is free")
     parser.add_argument("--fd", type=int, help="a listening socket to inherit, instead of both")
@@ -51,7 +57,8 @@ def run(options: Namespace) -> None:
     if options.show_key:
         _say(str(key.verifier))
         return
-    witness = Witness(key, State(options.state / "logs"), _logs(options.logs), time.time)
+    logs, handovers = _logs(options.logs), partial(_lines, options.handovers)
+    witness = Witness(key, State(options.state / "logs"), logs, time.time, handovers)
     try:
         server = Server((options.host, options.port), witness, options.fd)
     except OSError as error:
@@ -88,6 +95,14 @@ def _logs(path: Path | None) -> list[VerifierKey]:
         return [VerifierKey.parse(x.strip()) for x in lines if x.strip() and x[0] != "#"]
     except (BadKey, OSError) as error:
         raise CannotStart(f"the logs it knows: {error}") from error
+
+
+def _lines(path: Path | None) -> list[str]:
+    """What there is to read by now; nothing while there is no such file, or it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines() if path else []
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _say(line: str) -> None:

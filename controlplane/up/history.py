@@ -1,4 +1,4 @@
-"""Make the demo's two weeks, in a process of its own beside the running installation (`manage.py history`).
+"""Make the weeks behind a demo, in a process of its own beside the running installation (`manage.py history`).
 
 It ends by itself, within a minute or so, and says every step; a second `up` goes on where a first one was stopped.
 """
@@ -32,7 +32,7 @@ from routing.calls.pool import Database, open_pool
 from routing.case import Worker
 from routing.demo import plan, story, world
 from routing.demo.clock import Simulated
-from routing.demo.history import Calm, Past, Progress, live, undisturbed
+from routing.demo.history import Calm, Past, Progress, live, undisturbed, waiting
 from routing.gathering import Desk
 from routing.ledger.balances import Windows
 from routing.limits.concurrency import Concurrency
@@ -115,6 +115,7 @@ def _past(
         new_id=ids.new,
         clock=clock.now,
         lease=lease,
+        pause=clock.sleep,
     )
     keys = Keys(db, credentials.read_pepper(settings.MANDATE_KEYS_DIR))
     told: Mapping[str, Any] = welcome.read(settings.MANDATE_HOME) or {}
@@ -124,10 +125,9 @@ def _past(
 async def _live(past: Past, since: datetime, stopped: Callable[[], bool]) -> int:
     now, zone = system_clock(), world.ZONE
     simulate(past.clock.now)
-    told = story.Story(world.documents(_NOWHERE))
-    asked = [
-        one for one in (*plan.calls(now, zone), *told.calls(now, zone)) if since < one.at < now
-    ]
+    told = story.Story(world.documents(_NOWHERE), waiting(past.clock))
+    planned = told.around(plan.calls(now, zone), now, zone)
+    asked = [one for one in (*planned, *told.calls(now, zone)) if since < one.at < now]
     events = [event for event in told.events(now, zone) if since < event.at < now]
     made = await live(past, asked, events, Progress(say, stopped))
     until = DONE if made == len(asked) else to_text(past.clock.now())
@@ -147,6 +147,6 @@ def make_it() -> None:
     signal.signal(signal.SIGTERM, lambda *_: told.append("stop"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if history_wanted(env.home()):
-        say("making two weeks of history for the demo")
+        say("making some weeks of history for the demo")
         made = asyncio.run(make(lambda: bool(told)))
         say(f"the demo has its history: {made} calls")

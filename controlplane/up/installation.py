@@ -16,6 +16,8 @@ from controlplane.places import write_private
 
 KNOWN_LOGS = "known"
 """In a demo witness's folder: the public keys of the logs that it may cosign."""
+HANDOVERS = "log_handovers"
+"""Beside the log's keys, as `audit.log.signing` writes it: whom each rotated key named as the next."""
 WITNESS_PORT = "witness_port"
 RUNNING_FILE = "up.json"
 LOCK_FILE = "up.lock"

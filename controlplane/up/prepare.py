@@ -82,12 +82,13 @@ def _unseal() -> None:
 
 
 def go_back() -> None:
-    """Live two weeks ago from here on: the demo was made then, and its history follows."""
+    """Live some weeks ago from here on: the demo was made then, and its history follows. Its months must be there."""
     clock = Simulated()
     clock.begin(begins(system_clock(), world.ZONE))
     simulate(clock.now)
     with connections["default"].cursor() as cursor:
         cursor.execute(SET, [clock.offset])
+        cursor.execute("SELECT make_months()")
 
 
 def is_empty() -> bool:

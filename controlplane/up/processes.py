@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from controlplane import embedded, env
 from controlplane.supervisor import Spec
 from controlplane.telemetry import SHARED_FOLDER
-from controlplane.up.installation import DRAIN_SECONDS, KNOWN_LOGS, Installation
+from controlplane.up.installation import DRAIN_SECONDS, HANDOVERS, KNOWN_LOGS, Installation
 
 STAGE_CALLERS, STAGE_WRITERS = 0, 1
 _QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
@@ -68,7 +68,12 @@ class Fleet:
     def _witness(self, listening: int) -> Spec:
         """By itself: it loads no Django and reaches no database."""
         folder = self.place.witness
-        options = ("--state", str(folder), "--logs", str(folder / KNOWN_LOGS))
+        # a key that is rotated while we run hands over to the next in a line that it signed
+        handovers = str(self.place.keys / HANDOVERS)
+        options = (
+            *("--state", str(folder), "--logs", str(folder / KNOWN_LOGS)),
+            *("--handovers", handovers),
+        )
         spec = self._python("witness", "-m", "audit.witness", *options, "--fd", str(listening))
         return replace(spec, fds=(listening,), stage=embedded.STAGE_VALKEY)
 
@@ -88,7 +93,7 @@ class Fleet:
         return self._worker(name, "calls", "-P", "solo", "-Q", "calls")
 
     def history(self) -> Spec:
-        """Makes a demo's two weeks, once."""
+        """Makes the weeks behind a demo, once."""
         return replace(self._python("history", "manage.py", "history"), once=True)
 
     def _jobs(self) -> Spec:

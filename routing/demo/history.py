@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -52,7 +52,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that people did at a moment; told in one line."""
+    """Something that people did at a moment; told in one line, or not at all."""
 
     at: datetime
     what: str
@@ -102,7 +102,8 @@ async def live(past: Past, asked: Sequence[Asked], events: Sequence[Event], told
             break
         if isinstance(one, Event):
             past.clock.jump(one.at)
-            told.say(f"{one.at:%a %d %b, %H:%M}: {one.what}")
+            if one.what:
+                told.say(f"{one.at:%a %d %b, %H:%M}: {one.what}")
             await asyncio.to_thread(_then, past.clock, one.do)
             await past.desk.snapshots.reload()
             await past.worker.snapshots.reload()
@@ -114,8 +115,22 @@ async def live(past: Past, asked: Sequence[Asked], events: Sequence[Event], told
     return made
 
 
+def waiting(clock: Simulated) -> Callable[[float], None]:
+    """Let seconds pass while somebody does something: for the clock, and for Django's connection of this thread."""
+
+    def wait(seconds: float) -> None:
+        clock.jump(clock.now() + timedelta(seconds=seconds))
+        _tell(clock)
+
+    return wait
+
+
 def _then(clock: Simulated, do: Callable[[], None]) -> None:
     """Django's connection of this thread lives in that time too."""
+    _tell(clock)
+    do()
+
+
+def _tell(clock: Simulated) -> None:
     with connection.cursor() as cursor:
         cursor.execute(SET, [clock.offset])
-    do()

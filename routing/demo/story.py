@@ -1,19 +1,19 @@
-"""The one story of the demo: what people did in these two weeks, through the same commands as the console."""
+"""The one story of the demo: what people did in these weeks, through the same commands as the console."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from controlplane.kernel.errors import Conflict
-from controlplane.kernel.principal import Principal
-from policies.bundles.principals import principal_for
-from policies.bundles.published import published
 from policies.changes import commands, publishing, replays
 from policies.documents.document import Document
 from policies.documents.parse import parse_text
-from policies.identity.models import User
+from routing.demo import letters, wild
+from routing.demo.acting import person
+from routing.demo.books import Books
 from routing.demo.history import Event
+from routing.demo.letters import Letters
 from routing.demo.plan import Asked, last_tuesday
 from routing.reviews import commands as reviews
 from routing.reviews.models import ReviewCase
@@ -55,16 +55,24 @@ class Story:
     """Tuesday's change: Ada writes it, Cleo approves it, and models outside the EU are dropped from then on.
 
     On Wednesday a large payout is held, and Rui edits it; one more is waiting for whoever looks now. On Friday Tariq hands in a
-    change of his own, which waits for Cleo.
+    change of his own, which waits for Cleo. Finance closed a month (`books`), Rui labelled a backlog of letters (`letters`),
+    and a job runs wild just now (`wild`). `wait` lets seconds of the story pass.
     """
 
-    def __init__(self, documents: Iterable[Document]) -> None:
+    def __init__(self, documents: Iterable[Document], wait: Callable[[float], None]) -> None:
         known = {document.identity: document.source for document in documents}
         self._rule, self._route = known[RULE], known[ROUTE]
         self._change: UUID | None = None
+        self._letters = Letters(wait)
 
     def events(self, now: datetime, zone: ZoneInfo) -> Iterator[Event]:
-        """In the order of time."""
+        """Part by part; whoever lives them puts them in order."""
+        yield from self._changes(now, zone)
+        yield from Books().events(now, zone)
+        yield from self._letters.events(now, zone)
+        yield from wild.events(now)
+
+    def _changes(self, now: datetime, zone: ZoneInfo) -> Iterator[Event]:
         tuesday = last_tuesday(now, zone)
         drafted = datetime.combine(tuesday, time(10, 14), tzinfo=zone)
         approved = datetime.combine(tuesday, time(11, 2), tzinfo=zone)
@@ -76,12 +84,18 @@ class Story:
         yield Event(proposed, "Tariq proposes another model for extraction", self._propose)
 
     def calls(self, now: datetime, zone: ZoneInfo) -> Iterator[Asked]:
-        """The two payouts that are held: Wednesday's, and one a few minutes ago."""
+        """The two payouts that are held, Wednesday's and one a few minutes ago; the letters; what runs wild."""
         yield _payout(_days_after(now, zone, 1, time(9, 20)), _CLAIM, _ROOF)
         yield _payout(now - _WAITING, _BAKERY, _OVEN)
+        yield from self._letters.calls(now, zone)
+        yield from wild.calls(now)
+
+    def around(self, planned: Iterable[Asked], now: datetime, zone: ZoneInfo) -> Iterator[Asked]:
+        """The everyday calls, without those that would be checked among Saturday's letters."""
+        return (one for one in planned if not letters.is_disturbed(one, now, zone))
 
     def _edit(self) -> None:
-        rui = _person("rui@acme.example")
+        rui = person("rui")
         case = ReviewCase.objects.filter(closed_at=None, stage="response").order_by("pk").first()
         if case is None:
             raise Conflict("no payout is held")
@@ -90,13 +104,13 @@ class Story:
         reviews.edit(rui, case.pk, _ROOF_EDITED, EDITED_BECAUSE, problems)
 
     def _draft(self) -> None:
-        ada = _person("ada@acme.example")
+        ada = person("ada")
         change = commands.draft(ada, commands.NewChange(title=TITLE, reason=REASON))
         commands.put_texts(ada, change.pk, self._rule)
         self._change = publishing.submit(ada, change.pk).pk
 
     def _propose(self) -> None:
-        tariq, text = _person("tariq@acme.example"), self._route
+        tariq, text = person("tariq"), self._route
         for was, now in _WEIGHTS:
             text = text.replace(was, now)
         wanted = commands.NewChange(title=PROPOSED, reason=_WHY, tenant="insurance")
@@ -108,11 +122,7 @@ class Story:
     def _approve(self) -> None:
         if self._change is None:
             raise Conflict("there is no change request to approve")
-        publishing.approve(_person("cleo@acme.example"), self._change)
-
-
-def _person(email: str) -> Principal:
-    return principal_for(User.objects.get(email=email), published())
+        publishing.approve(person("cleo"), self._change)
 
 
 def _days_after(now: datetime, zone: ZoneInfo, days: int, at: time) -> datetime:

@@ -25,6 +25,10 @@ class Walk(Protocol, Generic[A]):
         """One attempt; with a judgement, the one that puts right what it misses."""
         ...
 
+    def pause(self, seconds: float) -> Awaitable[object]:
+        """Let seconds pass between two attempts."""
+        ...
+
     def may(self, candidate: Candidate) -> bool:
         """Whether the candidate is still to be tried."""
         ...
@@ -71,7 +75,9 @@ async def _samples(plan: Plan, steps: Sequence[Candidate], walk: Walk[A]) -> tup
     left, failure, turn = list(steps), "", 0
     while left and len(answers) < wanted:
         candidate = left[turn % len(left)]
-        outcome = await with_retries(candidate, plan.retry, lambda c: walk.attempt(c, None))
+        outcome = await with_retries(
+            candidate, plan.retry, lambda c: walk.attempt(c, None), walk.pause
+        )
         if not outcome.error_class:
             answers.append(outcome)
             turn += 1

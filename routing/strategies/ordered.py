@@ -22,13 +22,17 @@ Got = TypeVar("Got", bound=Outcome)
 Attempt = Callable[[Candidate], Awaitable[Got]]
 Begun = Callable[[Candidate], int]
 """How many attempts at this candidate's model the call has made before, lost ones included."""
+Pause = Callable[[float], Awaitable[object]]
+"""How seconds between two attempts pass: by the clock that the worker lives by."""
 LONGEST_PAUSE_SECONDS = 20.0
 
 
-async def run(plan: Plan, attempt: Attempt[Got], begun: Begun) -> None:
+async def run(
+    plan: Plan, attempt: Attempt[Got], begun: Begun, pause: Pause = asyncio.sleep
+) -> None:
     """Walk the plan; the door keeps the last outcome. Every candidate of it has an attempt left."""
     for candidate in plan.steps:
-        outcome = await with_retries(candidate, plan.retry, attempt, begun(candidate) + 1)
+        outcome = await with_retries(candidate, plan.retry, attempt, pause, begun(candidate) + 1)
         if (
             not outcome.error_class
             or outcome.relayed
@@ -38,7 +42,7 @@ async def run(plan: Plan, attempt: Attempt[Got], begun: Begun) -> None:
 
 
 async def with_retries(
-    candidate: Candidate, retry: Retry, attempt: Attempt[Got], first: int = 1
+    candidate: Candidate, retry: Retry, attempt: Attempt[Got], pause: Pause, first: int = 1
 ) -> Got:
     """Attempts at one model, until it answers or the retries are used up; `first` counts from those made before."""
     for tried in range(first, max(first, retry.attempts) + 1):
@@ -46,6 +50,6 @@ async def with_retries(
         over = not outcome.error_class or outcome.relayed or outcome.error_class not in retry.on
         if over or tried >= retry.attempts:
             break
-        pause = max(retry.backoff_seconds * 2 ** (tried - 1), outcome.retry_after_seconds or 0.0)
-        await asyncio.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+        wanted = max(retry.backoff_seconds * 2 ** (tried - 1), outcome.retry_after_seconds or 0.0)
+        await pause(min(wanted, LONGEST_PAUSE_SECONDS))
     return outcome

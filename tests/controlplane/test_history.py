@@ -1,4 +1,4 @@
-"""A new demo has two weeks behind it: real calls, in another time, that every check of the log and the books accepts."""
+"""A new demo has some weeks behind it: real calls, in another time, that every check of the log and the books accepts."""
 
 import json
 import time
@@ -9,9 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from routing.demo.plan import last_tuesday
+from routing.closing.months import following
+from routing.demo.plan import begins, closed, last_tuesday
 from routing.demo.story import PROPOSED, TITLE
 from routing.demo.world import ZONE
+from routing.reports.labelled import Labelled
 from tests.controlplane.machines import Machine, folder, free_port, manage
 from tests.journeys.installation import exchange
 
@@ -59,13 +61,13 @@ def past() -> Iterator[Past]:
             running.end()
 
 
-def test_calls_lie_in_the_two_weeks_and_all_have_ended(past: Past) -> None:
+def test_calls_lie_in_those_weeks_and_all_have_ended(past: Past) -> None:
     now = datetime.now(tz=UTC)
     ((made, first, last),) = past.rows(
         "SELECT count(*), min(admitted_at), max(admitted_at) FROM routing_call"
     )
-    assert 1_000 < made <= 1_501
-    assert timedelta(days=12) < now - first < timedelta(days=15)
+    assert 1_200 < made <= 1_800
+    assert begins(now, ZONE) < first < begins(now, ZONE) + timedelta(hours=3)
     assert last < now
     # ids never go back: one drawn in real time would hold all of them at that moment
     ((elsewhere,),) = past.rows(
@@ -105,29 +107,79 @@ def test_somebody_who_called_meanwhile_was_answered(past: Past) -> None:
 
 
 def test_the_story_was_told_by_two_people(past: Past) -> None:
-    ((title, author, revision),) = past.rows(
-        "SELECT title, author, published_revision FROM policies_change WHERE published_revision IS NOT NULL"
+    changes = past.rows(
+        "SELECT c.title, c.author, a.actor, c.published_revision FROM policies_change c "
+        "JOIN policies_change_approval a ON a.change_id = c.id WHERE a.dismissed_at IS NULL"
     )
-    assert (title, author, revision) == (TITLE, "member:ada@acme.example", 3)
-    ((approver,),) = past.rows(
-        "SELECT actor FROM policies_change_approval WHERE dismissed_at IS NULL"
+    assert len(changes) == 4
+    assert {(author, approver) for _, author, approver, _ in changes} == {
+        ("member:ada@acme.example", "member:cleo@acme.example")
+    }
+    ((revision,),) = [(number,) for title, _, _, number in changes if title == TITLE]
+    ((published_at,),) = past.rows(
+        f"SELECT published_at FROM policies_bundle WHERE revision = {revision}"
     )
-    assert approver == "member:cleo@acme.example"
-    ((published_at,),) = past.rows("SELECT published_at FROM policies_bundle WHERE revision = 3")
     assert published_at.astimezone(ZONE).date() == last_tuesday(datetime.now(tz=UTC), ZONE)
     ((proposed, proposer, state),) = past.rows(
         "SELECT title, author, state FROM policies_change WHERE published_revision IS NULL"
     )
     assert (proposed, proposer, state) == (PROPOSED, "member:tariq@acme.example", "approval")
-    cases = past.rows("SELECT outcome, closed_at IS NOT NULL FROM routing_review_case ORDER BY id")
+    cases = past.rows(
+        "SELECT outcome, closed_at IS NOT NULL FROM routing_review_case WHERE stage = 'response' ORDER BY id"
+    )
     assert cases == [("edited", True), ("", False)]
     # what it changed: gpt-mini answered personal claims before, and none after
     before, after = (
         past.rows(
             "SELECT count(*) FROM routing_attempt a JOIN routing_call c ON c.id = a.call "
-            f"WHERE c.route = 'claims-triage' AND a.model = 'gpt-mini' AND c.revision {sign} 3"
+            f"WHERE c.route = 'claims-triage' AND a.model = 'gpt-mini' AND c.revision {sign} {revision}"
         )[0][0]
         for sign in ("<", ">=")
     )
     assert before > 50
     assert after == 0
+
+
+def test_a_month_is_closed_by_two_and_a_credit_counts_in_the_open_one(past: Past) -> None:
+    now = datetime.now(tz=UTC)
+    month = f"{closed(now, ZONE).replace(day=1) - timedelta(days=1):%Y-%m}"
+    statements = past.rows(
+        "SELECT s.tenant, s.period, s.prepared_by, coalesce(p.closed_by, ''), s.spent_nano > 0 "
+        "FROM routing_statement s LEFT JOIN routing_period p ON p.statement = s.id ORDER BY s.tenant"
+    )
+    finn, cleo = "member:finn@acme.example", "member:cleo@acme.example"
+    assert statements == [
+        ("group", month, finn, "", True),
+        ("insurance", month, finn, cleo, True),
+        ("retail", month, finn, finn, True),
+    ]
+    adjustments = past.rows(
+        "SELECT a.kind, a.corrects, sign(a.amount_nano)::int, coalesce(v.period, ''), coalesce(v.decided_by, '') "
+        "FROM routing_adjustment a LEFT JOIN routing_adjustment_verdict v ON v.adjustment_id = a.id ORDER BY a.id"
+    )
+    assert adjustments == [
+        ("credit", month, -1, following(month), cleo),
+        ("invoice-difference", month, 1, "", ""),
+    ]
+
+
+def test_people_said_enough_of_our_own_model_to_claim_waste(past: Past) -> None:
+    labels = past.rows(
+        "SELECT a.model, count(*), count(*) FILTER (WHERE r.outcome = 'approved') FROM routing_review_case r "
+        "JOIN routing_attempt a ON a.call = r.call WHERE r.stage = 'sample' GROUP BY 1 ORDER BY 1"
+    )
+    assert [model for model, _, _ in labels] == ["claude-large", "llama-large"]
+    assert sum(count for _, count, _ in labels) == 160
+    _, count, approved = labels[1]
+    assert (count - approved, Labelled(count, approved).passes) == (1, True)
+
+
+def test_one_key_spends_out_of_pattern_and_its_owner_is_named(past: Past) -> None:
+    ((tenant, team, route, owner, is_open),) = past.rows(
+        "SELECT tenant, team, route, owner, ended_at IS NULL FROM routing_anomaly"
+    )
+    assert (tenant, team, route) == ("insurance", "underwriting", "extraction")
+    assert owner == "finn@acme.example"
+    assert is_open
+    ((kinds,),) = past.rows("SELECT count(*) FROM audit_entry WHERE kind = 'anomaly.found'")
+    assert kinds == 1

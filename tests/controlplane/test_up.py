@@ -18,8 +18,9 @@ from pathlib import Path
 import openai
 import pytest
 
+from audit.merkle.note import BadNote, VerifierKey, open_note
 from controlplane import env
-from tests.controlplane.machines import Machine, Running, folder, free_port, get, running
+from tests.controlplane.machines import Machine, Running, folder, free_port, get, manage, running
 
 pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.slow]
 
@@ -155,6 +156,25 @@ def test_a_witness_of_its_own_cosigns_what_the_demo_publishes(up: Running) -> No
     assert sorted(path.name for path in folder.iterdir()) == ["known", "logs", "witness_key"]
     loaded = Path(f"/proc/{up.pid_of(PARTS['witness'])}/smaps_rollup").read_text()
     assert int(loaded.split("Rss:")[1].split()[0]) < 40 * 1024  # no Django
+
+
+def test_the_demos_witness_follows_a_rotated_key(up: Running) -> None:
+    """The old key signed for the new one; the witness that runs on needs to be told nothing."""
+    witness = up.pid_of(PARTS["witness"])
+    told = manage(up.machine, "audit", "rotate-key")
+    assert told.returncode == 0, told.stdout + told.stderr
+    keys = up.machine.home / "keys"
+    new = VerifierKey.parse((keys / "log_vkey").read_text(encoding="utf-8").strip())
+    published = up.machine.home / "published-log" / "checkpoint"
+    until = time.monotonic() + 120
+    while True:
+        note = published.read_text(encoding="utf-8")
+        with contextlib.suppress(BadNote):
+            if open_note(note, [new]) and "\u2014 mandate.invalid/demo-witness " in note:
+                break
+        assert time.monotonic() < until, up.logs()
+        time.sleep(0.3)
+    assert up.pid_of(PARTS["witness"]) == witness
 
 
 def printed_lines(up: Running) -> tuple[str, str]:

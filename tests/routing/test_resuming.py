@@ -121,6 +121,21 @@ async def test_a_model_gets_its_attempts_once_whoever_makes_them(
     assert models.asked == asked
 
 
+async def test_pauses_pass_by_the_clock_that_the_worker_lives_by() -> None:
+    """Doubled from one attempt to the next, never longer than the longest; none before another model is asked."""
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    fields = {name: getattr(plan(A, B), name) for name in Plan.__struct_fields__}
+    retry = Retry(attempts=4, on=RETRIED, backoff="7.5")
+    models = Models(["timeout"] * 5 + [""])
+    await ordered.run(Plan(**(fields | {"retry": retry})), models.attempt, lambda _: 0, pause)
+    assert models.asked == ["a", "a", "a", "a", "b", "b"]
+    assert paused == [7.5, 15.0, 20.0, 7.5]
+
+
 def test_attempts_of_the_policy_at_hand_bind() -> None:
     """A route that allowed three was published down to one while the call was lost."""
     door = _door(tried("a", "worker_lost"))

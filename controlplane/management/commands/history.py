@@ -1,4 +1,4 @@
-"""`manage.py history`: what `up` starts once in a new demo, to make its two weeks of calls."""
+"""`manage.py history`: what `up` starts once in a new demo, to make the weeks of calls behind it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from controlplane.up.history import make_it
 
 
 class Command(BaseCommand):
-    help = "Make the two weeks behind a demo that was just created. Ends by itself; SIGTERM ends it between two calls."
+    help = "Make the weeks behind a demo that was just created. Ends by itself; SIGTERM ends it between two calls."
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:

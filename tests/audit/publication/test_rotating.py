@@ -8,6 +8,7 @@ from audit.log import signing
 from audit.log.running import connect
 from audit.log.sequence import Refused, Sequencer
 from audit.merkle.checkpoint import Checkpoint
+from audit.merkle.handover import heir
 from audit.merkle.note import SignerKey, VerifierKey, open_note
 from audit.publication import rotating
 from audit.publication.kept import compare
@@ -55,8 +56,10 @@ def test_both_keys_are_known_and_the_old_one_commits_to_the_new(
     assert (old.name, new.name) == ("log.example/1", "log.example/1")
     assert signing.trusted_keys(made.keys) == (old, new)
     assert sorted(path.name for path in made.keys.iterdir()) == [
-        *("log_key", "log_vkey", "log_vkeys_before"),
+        *("log_handovers", "log_key", "log_vkey", "log_vkeys_before"),
     ]
+    (line,) = (made.keys / "log_handovers").read_text(encoding="utf-8").splitlines()
+    assert heir(line, [old]) == new
     signed = heads(log_db, old, new)
     assert [key for _, key in signed] == [old] * (len(signed) - 2) + [new] * 2
     last_of_old = max(size for size, key in signed if key == old)

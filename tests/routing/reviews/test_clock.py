@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
 from controlplane.kernel.ids import uuid7_floor
 from policies.order.lock import mandate_now
 from routing.calls.models import Call
+from routing.demo.history import ALONE
 from routing.dialects.registry import dialect
 from routing.reviews import clock, commands, drafts
 from routing.reviews.models import ReviewCase
@@ -33,6 +35,17 @@ def test_reject_tells_the_caller_that_nobody_decided(desk: Desk) -> None:
     assert answer_of(desk, case).status == 403
     assert "nobody decided about this call in time" in answer_of(desk, case).body.decode()
     assert kinds(case)[-2:] == ["review.overdue", "call.failed"]
+
+
+def test_while_a_demos_history_is_made_nothing_is_overdue(desk: Desk, app_dsn: str) -> None:
+    """Its cases are due in another time."""
+    desk.publish()
+    case = desk.hold(due=LATE, on_overdue="reject")
+    with psycopg.connect(app_dsn, autocommit=True) as history:
+        history.execute(ALONE)
+        assert (clock.act_on_overdue(), act(case).outcome) == (0, "")
+        assert state(case) == ("held", "")
+    assert act(case).outcome == "overdue-rejected"
 
 
 def test_release_gives_the_draft_out(desk: Desk) -> None:
