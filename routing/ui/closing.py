@@ -3,7 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from audit.ui.filters import page_of
 from audit.ui.request import principal_of
+from controlplane.kernel.clock import from_text
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
@@ -105,7 +109,7 @@ def statement(request: HttpRequest, statement: UUID) -> HttpResponse:
     context = {
         "row": row,
         "shown": _statement(row, names()),
-        "told": json.loads(bytes(row.body)),
+        "told": _shown(row),
         "entry": (period.entry if period else row.entry).hex,
         "closed": period is not None,
         "may": access.may_close(principal, row.tenant) and not closed,
@@ -174,6 +178,38 @@ def decide(request: HttpRequest, adjustment: UUID) -> HttpResponse:
     except (Conflict, InvalidRequest) as error:
         messages.error(request, sentence(error.message))
     return redirect("adjustments")
+
+
+_AMOUNTS = {
+    "lines": ("spent", "accrued"),
+    "accrued": ("reserved",),
+    "adjustments": ("amount",),
+    "budgets": ("opening", "closing", "pending", "limit"),
+}
+
+
+def _shown(row: Statement) -> dict[str, Any]:
+    """What the statement says, as people read it: days in its own time zone, exact amounts with their points in line."""
+    told: dict[str, Any] = json.loads(bytes(row.body))
+    zone = ZoneInfo(told["timeZone"])
+    for one in (told, *told["budgets"]):
+        first, end = (from_text(one[name]).astimezone(zone) for name in ("starts", "until"))
+        last = end - timedelta(microseconds=1)
+        one["days"] = f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
+    cut = from_text(told["cutOff"]).astimezone(zone)
+    told["cut"] = f"{cut.day} {cut:%b %Y, %H:%M}"
+    for table, columns in _AMOUNTS.items():
+        for column in columns:
+            _align(told[table], column)
+    return told
+
+
+def _align(rows: list[dict[str, Any]], column: str) -> None:
+    """As many places in each amount as the longest has."""
+    places = max((len(row[column].partition(".")[2]) for row in rows), default=0)
+    for row in rows:
+        whole, _, part = row[column].partition(".")
+        row[column] = f"{whole}.{part.ljust(places, '0')}" if places else whole
 
 
 def _tenants(principal: Principal, found: Published) -> list[str]:

@@ -6,11 +6,13 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from audit.ui.words import ago
+from audit.ui.words import ago, listed
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.changes.models import ChangeRequest
 from policies.ui.people import names, person
+from routing.closing.due import Due
+from routing.closing.months import said
 from routing.reports.balances import Balance
 from routing.reports.reviews import queue
 from routing.ui.budgets import address, in_words
@@ -83,6 +85,47 @@ def out_of_pattern(number: int) -> list[Need]:
     title = f"{number} key{'s spend' if number > 1 else ' spends'} out of pattern"
     text = "More in ten minutes than in those of the days before; a cap holds a key for some hours."
     return [Need(title, text, "alert", "bad", reverse("anomalies"), "Look at it")]
+
+
+def lost_attempts(lost: int, *, may_settle: bool) -> list[Need]:
+    """Attempts whose cost nobody knows yet."""
+    if not lost:
+        return []
+    text = "What they cost is not known yet; they hold their money until the provider's usage, a person or 72 hours settle them."
+    return [
+        Need(
+            f"{lost} attempt{'s' if lost > 1 else ''} lost",
+            text,
+            "alert",
+            "warn",
+            reverse("unknown-attempts") if may_settle else f"{reverse('calls')}?state=failed",
+            "Settle them" if may_settle else "Look at the calls",
+        )
+    ]
+
+
+def to_close(rows: Sequence[Due]) -> list[Need]:
+    """Months that finance may close, and adjustments that wait; the one next step is that of the first tenant."""
+    stopped = [row for row in rows if row.waiting]
+    months = [row for row in rows if row.month and not row.waiting]
+    needs = []
+    if months:
+        first, number = months[0], len(months)
+        title = f"{number} months are to be closed" if number > 1 else "1 month is to be closed"
+        what = f"{said(first.month)} of {first.tenant}"
+        if first.statement:
+            text = f"{what}: {person(first.prepared_by, names())} prepared its statement."
+            url, action = reverse("statement", args=[first.statement]), "Open the statement"
+        else:
+            text = f"{what} is over, and so is its grace; its statement is to be prepared."
+            url, action = f"{reverse('statements')}?tenant={first.tenant}", "Open the statements"
+        needs.append(Need(title, text, "document", "warn", url, action))
+    if stopped:
+        number = sum(row.waiting for row in stopped)
+        title = f"{number} adjustment{'s wait' if number > 1 else ' waits'} for finance"
+        text = f"Of {listed([row.tenant for row in stopped])}: accepted, it counts in the open month; no month closes before."
+        needs.append(Need(title, text, "document", "warn", reverse("adjustments"), "Decide on it"))
+    return needs
 
 
 def exhausted(near: Sequence[Balance]) -> list[Need]:

@@ -31,6 +31,8 @@ from routing.anomalies import access as anomalies
 from routing.anomalies.models import Anomaly
 from routing.calls.access import visible
 from routing.calls.models import Call
+from routing.closing import access as closing
+from routing.closing.due import Due, due
 from routing.ledger.access import may_read
 from routing.reports.access import may_read_money, spend_of
 from routing.reports.balances import Balance, balances
@@ -44,7 +46,9 @@ from routing.ui.needs import (
     exhausted,
     foreseen,
     held_calls,
+    lost_attempts,
     out_of_pattern,
+    to_close,
 )
 
 _CHANGES_SHOWN = 5
@@ -167,7 +171,8 @@ def _needs(view: _View, money: Sequence[Need], sums: Totals) -> list[Need]:
         *out_of_pattern(sums.broken),
         *_approvals(view),
         *_stops(view),
-        *_unknown(sums.lost, may_settle=may_read(view.principal)),
+        *lost_attempts(sums.lost, may_settle=may_read(view.principal)),
+        *to_close(_due(view)),
         *_validations(view),
         *money,
         *_flagged(view),
@@ -224,22 +229,6 @@ def _stops(view: _View) -> list[Need]:
     return [Need(title, text, "hand", "bad", reverse("stops"), "Look at the stops")]
 
 
-def _unknown(lost: int, *, may_settle: bool) -> list[Need]:
-    if not lost:
-        return []
-    text = "What they cost is not known yet; they hold their money until the provider's usage, a person or 72 hours settle them."
-    return [
-        Need(
-            f"{lost} attempt{'s' if lost > 1 else ''} lost",
-            text,
-            "alert",
-            "warn",
-            reverse("unknown-attempts") if may_settle else f"{reverse('calls')}?state=failed",
-            "Settle them" if may_settle else "Look at the calls",
-        )
-    ]
-
-
 def _validations(view: _View) -> list[Need]:
     ending = sorted(
         (until, document)
@@ -265,6 +254,13 @@ def _validation(until: date, document: Governed, today: date) -> Need:
     text = f"Use case {document.name}, valid until {until.day} {until:%b %Y}. After that its calls are denied."
     url = reverse("document", args=[document.kind, document.tenant or "-", document.name])
     return Need(title, text, "clock", "warn" if days >= 0 else "bad", url, "Open the use case")
+
+
+def _due(view: _View) -> list[Due]:
+    """Of the tenants whose months this member closes."""
+    tenants = [d.name for d in view.found.of("Tenant") if view.tenant in ("", d.name)]
+    mine = [name for name in tenants if closing.may_close(view.principal, name)]
+    return due(view.found, mine, view.now) if mine else []
 
 
 def _flagged(view: _View) -> list[Need]:

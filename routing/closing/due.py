@@ -1,0 +1,73 @@
+"""What of closing waits for finance: per tenant the month that is due, its statement where one is prepared, and adjustments."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+
+from controlplane.kernel.ids import uuid7_time
+from policies.bundles.published import Published
+from policies.identity.models import Tenant
+from routing.calls.models import Call
+from routing.closing.models import Adjustment, Period, Statement, Verdict
+from routing.closing.months import following, month_of, span_of
+from routing.closing.preparing import GRACE
+from routing.closing.read import zone_of
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One tenant's next step: a month (`2026-10`) to close, "" while none is over; who prepared its newest statement, if any."""
+
+    tenant: str
+    month: str
+    statement: UUID | None
+    prepared_by: str
+    waiting: int
+    """Adjustments that nobody has decided on; they stop the month that they correct, and later ones."""
+
+
+def due(found: Published, tenants: Collection[str], now: datetime) -> list[Due]:
+    """Of each of these tenants that has something to do, in one query."""
+    rows = Tenant.objects.filter(slug__in=tenants, archived_at=None).order_by("slug")
+    return [
+        one for row in rows.annotate(**_ANNOTATED).values(*_READ) if (one := _due(found, row, now))
+    ]
+
+
+def _due(found: Published, row: dict[str, object], now: datetime) -> Due | None:
+    tenant, month = str(row["slug"]), ""
+    zone, closed, first = zone_of(found, tenant), row["closed"], row["first"]
+    if closed:
+        month = following(str(closed))
+    elif isinstance(first, UUID):
+        month = month_of(uuid7_time(first), zone)
+    if month and now < span_of(month, zone)[1] + GRACE:
+        month = ""
+    waiting = int(str(row["waiting"]))
+    if not month and not waiting:
+        return None
+    prepared = bool(month) and row["period"] == month
+    statement = row["statement"] if prepared and isinstance(row["statement"], UUID) else None
+    return Due(tenant, month, statement, str(row["by"]) if statement else "", waiting)
+
+
+_OF = Q(tenant=OuterRef("slug"))
+_STATEMENTS = Statement.objects.filter(_OF).order_by("-period", "-id")
+_WAITING = Adjustment.objects.filter(
+    _OF, ~Exists(Verdict.objects.filter(adjustment=OuterRef("pk")))
+)
+_ANNOTATED = {
+    "closed": Subquery(Period.objects.filter(_OF).order_by("-period").values("period")[:1]),
+    "first": Subquery(Call.objects.filter(_OF).order_by("id").values("id")[:1]),
+    "period": Subquery(_STATEMENTS.values("period")[:1]),
+    "statement": Subquery(_STATEMENTS.values("id")[:1]),
+    "by": Subquery(_STATEMENTS.values("prepared_by")[:1]),
+    "waiting": Coalesce(
+        Subquery(_WAITING.order_by().values("tenant").annotate(n=Count("pk")).values("n")), 0
+    ),
+}
+_READ = ("slug", "closed", "first", "period", "statement", "by", "waiting")
