@@ -41,7 +41,8 @@ class Limits:
     @classmethod
     def of(cls, organisation: Mapping[str, Any]) -> "Limits":
         """From the Organisation's spec."""
-        said = organisation.get("anomalies") or {}
+        # as published, every figure is there that is not said, as None
+        said = {k: v for k, v in (organisation.get("anomalies") or {}).items() if v is not None}
         floor = parse_nano(said["above"]) if "above" in said else FLOOR_NANO
         new = parse_nano(said["aboveNew"]) if "aboveNew" in said else floor * NEW_NANO // FLOOR_NANO
         return cls(floor, new, said.get("deviations", DEVIATIONS), said.get("times", TIMES))

@@ -84,6 +84,9 @@ def test_the_organisation_says_what_breaks_a_pattern() -> None:
     assert Limits.of({}) == Limits(UNIT, 10 * UNIT, 10, 2)
     # a floor of one's own lifts that of the young with it
     assert Limits.of({"anomalies": {"above": "2.50"}}) == Limits(UNIT * 5 // 2, 25 * UNIT, 10, 2)
+    # as it is published: what is not said stands there as nothing
+    published = {"above": "2.50", "aboveNew": None, "deviations": None, "times": None}
+    assert Limits.of({"anomalies": published}) == Limits(UNIT * 5 // 2, 25 * UNIT, 10, 2)
     said = {"above": "0", "aboveNew": "3.00", "deviations": 4, "times": 3}
     own = Limits.of({"anomalies": said})
     assert own == Limits(0, 3 * UNIT, 4, 3)
