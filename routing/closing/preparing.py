@@ -80,27 +80,43 @@ def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[
             "The ledger has what each attempt cost",
             not unposted,
             stops=True,
-            told=f"{unposted} ended attempts differ from their postings",
+            told=_number(
+                unposted,
+                "ended attempt differs from its posting",
+                "ended attempts differ from their postings",
+            ),
         ),
         Check(
             "Adjustments are decided on",
             not waits,
             stops=True,
-            told=f"{waits} wait for finance",
+            told=_number(waits, "waits for finance", "wait for finance"),
         ),
         Check(
             "No attempt's cost is unknown",
             not unknown,
             stops=False,
-            told=f"{unknown} are accrued at what was reserved, and listed",
+            told=_number(
+                unknown,
+                "is accrued at what was reserved, and listed",
+                "are accrued at what was reserved, and listed",
+            ),
         ),
         Check(
             "Every call has ended",
             not at.open,
             stops=False,
-            told=f"{len(at.open)} are listed; what they cost yet is late usage",
+            told=_number(
+                len(at.open),
+                "is listed; what it costs yet is late usage",
+                "are listed; what they cost yet is late usage",
+            ),
         ),
     )
+
+
+def _number(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def prepared(found: Published, month: Month, name: str, now: datetime) -> tuple[Counted, Frozen]:

@@ -34,6 +34,12 @@ _LETTER = (
     "liability insurer has asked us to turn to you first. Please tell us what else you need. "
 )
 
+_LUGGAGE = (
+    "The hotel kept our luggage and the rental car was scratched. What do we pay? "
+    "[[sandbox model=llama-4-scout say=unclear]] [[sandbox model=claude-haiku-4-5 say=unclear]] "
+    """[[sandbox model=claude-opus-4-5 say='{"line": "travel", "payout": 820.0}']]"""
+)
+
 
 SCRIPTS = (
     Script(
@@ -88,6 +94,13 @@ SCRIPTS = (
             """The suitcase never arrived. [[sandbox say='{"line": "travel", "payout": 640.0}']]""",
         ),
         3,
+    ),
+    # no small model finds a line for it: the largest answers
+    Script(
+        "insurance/claims",
+        "payouts",
+        (_LUGGAGE,),
+        1,
     ),
     # denied: each by another rule
     Script(

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from audit.ui.filters import page_of
 from audit.ui.request import principal_of
+from audit.ui.words import money
 from controlplane.kernel.clock import from_text
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name
@@ -48,6 +49,7 @@ class AdjustmentRow:
     """One adjustment in words, and whether this member may decide on it."""
 
     row: Adjustment
+    kind: str
     corrects: str
     amount: str
     call: str
@@ -85,7 +87,9 @@ def statements(request: HttpRequest) -> HttpResponse:
         "checks": checks,
         "stopped": any(check.stops and not check.holds for check in checks),
         "may": access.may_close(principal, tenant),
-        "page": page_of(request, rows, lambda part: [_statement(row, known) for row in part]),
+        "page": page_of(
+            request, rows, lambda part: [_statement(row, known, found.currency) for row in part]
+        ),
         "currency": found.currency,
     }
     return render(request, "routing/statements.html", context)
@@ -108,7 +112,7 @@ def statement(request: HttpRequest, statement: UUID) -> HttpResponse:
     closed = read.statement_of(row.tenant, row.period) is not None
     context = {
         "row": row,
-        "shown": _statement(row, names()),
+        "shown": _statement(row, names(), found.currency),
         "told": _shown(row),
         "entry": (period.entry if period else row.entry).hex,
         "closed": period is not None,
@@ -156,7 +160,7 @@ def adjustments(request: HttpRequest) -> HttpResponse:
             lambda part: [_adjustment(principal, found, row, known) for row in part],
         ),
         "tenants": [name for name in places if access.may_close(principal, name)],
-        "kinds": (CREDIT, INVOICE),
+        "kinds": [(kind, in_words(kind)) for kind in (CREDIT, INVOICE)],
         "given": given,
         "trouble": trouble,
         "currency": found.currency,
@@ -198,10 +202,17 @@ def _shown(row: Statement) -> dict[str, Any]:
         one["days"] = f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
     cut = from_text(told["cutOff"]).astimezone(zone)
     told["cut"] = f"{cut.day} {cut:%b %Y, %H:%M}"
+    for one in told["adjustments"]:
+        one["what"], one["month"] = in_words(one["kind"]), said(one["corrects"])
     for table, columns in _AMOUNTS.items():
         for column in columns:
             _align(told[table], column)
     return told
+
+
+def in_words(kind: str) -> str:
+    """`invoice difference`."""
+    return kind.replace("-", " ")
 
 
 def _align(rows: list[dict[str, Any]], column: str) -> None:
@@ -231,12 +242,12 @@ def _proposal(tenant: str, given: dict[str, str]) -> Proposal:
     )
 
 
-def _statement(row: Statement, known: Mapping[str, str]) -> StatementRow:
+def _statement(row: Statement, known: Mapping[str, str], currency: str) -> StatementRow:
     period = read.closing_of(row)
     return StatementRow(
         row=row,
         month=said(row.period),
-        total=format_nano(row.total_nano),
+        total=money(row.total_nano, currency),
         prepared_by=person(row.prepared_by, known),
         closed_by=person(period.closed_by, known) if period else "",
     )
@@ -251,6 +262,7 @@ def _adjustment(
     where = f", counts in {said(verdict.period)}" if verdict and verdict.period else ""
     return AdjustmentRow(
         row=row,
+        kind=in_words(row.kind),
         corrects=said(row.corrects),
         amount=format_nano(row.amount_nano),
         call=call_name(row.call) if row.call else "",

@@ -123,7 +123,7 @@ def to_close(rows: Sequence[Due]) -> list[Need]:
     if stopped:
         number = sum(row.waiting for row in stopped)
         title = f"{number} adjustment{'s wait' if number > 1 else ' waits'} for finance"
-        text = f"Of {listed([row.tenant for row in stopped])}: accepted, it counts in the open month; no month closes before."
+        text = f"Of {listed([row.tenant for row in stopped])}: what is accepted counts in the open month; none closes before."
         needs.append(Need(title, text, "document", "warn", reverse("adjustments"), "Decide on it"))
     return needs
 

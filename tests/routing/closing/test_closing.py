@@ -216,12 +216,12 @@ def test_adjustments_that_wait_and_books_that_differ_stand_in_the_way(
 ) -> None:
     attempt = books.attempt(books.call(), 5)
     commands.propose_adjustments([proposal(books)], actor="job:prices")
-    with pytest.raises(Conflict, match="1 wait for finance"):
+    with pytest.raises(Conflict, match="1 waits for finance"):
         commands.prepare(FINN, books.tenant, books.month)
     row = Adjustment.objects.get(tenant=books.tenant)
     commands.reject(FINN, row.id, "no")
     Attempt.objects.filter(call=attempt.call_id).update(posted_nano=6)
-    with pytest.raises(Conflict, match="1 ended attempts differ"):
+    with pytest.raises(Conflict, match="1 ended attempt differs"):
         commands.prepare(FINN, books.tenant, books.month)
     assert Statement.objects.filter(tenant=books.tenant).count() == 0
     checks = preparing.checklist(policy(books.tenant), books.tenant, books.month, clock.now)

@@ -45,6 +45,7 @@ def test_while_a_demos_history_is_made_nothing_is_overdue(desk: Desk, app_dsn: s
         history.execute(ALONE)
         assert (clock.act_on_overdue(), act(case).outcome) == (0, "")
         assert state(case) == ("held", "")
+        history.execute("SELECT pg_advisory_unlock(7001, 4)")
     assert act(case).outcome == "overdue-rejected"
 
 
