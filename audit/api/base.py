@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter
 from redis.exceptions import RedisError
+from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
@@ -123,6 +124,21 @@ class ApiView(APIView):
         if not isinstance(asker, Asker):
             raise NotAuthenticated
         return asker.principal
+
+
+class Making(ApiView):
+    """A list of what is made, and having one made."""
+
+    def get_throttles(self) -> list[Any]:
+        """Making one computes much; looking at the list does not."""
+        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
+
+
+def given(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """The body in this shape. Raises ValidationError."""
+    asked = shape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
 
 
 def page(

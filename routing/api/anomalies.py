@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, page
+from audit.api.base import CURSOR, ApiView, given, page
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
@@ -92,9 +92,7 @@ class CapAnomaly(ApiView):
     )
     def post(self, request: Request, anomaly: UUID) -> Response:
         """Publish a budget on its key alone, at once and flagged; it goes by itself. 409 where it is capped already."""
-        given = CapWanted(data=request.data)
-        given.is_valid(raise_exception=True)
-        said = given.validated_data
+        said = given(request, CapWanted)
         row = capping.cap(self.principal, anomaly, said["limit"], said["hours"])
         return Response(_shown(row, published().currency), status=201)
 

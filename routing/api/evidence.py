@@ -10,9 +10,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, page
+from audit.api.base import CURSOR, ApiView, Making, given, page
 from controlplane.kernel.errors import InvalidRequest
-from routing.api.files import FileSerializer, Making, shown
+from routing.api.files import FileSerializer, shown
 from routing.evidence import access, commands
 from routing.evidence.asks import SCOPES, Ask
 from routing.evidence.making import as_file
@@ -65,11 +65,8 @@ class Bundles(Making):
     )
     def post(self, request: Request) -> Response:
         """Have a bundle made; ask for it again until it is `ready`. It is an entry of the log."""
-        given = AskSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return Response(
-            _shown(commands.begin(self.principal, _ask(given.validated_data))), status=202
-        )
+        said = given(request, AskSerializer)
+        return Response(_shown(commands.begin(self.principal, _ask(said))), status=202)
 
 
 class OneBundle(ApiView):

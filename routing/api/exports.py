@@ -10,8 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, page
-from routing.api.files import FileSerializer, Making, shown
+from audit.api.base import CURSOR, ApiView, Making, given, page
+from routing.api.files import FileSerializer, shown
 from routing.exports import access, commands
 from routing.exports.asks import WHATS, Ask
 from routing.exports.making import as_file
@@ -57,9 +57,7 @@ class Exports(Making):
     )
     def post(self, request: Request) -> Response:
         """Have a file made; ask for it again until it is `ready`. It is an entry of the log."""
-        given = ExportAskSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        said = given.validated_data
+        said = given(request, ExportAskSerializer)
         row = commands.begin(self.principal, Ask.of({**said, "what": said["figures"]}))
         return Response(_shown(row), status=202)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from rest_framework import serializers
 
-from audit.api.base import ApiView, Rarely
 from controlplane.kernel.clock import to_text
 from routing.files.models import STATES, File
 
@@ -22,14 +21,6 @@ class FileSerializer(serializers.Serializer[Any]):
     told = serializers.CharField(allow_blank=True)
     createdAt = serializers.DateTimeField()
     expiresAt = serializers.DateTimeField(allow_null=True)
-
-
-class Making(ApiView):
-    """A list of files, and having one made."""
-
-    def get_throttles(self) -> list[Any]:
-        """Making one computes much; looking at the list does not."""
-        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
 
 
 def shown(row: File) -> dict[str, object]:

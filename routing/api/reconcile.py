@@ -1,5 +1,6 @@
 """`/api/v1/invoices/` and `/api/v1/ledger/`: what providers billed beside the ledger, and whether that holds."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, Rarely, page
+from audit.api.base import CURSOR, ApiView, Making, given, page
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
+from controlplane.kernel.principal import Principal
 from routing.reconcile import access, read, settling
 from routing.reconcile.classing import CLASSES
 from routing.reconcile.commands import (
@@ -137,18 +139,7 @@ class LedgerStandingSerializer(serializers.Serializer[Any]):
     findings = serializers.ListField(child=serializers.CharField())
 
 
-class _Whole(ApiView):
-    """One import, as its asker sees it."""
-
-    def whole(self, row: Invoice) -> dict[str, Any]:
-        """Line by line."""
-        classes = [{"name": n, "amount": format_nano(nano)} for n, nano in read.sums(row).items()]
-        lines = [_line(line) for line in read.lines(row)]
-        explained = [_explained(one) for one in settling.offered(self.principal, row)]
-        return {**_shown(row), "classes": classes, "lines": lines, "explained": explained}
-
-
-class Invoices(_Whole):
+class Invoices(Making):
     """What was imported."""
 
     @extend_schema(operation_id="invoices_list", responses=InvoiceList, parameters=[*CURSOR])
@@ -164,9 +155,7 @@ class Invoices(_Whole):
     )
     def post(self, request: Request) -> Response:
         """Compare a file with the ledger. 400 says where it is wrong; the same file again is 409."""
-        given = InvoiceAskSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        said = given.validated_data
+        said = given(request, InvoiceAskSerializer)
         wanted = File(
             tenant=said["tenant"],
             provider=said["provider"],
@@ -174,20 +163,17 @@ class Invoices(_Whole):
             name=said["name"],
             data=said["content"].encode(),
         )
-        return Response(self.whole(import_invoice(self.principal, wanted)), status=201)
-
-    def get_throttles(self) -> list[Any]:
-        """Comparing computes much; looking at the list does not."""
-        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
+        return Response(_whole(self.principal, import_invoice(self.principal, wanted)), status=201)
 
 
-class OneInvoice(_Whole):
+class OneInvoice(ApiView):
     """One import."""
 
     @extend_schema(operation_id="invoices_read", responses=OneInvoiceSerializer)
     def get(self, request: Request, invoice: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """Line by line."""
-        return Response(self.whole(read.one_invoice(access.invoices(self.principal), invoice)))
+        row = read.one_invoice(access.invoices(self.principal), invoice)
+        return Response(_whole(self.principal, row))
 
 
 class ProposeDifferences(ApiView):
@@ -209,9 +195,8 @@ class SettleExplained(ApiView):
     )
     def post(self, request: Request, invoice: UUID) -> Response:
         """Settle those of one day and model; 409 where the file does not exactly explain them by now."""
-        given = InvoiceSettleSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        place = given.validated_data["day"], given.validated_data["model"]
+        said = given(request, InvoiceSettleSerializer)
+        place = said["day"], said["model"]
         return Response({"settled": settle_explained(self.principal, invoice, *place)})
 
 
@@ -232,6 +217,20 @@ class Ledger(ApiView):
                 "findings": row.findings if row else [],
             }
         )
+
+
+def _whole(principal: Principal, row: Invoice) -> dict[str, Any]:
+    """Line by line, with what of it this member may settle."""
+    return {
+        **_shown(row),
+        "classes": _classes(read.sums(row).items()),
+        "lines": [_line(line) for line in read.lines(row)],
+        "explained": [_explained(one) for one in settling.offered(principal, row)],
+    }
+
+
+def _classes(sums: Iterable[tuple[str, int]]) -> list[dict[str, str]]:
+    return [{"name": name, "amount": format_nano(nano)} for name, nano in sums]
 
 
 def _shown(row: Invoice) -> dict[str, Any]:
@@ -272,7 +271,7 @@ def _line(line: read.InvoiceLine) -> dict[str, Any]:
         "attempts": line.attempts,
         "billedTokens": None if line.billed_tokens is None else _tokens(line.billed_tokens),
         "ledgerTokens": _tokens(line.ledger_tokens),
-        "classes": [{"name": n, "amount": format_nano(nano)} for n, nano in line.classes],
+        "classes": _classes(line.classes),
     }
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, Often, Rarely, page
+from audit.api.base import CURSOR, ApiView, Often, Rarely, given, page
 from audit.retention import commands, read
 from audit.retention.models import ERASURES, HOLDS, Erasure, Hold
 from controlplane.kernel.clock import to_text
@@ -142,7 +142,7 @@ class Holds(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Set a legal hold: nothing of it is pruned or erased from then on."""
-        target = target_of(_valid(HoldWanted, request))
+        target = target_of(given(request, HoldWanted))
         return answered(request, self.principal, lambda: (201, _hold(held(self.principal, target))))
 
 
@@ -174,7 +174,7 @@ class Erasures(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Ask for an erasure; nothing is destroyed until another member confirms it."""
-        said = _valid(ErasureWanted, request)
+        said = given(request, ErasureWanted)
 
         def work() -> tuple[int, Any]:
             target = said["kind"], said["tenant"], said["name"]
@@ -201,7 +201,7 @@ class Subjects(ApiView):
     @extend_schema(operation_id="subjects_find", request=SubjectWanted, responses=SubjectSerializer)
     def post(self, request: Request) -> Response:
         """Look up what a user's id touches in a tenant."""
-        said = _valid(SubjectWanted, request)
+        said = given(request, SubjectWanted)
         return Response(subjects.find(self.principal, said["tenant"], said["user"]).as_dict())
 
 
@@ -217,15 +217,9 @@ class SubjectExport(ApiView):
     )
     def post(self, request: Request) -> StreamingHttpResponse:
         """Take along all that is stored of one user, as JSON lines; an entry says who did, and why."""
-        said = _valid(SubjectExportWanted, request)
+        said = given(request, SubjectExportWanted)
         lines = subjects.export(self.principal, said["tenant"], said["user"], said["reason"])
         return subjects.as_file(request._request, lines)  # noqa: SLF001 - DRF keeps Django's request there
-
-
-def _valid(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    asked = shape(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
 
 
 def _hold(row: Hold) -> dict[str, object]:

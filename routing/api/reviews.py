@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, page
+from audit.api.base import CURSOR, ApiView, given, page
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import call_name
@@ -256,9 +256,8 @@ class _Verdicts(ApiView):
 
     def decide(self, request: Request, act: Callable[[dict[str, Any]], Decided]) -> Response:
         """Read the body and decide."""
-        asked = self.body(data=request.data)
-        asked.is_valid(raise_exception=True)
-        done = act(asked.validated_data)
+        said = given(request, self.body)
+        done = act(said)
         return Response({"state": "closed" if done.closed else "counted", "outcome": done.outcome})
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, Rarely, page
+from audit.api.base import CURSOR, ApiView, Making, given, page
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import call_name
@@ -74,7 +74,7 @@ class StatementList(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class Statements(ApiView):
+class Statements(Making):
     """The statements of the tenants that one may read."""
 
     @extend_schema(
@@ -96,15 +96,9 @@ class Statements(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Prepare a month's statement. 409 says what stands in the way."""
-        given = PrepareSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        said = given.validated_data
+        said = given(request, PrepareSerializer)
         row = commands.prepare(self.principal, said["tenant"], said["period"])
         return Response(_statement(row), status=201)
-
-    def get_throttles(self) -> list[Any]:
-        """Preparing one computes much; looking at the list does not."""
-        return [Rarely()] if self.request.method == "POST" else super().get_throttles()
 
 
 class OneStatement(ApiView):
@@ -125,9 +119,8 @@ class CloseStatement(ApiView):
     )
     def post(self, request: Request, statement: UUID) -> Response:
         """Close the month with this statement, which another prepared. It is closed once, and stays so."""
-        given = CloseSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        done = commands.close(self.principal, statement, given.validated_data["digest"])
+        said = given(request, CloseSerializer)
+        done = commands.close(self.principal, statement, said["digest"])
         return Response(_statement(done.statement))
 
 
@@ -200,9 +193,7 @@ class Adjustments(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Propose one by hand."""
-        given = ProposeSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        said = given.validated_data
+        said = given(request, ProposeSerializer)
         proposal = Proposal(
             tenant=said["tenant"],
             corrects=said["corrects"],
@@ -231,9 +222,8 @@ class RejectAdjustment(ApiView):
     )
     def post(self, request: Request, adjustment: UUID) -> Response:
         """Say why."""
-        given = RejectSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        done = commands.reject(self.principal, adjustment, given.validated_data["reason"])
+        said = given(request, RejectSerializer)
+        done = commands.reject(self.principal, adjustment, said["reason"])
         return Response(_adjustment(done.adjustment))
 
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.api.base import CURSOR, ApiView, cursor_of, limit_of
+from audit.api.base import CURSOR, ApiView, cursor_of, given, limit_of
 from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
@@ -101,9 +101,8 @@ class Settle(ApiView):
     )
     def post(self, request: Request, name: str, no: int) -> Response:
         """Post what an unknown attempt cost and give back the rest of what it held."""
-        asked = SettleWanted(data=request.data)
-        asked.is_valid(raise_exception=True)
-        wanted = _resolution(name, no, asked.validated_data)
+        said = given(request, SettleWanted)
+        wanted = _resolution(name, no, said)
 
         def work() -> tuple[int, dict[str, object]]:
             amount = settle_unknown(self.principal, wanted)
