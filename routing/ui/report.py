@@ -1,7 +1,7 @@
 """The spend report: chart, table and CSV of the same figures. Everything that is asked stands in the address."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from urllib.parse import urlencode
@@ -68,7 +68,7 @@ class Row:
     calls_url: str = ""
     shared: str = ""
     inside: "tuple[Row, ...]" = ()
-    more: int = 0
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "rates": _rates(found, now),
         "chart": _chart(view),
         "rows": [_row(line, view) for line in told.lines[:MOST_LINES]],
-        "more": max(0, len(told.lines) - MOST_LINES),
+        "more": not_shown(told.lines, MOST_LINES, found.currency),
         "total": _total(view),
         "denied": count(told.denied),
         "unallocated": _unallocated(view),
@@ -244,6 +244,13 @@ def _chart(view: _View) -> object:
     return spend_chart(drawn, view.currency, _CARD_WIDTH)
 
 
+def not_shown(lines: Sequence[Line], most: int, currency: str) -> str:
+    """`9,411 more: EUR 12.30`: how many lines come after so many, and what they cost together; "" where there are none."""
+    rest = lines[most:]
+    spent = money(sum(line.spent_nano for line in rest), currency)
+    return f"{count(len(rest))} more: {spent}" if rest else ""
+
+
 def _row(line: Line, view: _View) -> Row:
     inside = tuple(_part(part, line, view) for part in line.inside[:MOST_INSIDE])
     only = _address_of(view.asked.by, line.name)
@@ -254,7 +261,7 @@ def _row(line: Line, view: _View) -> Row:
         calls_url=_calls_address(only, (view.asked.by,), view),
         shared=money(line.shared_nano, view.currency) if view.asked.shared else "",
         inside=inside,
-        more=max(0, len(line.inside) - MOST_INSIDE),
+        more=not_shown(line.inside, MOST_INSIDE, view.currency),
     )
 
 
