@@ -30,7 +30,7 @@ from routing.ledger.headroom import model_label
 from routing.providers.base import Answered, ProviderError, Target, Timeouts
 from routing.providers.errors import unreadable
 from routing.running import Cut, Watched
-from routing.tried import Repair, Tried, parts_of, tokens_of
+from routing.tried import Repair, Tried, parts_of, tier_of, tokens_of
 
 STALE_TRIES = 20
 NO_HEADROOM = "no_headroom"
@@ -358,6 +358,7 @@ class Door:
             "amount": str(amount),
             "basis": tried.basis(),
             "tokens": tokens_of(used) | parts_of(used),
+            **tier_of(used),
         }
         return steps.Settlement(
             call=case.row.call,
@@ -369,6 +370,7 @@ class Door:
             basis="none" if becomes == "unknown" else tried.basis(),
             error_class=tried.error_class,
             tokens=tokens,
+            service_tier="" if used is None else used.service_tier,
             worker=case.worker.lease.worker,
         )
 

@@ -11,6 +11,7 @@ import msgspec
 from controlplane.kernel.errors import UpstreamFailed
 
 Finish = Literal["stop", "stop_sequence", "length", "tool_calls", "refusal"]
+ServiceTier = Literal["", "flex", "batch", "priority", "scale"]
 DialectName = Literal["openai.chat", "openai.responses", "anthropic.messages"]
 
 
@@ -27,7 +28,8 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
     `input_tokens_max` is an upper bound for money (no tokenizer makes more tokens than bytes); `input_tokens_estimate`
     is for context windows. `special` names the fields that change price or place beyond what a Model document says.
-    `unbounded`: a document lies elsewhere, so that only a model's context window bounds the input.
+    `unbounded`: a document lies elsewhere, so that only a model's context window bounds the input. `service_tier` is the
+    one asked for, where it is billed at another price that a Model document can say; empty for the ordinary one.
     """
 
     tools: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     special: tuple[str, ...] = ()
     unbounded: bool = False
+    service_tier: ServiceTier = ""
 
 
 class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +165,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     max_output_tokens: int | None = None
     include_usage: bool = False
+    service_tier: ServiceTier = ""
     extras: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
@@ -171,6 +175,7 @@ class Usage(msgspec.Struct, frozen=True):
 
     Of `input` and `output`, `image_input`, `audio_input`, `audio_output` and `reasoning` are parts.
     `counted` means that the provider did not report and we took the bound: input bound + UTF-8 bytes of the output.
+    `service_tier` is the one that the provider says it served at; empty for the ordinary one, and where it says nothing.
     """
 
     input: int = 0
@@ -182,6 +187,7 @@ class Usage(msgspec.Struct, frozen=True):
     audio_input: int = 0
     audio_output: int = 0
     reasoning: int = 0
+    service_tier: ServiceTier = ""
 
     @property
     def input_all(self) -> int:

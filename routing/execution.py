@@ -42,7 +42,7 @@ from routing.reviews.holding import hold_call
 from routing.reviews.opening import opening
 from routing.running import Watched
 from routing.strategies import ordered
-from routing.tried import Tried
+from routing.tried import Tried, tier_of
 
 log = structlog.get_logger(__name__)
 
@@ -279,10 +279,8 @@ async def _book_late(case: Case, end: End) -> None:
     if last is None or last.usage is None:
         return
     amount = last.amount_nano()
-    entry = case.entry(
-        "attempt.reconciled",
-        {"no": last.no, "amount": str(amount), "basis": last.basis(), "late": True},
-    )
+    told = {"no": last.no, "amount": str(amount), "basis": last.basis(), "late": True}
+    entry = case.entry("attempt.reconciled", told | tier_of(last.usage))
     used = last.usage
     settlement = steps.Settlement(
         call=case.row.call,
@@ -294,6 +292,7 @@ async def _book_late(case: Case, end: End) -> None:
         basis=last.basis(),
         error_class=last.error_class,
         tokens=steps.Tokens(used.input, used.cached_input, used.cache_write, used.output),
+        service_tier=used.service_tier,
     )
     await commands.settle_attempt(case.worker.db, settlement)
 

@@ -196,6 +196,7 @@ def _request_facts(ask: Ask) -> fact.RequestFacts:
         n=outline.n,
         labels=outline.labels,
         input_unbounded=outline.unbounded or UNSET,
+        service_tier="flex" if outline.service_tier == "flex" else UNSET,
     )
 
 

@@ -60,7 +60,7 @@ class Tried:
             audio_input=used.audio_input,
             audio_output=used.audio_output,
         )
-        cost = pricing.cost(self.candidate.price, counts)
+        cost = pricing.cost(pricing.served(self.candidate.price, used.service_tier), counts)
         return min(cost, self.candidate.amount_nano) if used.source == "counted" else cost
 
     def basis(self) -> str:
@@ -98,3 +98,8 @@ def parts_of(used: Usage | None) -> dict[str, int]:
     """What of the four is told apart, where there is any: pictures, sound, and what was thought."""
     names = ("image_input", "audio_input", "audio_output", "reasoning")
     return {name: count for name in names if (count := getattr(used, name, 0))}
+
+
+def tier_of(used: Usage | None) -> dict[str, str]:
+    """The service tier that the provider named, where it is not the ordinary one."""
+    return {"service_tier": used.service_tier} if used is not None and used.service_tier else {}

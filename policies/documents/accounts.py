@@ -120,7 +120,7 @@ class Model(Kind):
                     "currency": Words(CURRENCY, "a currency like USD", required=True),
                     **_PRICE,
                     **_MEDIA,
-                    # told to who reads the prices; no call is a batch, so that no bill has it
+                    # of calls that ask for service tier flex, where the provider says that it served so
                     "batchFactor": Words(
                         r"[0-9](\.[0-9]{1,6})?", 'a factor in quotes like "0.5"', default="1"
                     ),

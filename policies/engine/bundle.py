@@ -210,8 +210,8 @@ class Standing(NamedTuple):
 class Prepared(NamedTuple):
     """A model of a route on a day: those it stands for, why it cannot run any more (empty: it can), and its price.
 
-    `standings` are kept by the outcomes of the rules on models; `rest` has the ends of its step in a plan, by what
-    its answers cost, once they were made.
+    `standings` are kept by the outcomes of the rules on models; `rest` has the ends of its step in a plan, by
+    `Candidate.rest_key`, once they were made.
     """
 
     model: ModelView

@@ -55,7 +55,7 @@ def decided(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
     """The decision that a deliberation comes to; not for a bundle of an earlier engine."""
     decision = _decision(bundle, facts, to)
     planned = [(c.prepared.rest, c.candidate) for c in to.considered if c.candidate]
-    rests = [rest[one.output_nano_per_million] for rest, one in planned] if decision.plan else ()
+    rests = [rest[one.rest_key] for rest, one in planned] if decision.plan else ()
     # nobody has seen it yet: copying it for this one field took as long as finding its digest
     msgspec.structs.force_setattr(decision, "digest", sha256(encode(decision, rests)).digest())
     return decision

@@ -82,6 +82,14 @@ class Candidate(Part, frozen=True, kw_only=True):
     price: PriceRef
     budgets: tuple[BudgetClaim, ...]
 
+    @property
+    def rest_key(self) -> str:
+        """What `rest_of` of the same model on the same day depends on: what its answers cost, and any batch factor."""
+        factor = self.price.batch_factor
+        return (
+            f"{self.output_nano_per_million} {factor}" if factor else self.output_nano_per_million
+        )
+
 
 class Retry(Part, frozen=True, kw_only=True):
     """Attempts at one model in all, the error classes that are tried again, and the pause between them (a decimal)."""

@@ -1,6 +1,6 @@
 """Everything a decision may look at, as one plain, content-free value; recorded, so that it can be made again."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import rfc8785
@@ -47,7 +47,8 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     `labels` and `tools` have only what a rule names (`policies.engine.reads`); the commitments (hex, empty without any) are
     to the others. `labels_given` names those of `labels` that the caller did not send and a document required
     (`policies.engine.required`); it is absent where there are none. `input_unbounded`: a document lies elsewhere, so that
-    the tokens of input are bounded by a model's context window alone; absent where none does.
+    the tokens of input are bounded by a model's context window alone; absent where none does. `service_tier` is the one
+    that the caller asks for where it is billed at another price; absent for the ordinary one.
     """
 
     dialect: str
@@ -64,6 +65,7 @@ class RequestFacts(Fact, frozen=True, kw_only=True):
     labels_committed: str = ""
     labels_given: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     input_unbounded: bool | msgspec.UnsetType = msgspec.UNSET
+    service_tier: Literal["flex"] | msgspec.UnsetType = msgspec.UNSET
     tools_committed: str = ""
 
 

@@ -29,7 +29,8 @@ class PriceRef(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The price in force on the day (`since`, its `from`): decimals per million tokens in `currency`.
 
     `rate` converts into the organisation's currency. Pictures and sound without a price of their own (empty) are input
-    and output like any other. `tiers` go up.
+    and output like any other. `tiers` go up. `batch_factor` is what all of it is times where the provider says that it
+    served at its batch price; empty in a decision on a call that did not ask for that.
     """
 
     since: str
@@ -43,6 +44,7 @@ class PriceRef(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     audio_input: str = ""
     audio_output: str = ""
     tiers: tuple[PriceTier, ...] = ()
+    batch_factor: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +56,8 @@ class DatedPrice:
     ref: PriceRef
     """As it stands in a decision, still with the rate 1."""
     until: str = "9999-12-31"
+    batch_factor: str = ""
+    """Of what is below 1: cheaper, where a call asks for it and the provider says that it did so."""
 
 
 class Rated(NamedTuple):
@@ -69,6 +73,8 @@ class Rated(NamedTuple):
     output_ratio: tuple[int, int]
     roundings: int = 2
     tiers: tuple[tuple[int, "Rated"], ...] = ()
+    batched: PriceRef | None = None
+    """The price with its batch factor, for a call that asks for that; None where it is no cheaper."""
 
     def at(self, input_tokens: int) -> "Rated":
         """What binds for a request of at most so many tokens of input."""
@@ -94,6 +100,7 @@ def written(price: PriceRef) -> dict[str, object]:
     return {
         **({"audioInput": price.audio_input} if price.audio_input else {}),
         **({"audioOutput": price.audio_output} if price.audio_output else {}),
+        **({"batchFactor": price.batch_factor} if price.batch_factor else {}),
         "cacheWrite": price.cache_write,
         "cachedInput": price.cached_input,
         "currency": price.currency,
@@ -114,7 +121,10 @@ def price(spec: Mapping[str, Json]) -> DatedPrice:
         image_input=spec.get("imageInputPerMillion") or "", audio_input=spec.get("audioInputPerMillion") or "",
         audio_output=spec.get("audioOutputPerMillion") or "", tiers=tuple(map(_tier, spec.get("tiers") or ())),
     )  # fmt: skip
-    return DatedPrice(ref.since, ref.currency, ref)
+    factor = spec.get("batchFactor") or "1"
+    return DatedPrice(
+        ref.since, ref.currency, ref, batch_factor=factor if Decimal(factor) < 1 else ""
+    )
 
 
 def capacity(spec: Mapping[str, Json]) -> DatedPrice:

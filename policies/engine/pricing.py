@@ -17,6 +17,11 @@ MIN_OUTPUT_TOKENS: Final = 16
 """An answer shorter than this is not worth reserving for."""
 
 
+FLEX: Final = "flex"
+BATCHED: Final = frozenset({FLEX, "batch"})
+"""What providers call the service tiers that they bill at their batch price."""
+_TOKENS: Final = ("input", "cached_input", "cache_write", "output")
+_MEDIA: Final = ("image_input", "audio_input", "audio_output")
 _UNSEEN: Final = object()
 _MOST_PRICES: Final = 10_000
 
@@ -78,7 +83,10 @@ def _rated(price: DatedPrice, rate: Decimal) -> Rated:
     ref = msgspec.structs.replace(price.ref, rate=format(rate, "f"))
     own = dearest(ref, 0)
     tiers = tuple((tier.above, _at(ref, rate, dearest(ref, tier.above + 1))) for tier in ref.tiers)
-    return _at(ref, rate, own)._replace(tiers=tiers)
+    batched = msgspec.structs.replace(ref, batch_factor=price.batch_factor)
+    return _at(ref, rate, own)._replace(
+        tiers=tiers, batched=batched if price.batch_factor else None
+    )
 
 
 def _at(ref: PriceRef, rate: Decimal, most: tuple[Decimal, Decimal]) -> Rated:
@@ -112,6 +120,28 @@ def _ratio(per_million: Decimal) -> tuple[int, int]:
 def bound(tokens: int, ratio: tuple[int, int]) -> int:
     """Tokens at a price, rounded up to the next nano unit."""
     return -(-tokens * ratio[0] // ratio[1])
+
+
+def served(price: PriceRef, service_tier: str) -> PriceRef:
+    """The price that the answer of a provider is billed at: all of it times the batch factor where it says flex or batch.
+
+    INVARIANT: without a word of the provider, and where the call did not ask for it, it is the price itself.
+    """
+    if not price.batch_factor or service_tier not in BATCHED:
+        return price
+    factor = Decimal(price.batch_factor)
+    tiers = tuple(msgspec.structs.replace(tier, **_times(tier, factor)) for tier in price.tiers)
+    own = _times(price, factor) | _times(price, factor, _MEDIA)
+    return msgspec.structs.replace(price, **own, tiers=tiers, batch_factor="")
+
+
+def _times(
+    price: PriceRef | PriceTier, factor: Decimal, names: tuple[str, ...] = _TOKENS
+) -> dict[str, str]:
+    """Those of its amounts that are there, times a factor: exact decimals."""
+    with localcontext(prec=100):
+        found = {name: getattr(price, name) for name in names if getattr(price, name)}
+        return {name: format(Decimal(was) * factor, "f") for name, was in found.items()}
 
 
 def cost(price: PriceRef, usage: UsageCounts) -> int:

@@ -19,11 +19,13 @@ from policies.engine.decision import NO_PERMIT, Candidate, Dropped, rest_of
 from policies.engine.deliberation import CallView, Considered, Deliberation, built_in, merged
 from policies.engine.lifting import lifts, of_rule
 from policies.engine.prices import Rated
-from policies.engine.pricing import MIN_OUTPUT_TOKENS, price_on
+from policies.engine.pricing import FLEX, MIN_OUTPUT_TOKENS, price_on
 from policies.engine.rules import Outcome
 
 _MOST_PREPARED: Final = 1_000
 _MOST_STANDINGS: Final = 1_000
+_FLEX: Final = frozenset({"openai", "openai-compatible", "sandbox"})
+"""The types of provider that may know a service tier `flex`, in OpenAI's dialects."""
 
 
 def consider(to: Deliberation, view: CallView, *, plan: bool = True) -> None:
@@ -37,6 +39,7 @@ def consider(to: Deliberation, view: CallView, *, plan: bool = True) -> None:
     """
     facts, scope, call = view.facts, view.scope, view.environment
     classes, needs = view.data_classes, facts.request.needs
+    flex = facts.request.service_tier == FLEX
     calm = not (facts.stops or facts.exclude or facts.breakers_open)
     plain = scope.model_rules_are_plain and not view.exceptions
     rules, on_model, append = scope.model_rules, scope.on_model, to.considered.append
@@ -57,6 +60,8 @@ def consider(to: Deliberation, view: CallView, *, plan: bool = True) -> None:
             reasons = (*_built_in_reasons(view, model), *reasons)
         if one.why:
             reasons = (_against(model, "lifecycle", one.why), *reasons)
+        if flex:
+            reasons = (*_not_flex(view, one), *reasons)
         found = Considered(one, reasons, rules, held, owed, permits)
         if plan:
             _make_candidate(found, to, view, limits)
@@ -142,6 +147,21 @@ def _built_in_reasons(view: CallView, model: ModelView) -> Iterator[Dropped]:
         yield _against(model, "capability", f"{name} cannot do {missing}")
 
 
+def _not_flex(view: CallView, one: Prepared) -> Iterator[Dropped]:
+    """Why a call that asks for flex processing cannot go there: nobody could say what it costs, or it is not to be had."""
+    model, price = one.model, one.price
+    name, said = model.label, view.facts.request.dialect
+    if model.provider_type not in _FLEX or not said.startswith("openai."):
+        yield _against(
+            model,
+            "service-tier",
+            f"{name} has no service tier flex: {said} at {model.provider_type}",
+        )
+    elif price is not None and price.batched is None:
+        said = f"{name} has no price for service tier flex: its batchFactor on {view.today} is not below 1"
+        yield _against(model, "service-tier", said)
+
+
 def _standing(
     one: Prepared, to: Deliberation, view: CallView, outcomes: tuple[Outcome, ...]
 ) -> Standing:
@@ -191,8 +211,8 @@ def _make_candidate(
         rest = msgspec.structs.replace(own, max_output_tokens=0)
         to.obligations = merged([to.obligations, rest])
     found.candidate = candidate = _candidate(view, model, price, tokens)
-    if candidate.output_nano_per_million not in one.rest:
-        one.rest[candidate.output_nano_per_million] = rest_of(candidate)
+    if candidate.rest_key not in one.rest:
+        one.rest[candidate.rest_key] = rest_of(candidate)
 
 
 def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tuple[int, str]:
@@ -228,6 +248,8 @@ def output_tokens(view: CallView, model: ModelView, limits: Sequence[int]) -> tu
 def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> Candidate:
     request = view.facts.request
     given = request.input_tokens_max
+    # INVARIANT: what is held is the full price: the provider may serve at it, whatever was asked
+    ref = price.batched if request.service_tier == FLEX and price.batched else price.ref
     if request.input_unbounded is True:
         # a model never reads more than its window, whatever lies at an address
         given = max(given, model.context_window)
@@ -253,6 +275,6 @@ def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> C
         output_nano_per_million=price.output_nano_per_million,
         amount_nano=fixed - (-most * up // down),
         min_amount_nano=fixed - (-least * up // down),
-        price=price.ref,
+        price=ref,
         budgets=for_model(view.budgets, model) if view.budgets else (),
     )

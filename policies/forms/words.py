@@ -76,7 +76,7 @@ HELP: Final[Mapping[str, str]] = {
     "prices.imageInputPerMillion": "Pictures that are asked about, where they do not cost what text does.",
     "prices.audioInputPerMillion": "Sound that is asked about, where it does not cost what text does.",
     "prices.audioOutputPerMillion": "Sound in an answer, where it does not cost what text does.",
-    "prices.batchFactor": "What the provider asks for batches. No call here is one, so that nothing is billed at it.",
+    "prices.batchFactor": "What of that service tier flex costs, below 1: for calls that ask for it, where the answer says so.",
     "prices.tiers": "What all of a request costs whose input is longer than that.",
     "requiredLabels": "Labels that every call must have. A call without one gets the default, or is denied where there is none.",
     "requiredLabels.values": "What is allowed. Empty: anything. One on each line.",

@@ -22,7 +22,7 @@ from policies.engine.decide import undigested
 from policies.engine.decision import BUILT_IN, Candidate, Checks, Decision, RuleRef
 from policies.engine.facts import Facts, decode
 from policies.engine.prices import PriceRef
-from policies.engine.pricing import UsageCounts, bound, cost
+from policies.engine.pricing import UsageCounts, bound, cost, served
 from policies.engine.reads import Reads
 from policies.replay import answers
 from policies.replay.values import (
@@ -278,7 +278,10 @@ def _prices(decision: Decision) -> list[object]:
 
 
 def _spent(decision: Decision, given: Given, before: Decision) -> int:
-    """The tokens of each attempt at the price of its model in a plan; of the plan's first, where that one is asked anew."""
+    """The tokens of each attempt at the price of its model in a plan; of the plan's first, where that one is asked anew.
+
+    An attempt that was served at the batch price is taken to be so again, wherever that price is to be had.
+    """
     if decision.plan is None or not given.attempts:
         return 0
     head = decision.plan.steps[0]
@@ -289,7 +292,7 @@ def _spent(decision: Decision, given: Given, before: Decision) -> int:
     )
     return sum(
         spent(
-            steps.get(one.model, head).price,
+            served(steps.get(one.model, head).price, one.service_tier),
             UsageCounts(one.input, one.cached_input, one.cache_write, one.output),
         )
         for one in given.attempts

@@ -34,6 +34,7 @@ class Attempted(Row, frozen=True):
     cached_input: int
     cache_write: int
     output: int
+    service_tier: str = ""
 
 
 class Answer(Row, frozen=True):

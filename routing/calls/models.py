@@ -83,6 +83,7 @@ class Attempt(models.Model):
     provider = models.TextField()
     basis = models.TextField()
     error_class = models.TextField()
+    service_tier = models.TextField(default="")
     windows = ArrayField(models.BigIntegerField())
 
     class Meta:

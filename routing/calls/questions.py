@@ -43,7 +43,7 @@ _ADMISSION: Final = (
 ASK, RESERVATION, DECIDED, SEALED, ENTRY = (composite(*row) for row in _ADMISSION)
 START_ROW: Final = composite("routing_start", "uuid uuid bigint bigint smallint boolean")
 SETTLEMENT: Final = composite(
-    "routing_settlement", "bigint smallint text text text text int int int int"
+    "routing_settlement", "bigint smallint text text text text int int int int text"
 )
 ENDING: Final = composite("routing_ending", "uuid uuid bigint bigint text text")
 
@@ -51,7 +51,7 @@ NO_RESERVATION: Final = (None,) * 8
 NO_DECISION: Final = (None,) * 5
 NO_SEALED: Final = (None,) * 6
 NO_ENTRY: Final = (None,) * 2
-NO_SETTLEMENT: Final = (None,) * 10
+NO_SETTLEMENT: Final = (None,) * 11
 NOT_DECIDED: Final = (None,) * 2
 """Revision and stop epoch of an ending that rests on no decision."""
 

@@ -191,7 +191,8 @@ class Settlement:
     """How one attempt ends: `was` → `becomes`, with the entry `attempt.<becomes>`.
 
     `amount_nano` is the whole bill; what is above the reservation becomes overrun. `basis`: reported | counted |
-    reserve | person | none. `worker` is who runs the call; None for reconciling an unknown attempt.
+    reserve | person | none. `worker` is who runs the call; None for reconciling an unknown attempt. `service_tier` is
+    the one that the provider says it served at, where it is not the ordinary one.
     """
 
     call: UUID
@@ -204,6 +205,7 @@ class Settlement:
     error_class: str = ""
     tokens: Tokens | None = None
     worker: UUID | None = None
+    service_tier: str = ""
 
     def __post_init__(self) -> None:
         expect(self.entry, f"attempt.{self.becomes}", self.call)
@@ -220,6 +222,7 @@ class Settlement:
             self.basis,
             self.error_class,
             *counts,
+            self.service_tier,
         )
 
 

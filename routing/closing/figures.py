@@ -30,7 +30,7 @@ _COUNTED: Final = """
 WITH held AS (SELECT * FROM unnest(%(held)s::uuid[], %(held_no)s::smallint[], %(held_nano)s::bigint[]) AS t (call, no, nano)),
      open AS (SELECT * FROM unnest(%(open)s::uuid[], %(open_no)s::smallint[]) AS t (call, no)),
      counted AS (
-       SELECT c.team, c.route, a.provider, a.call, c.admitted_at, h.nano AS held, h.call IS NULL AS known,
+       SELECT c.team, c.route, a.provider, a.service_tier, a.call, c.admitted_at, h.nano AS held, h.call IS NULL AS known,
               CASE WHEN a.model_tenant = '' THEN a.model ELSE a.model_tenant || '/' || a.model END AS model,
               a.posted_nano + a.overrun_nano AS spent, a.tokens_input, a.tokens_cached, a.tokens_cache_write, a.tokens_output
          FROM routing_call c JOIN routing_attempt a ON a.call = c.id
@@ -54,10 +54,10 @@ _LINES: Final = (
 )
 _DAYS: Final = (
     _COUNTED
-    + "SELECT (admitted_at AT TIME ZONE %(zone)s)::date, team, route, model, provider,"
+    + "SELECT (admitted_at AT TIME ZONE %(zone)s)::date, service_tier, team, route, model, provider,"
     + _SUMS
-    + "FROM counted GROUP BY 1, 2, 3, 4, 5 "
-    + 'ORDER BY 1, team COLLATE "C", route COLLATE "C", model COLLATE "C", provider COLLATE "C"'
+    + "FROM counted GROUP BY 1, 2, 3, 4, 5, 6 "
+    + 'ORDER BY 1, team COLLATE "C", route COLLATE "C", model COLLATE "C", provider COLLATE "C", service_tier COLLATE "C"'
 )
 _CALLS: Final = """
 SELECT count(*) FILTER (WHERE state <> 'denied'), count(*) FILTER (WHERE state = 'denied')
@@ -191,10 +191,10 @@ def lines(month: Month, at: Cut) -> tuple[Line, ...]:
     return tuple(Line(*row) for row in _ask(_LINES, _given(month, at)))
 
 
-def days(month: Month, at: Cut, zone: str) -> tuple[tuple[date, Line], ...]:
-    """The same by the day on which the calls were admitted, there."""
+def days(month: Month, at: Cut, zone: str) -> tuple[tuple[date, str, Line], ...]:
+    """The same by the day on which the calls were admitted, there, and by the service tier that providers named."""
     rows = _ask(_DAYS, {**_given(month, at), "zone": zone})
-    return tuple((row[0], Line(*row[1:])) for row in rows)
+    return tuple((row[0], row[1], Line(*row[2:])) for row in rows)
 
 
 def _given(month: Month, at: Cut) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Gather charges by tenant and month. A closed month's are those of its statement, to the nano; an open month's as they stand."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -56,10 +56,11 @@ def charges(book: Book) -> Iterator[Charge]:
     """Days in the tenant's time zone, what is accrued apart from what was spent, then the adjustments of the month."""
     statement = book.statement
     at = read_back(bytes(statement.body))[0] if statement else figures.cut(book.month)
-    for day, line in figures.days(book.month, at, book.zone):
+    for day, tier, line in figures.days(book.month, at, book.zone):
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(book.zone))
         span = window_of("day", noon, book.zone)
-        yield from _of_line(book, line, span)
+        for charge in _of_line(book, line, span):
+            yield replace(charge, service_tier=tier)
     for row in read.belonging(book.tenant, book.name):
         yield _adjustment(book, read.proposal_of(row))
 

@@ -27,7 +27,13 @@ _OWN: Final = (
         "x_Attempts",
         "x_InputTokens",
     ),
-    *("x_CachedInputTokens", "x_CacheWriteTokens", "x_OutputTokens", "x_Adjustment"),
+    *(
+        "x_CachedInputTokens",
+        "x_CacheWriteTokens",
+        "x_OutputTokens",
+        "x_Adjustment",
+        "x_ServiceTier",
+    ),
 )
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     V12: (*_COMMON, "CommitmentDiscountStatus", "ProviderName", "PublisherName", *_OWN),
@@ -78,6 +84,7 @@ class Charge:
     adjusts: str = ""
     note: str = ""
     hours: str = ""
+    service_tier: str = ""
 
     @property
     def tokens_in_all(self) -> int:
@@ -147,6 +154,7 @@ def _said(account: Account, charge: Charge) -> dict[str, str | int | None]:
         "x_CacheWriteTokens": charge.tokens.get("cacheWrite", 0),
         "x_OutputTokens": charge.tokens.get("output", 0),
         "x_Adjustment": charge.adjusts or None,
+        "x_ServiceTier": charge.service_tier or None,
     }
 
 
@@ -194,7 +202,8 @@ def _description(charge: Charge) -> str:
     if charge.hours:
         return f"Share of {charge.team} in the hours of {charge.model}, by tokens"
     what = "Reserved for calls whose cost is unknown" if charge.accrued else "Calls"
-    return f"{what} of {charge.team} to {charge.model}, route {charge.route}"
+    tier = f", service tier {charge.service_tier}" if charge.service_tier else ""
+    return f"{what} of {charge.team} to {charge.model}, route {charge.route}{tier}"
 
 
 def _tags(account: Account, charge: Charge) -> str:

@@ -111,7 +111,10 @@ def _attempts(condition: Q, ask: Ask, found: Published) -> "QuerySet[Attempt]":
 def _columns(currency: str) -> list[Column]:
     names = ("call", "admitted at", "tenant", "team", "API key", "route", "call state", "attempt")
     found = [Column(name, Is.NUMBER if name == "attempt" else Is.TEXT) for name in names]
-    found += [Column(name) for name in ("attempt state", "model", "provider", "basis", "error")]
+    found += [
+        Column(name)
+        for name in ("attempt state", "model", "provider", "basis", "error", "service tier")
+    ]
     found += [
         Column(f"tokens {name}", Is.NUMBER) for name in ("input", "cached", "cache write", "output")
     ]
@@ -138,6 +141,7 @@ def _told(rows: "QuerySet[Attempt]") -> Iterator[Row]:
             row.provider,
             row.basis,
             row.error_class,
+            row.service_tier,
             row.tokens_input,
             row.tokens_cached,
             row.tokens_cache_write,

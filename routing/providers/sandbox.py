@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 import msgspec
 
 from routing.dialects import dialect
+from routing.dialects.counts import at_tier
 from routing.exchange import (
     Answer,
     CallRequest,
@@ -160,6 +161,7 @@ def _ask(said: Conversation, target: Target, tries: int) -> simulator.Ask:
         logprobs=(said.top_logprobs or 0) if said.logprobs else None,
         images=sum(isinstance(part, Image) for message in said.messages for part in message.parts),
         tries=tries,
+        service_tier=said.service_tier,
     )
 
 
@@ -227,7 +229,8 @@ def _raise_break(done: simulator.Simulated, sent: int, target: Target) -> None:
 def _usage(done: simulator.Simulated) -> Usage | None:
     if not done.usage_reported:
         return None
-    return Usage(input=done.input_tokens, output=done.output_tokens)
+    usage = Usage(input=done.input_tokens, output=done.output_tokens)
+    return at_tier(usage, done.service_tier)
 
 
 def _answer(done: simulator.Simulated, target: Target) -> Answer:

@@ -15,7 +15,7 @@ import msgspec
 
 from controlplane.kernel.money import NANO, round_up
 from policies.engine.prices import PriceRef
-from policies.engine.pricing import UsageCounts, cost
+from policies.engine.pricing import FLEX, UsageCounts, cost, served
 from routing.reconcile.reading import CREDIT, TAX, USAGE, Billed
 
 PRICE, CACHE, LOST, PAST, CREDITED, TAXED, UNEXPLAINED = CLASSES = (
@@ -35,13 +35,17 @@ Prices = Callable[[date, str], PriceRef | None]
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What the ledger has of one day and model. `lost_nano` is of attempts whose usage nobody reported."""
+    """What the ledger has of one day and model. `lost_nano` is of attempts whose usage nobody reported.
+
+    `batched` is what of `usage` was served at the provider's batch price.
+    """
 
     usage: UsageCounts
     spent_nano: int
     attempts: int
     lost_nano: int = 0
     lost: int = 0
+    batched: UsageCounts = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def _one(
     price: PriceRef | None,
 ) -> Compared:
     ours = own or Ours(NONE, 0, 0)
-    usage, amount = _theirs(kinds.get(USAGE, []), price)
+    usage, amount = _theirs(kinds.get(USAGE, []), ours, price)
     classes = {
         CREDITED: sum(nano or 0 for _, nano in kinds.get(CREDIT, [])),
         TAXED: sum(nano or 0 for _, nano in kinds.get(TAX, [])),
@@ -150,15 +154,24 @@ def _one(
 
 
 def _theirs(
-    found: list[tuple[Billed, int | None]], price: PriceRef | None
+    found: list[tuple[Billed, int | None]], ours: Ours, price: PriceRef | None
 ) -> tuple[UsageCounts | None, int]:
-    """The tokens they counted, and what they billed; where they say no amount, those tokens at our price."""
+    """The tokens they counted, and what they billed; where they say no amount, those tokens at our price.
+
+    They do not say which of them were served at their batch price: those are taken to be as many as ours.
+    """
     counted = [line.usage for line, _ in found if line.usage is not None]
     usage = UsageCounts(*map(sum, zip(*counted, strict=True))) if counted else None
     amounts = [nano for _, nano in found if nano is not None]
     if amounts or usage is None or price is None:
         return usage, sum(amounts)
-    return usage, cost(price, usage)
+    return usage, max(0, cost(price, usage) - _saved(price, ours))
+
+
+def _saved(price: PriceRef, ours: Ours) -> int:
+    """What the tokens that were served at the batch price cost less than the others."""
+    full = msgspec.structs.replace(price, tiers=())
+    return cost(full, ours.batched) - cost(served(full, FLEX), ours.batched)
 
 
 def _usage(
@@ -177,7 +190,8 @@ def _usage(
     split = _split(ours.usage, usage)
     # a day's sum would always reach a tier that its requests did not
     base = msgspec.structs.replace(price, tiers=())
-    at_split, at_theirs, at_ours = cost(base, split), cost(base, usage), cost(base, ours.usage)
+    saved = _saved(price, ours)
+    at_split, at_theirs, at_ours = (cost(base, one) - saved for one in (split, usage, ours.usage))
     tokens = at_theirs - at_split - ours.lost_nano
     classes = {
         CACHE: at_split - at_ours,

@@ -49,7 +49,7 @@ SELECT DISTINCT a.revision, a.model_tenant, a.model FROM routing_attempt a JOIN 
 _CHARGED: Final = """
 SELECT a.call, a.no, a.revision, a.model_tenant, a.model, a.provider, c.tenant, c.team, c.route, c.admitted_at,
        a.posted_nano + a.overrun_nano, a.tokens_input, coalesce(a.tokens_cached, 0), coalesce(a.tokens_cache_write, 0),
-       coalesce(a.tokens_output, 0)
+       coalesce(a.tokens_output, 0), a.service_tier
   FROM routing_attempt a JOIN routing_call c ON c.id = a.call
  WHERE a.call > %s AND a.revision = %s AND (%s = '' OR c.tenant = %s) AND a.model_tenant = %s AND a.model = %s
    AND a.basis = 'reported' AND a.tokens_input IS NOT NULL AND a.state IN ('succeeded', 'failed', 'reconciled')
@@ -153,7 +153,7 @@ def _corrected(first: UUID, tenant: str) -> set[tuple[UUID | None, int, str]]:
 
 def _said(model: Any) -> object:  # noqa: ANN401 - a ModelView; its parts are compared as they are written
     bought = model.capacity
-    dated = [(p.since, p.until, written(p.ref)) for p in model.prices]
+    dated = [(p.since, p.until, p.batch_factor, written(p.ref)) for p in model.prices]
     return dated, bought and (bought.since, bought.until)
 
 
@@ -165,9 +165,9 @@ def _charged(first: UUID, of: tuple[object, ...]) -> Iterator[Charged]:
             # a call's attempts stay together
             rows = [row for row in rows if row[0] != rows[-1][0]] or rows
         for row in rows:
-            model, usage = (row[3], row[4]), UsageCounts(*row[11:])
+            model, usage = (row[3], row[4]), UsageCounts(*row[11:15])
             at = (row[5], row[6], row[7], row[8], row[9], row[10])
-            yield Charged(row[0], row[1], row[2], model, *at, usage)
+            yield Charged(row[0], row[1], row[2], model, *at, usage, row[15])
         after = rows[-1][0]
 
 

@@ -25,7 +25,11 @@ SELECT (c.admitted_at AT TIME ZONE 'UTC')::date, a.model_tenant, a.model,
        coalesce(sum(a.tokens_output) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
        sum(a.posted_nano + a.overrun_nano)::bigint, count(*),
        coalesce(sum(a.posted_nano + a.overrun_nano) FILTER (WHERE a.basis <> 'reported'), 0)::bigint,
-       count(*) FILTER (WHERE a.basis IN ('counted', 'reserve', 'person') OR a.state = 'unknown')
+       count(*) FILTER (WHERE a.basis IN ('counted', 'reserve', 'person') OR a.state = 'unknown'),
+       coalesce(sum(a.tokens_input) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint,
+       coalesce(sum(a.tokens_cached) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint,
+       coalesce(sum(a.tokens_cache_write) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint,
+       coalesce(sum(a.tokens_output) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint
   FROM routing_attempt a JOIN routing_call c ON c.id = a.call
  WHERE a.call >= %s AND a.call < %s AND a.provider = %s AND a.state IN ('succeeded', 'failed', 'reconciled', 'unknown')
  GROUP BY 1, 2, 3
@@ -96,7 +100,7 @@ class Account:
             if name == model and key in bundle.models:
                 rated = price_on(bundle, bundle.models[key], day.isoformat())
                 if rated is not None:
-                    return rated.ref
+                    return rated.batched or rated.ref
         return None
 
 
@@ -107,7 +111,7 @@ def ours(account: Account, first: date, last: date) -> dict[tuple[date, str], Ou
         name = account.upstream.get((row[1], row[2]))
         if name is None:
             continue
-        one = Ours(UsageCounts(*row[3:7]), *row[7:11])
+        one = Ours(UsageCounts(*row[3:7]), *row[7:11], batched=UsageCounts(*row[11:15]))
         known = found.get((row[0], name))
         found[row[0], name] = one if known is None else _sum(known, one)
     return found
@@ -133,12 +137,17 @@ def calls_of(first: date, last: date) -> tuple[UUID, UUID]:
 
 def _sum(one: Ours, other: Ours) -> Ours:
     return Ours(
-        UsageCounts(*map(sum, zip(one.usage, other.usage, strict=True))),
+        _added(one.usage, other.usage),
         one.spent_nano + other.spent_nano,
         one.attempts + other.attempts,
         one.lost_nano + other.lost_nano,
         one.lost + other.lost,
+        _added(one.batched, other.batched),
     )
+
+
+def _added(one: UsageCounts, other: UsageCounts) -> UsageCounts:
+    return UsageCounts(*map(sum, zip(one, other, strict=True)))
 
 
 def _ask(query: str, values: list[Any]) -> list[tuple[Any, ...]]:

@@ -11,8 +11,8 @@ from audit.merkle import canonical
 from controlplane.kernel.clock import to_text
 from policies.engine.bundle import Bundle, Key
 from policies.engine.calendar import today_at
-from policies.engine.prices import PriceRef, written
-from policies.engine.pricing import UsageCounts, cost, price_on
+from policies.engine.prices import PriceRef, Rated, written
+from policies.engine.pricing import UsageCounts, cost, price_on, served
 from routing.closing.adjusting import PRICE, Proposal
 from routing.closing.months import month_of
 
@@ -34,6 +34,7 @@ class Charged:
     admitted_at: datetime
     charged_nano: int
     usage: UsageCounts
+    service_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,14 @@ def repriced(charged: Charged, was: Bundle, now: Bundle) -> Repriced | None:
     old, new = price_on(was, before, day), price_on(now, after, day)
     if old is None or new is None:
         return None
-    return Repriced(charged, old.ref, new.ref)
+    cheaper = Repriced(charged, _served(old, charged), _served(new, charged))
+    # a provider may name a tier that nobody asked for: that was charged in full, and stays so
+    return cheaper if cheaper.explained else Repriced(charged, old.ref, new.ref)
+
+
+def _served(rated: Rated, charged: Charged) -> PriceRef:
+    """The price at the service tier that the attempt's provider named."""
+    return served(rated.batched or rated.ref, charged.service_tier)
 
 
 def proposal(found: Repriced, earlier: Sequence[Earlier], time_zone: str) -> Proposal | None:
@@ -99,6 +107,7 @@ def proposal(found: Repriced, earlier: Sequence[Earlier], time_zone: str) -> Pro
         return None
     at = found.charged
     tenant, name = at.model
+    tier = f", at service tier {at.service_tier}" if at.service_tier else ""
     return Proposal(
         tenant=at.tenant,
         corrects=month_of(at.admitted_at, time_zone),
@@ -111,7 +120,7 @@ def proposal(found: Repriced, earlier: Sequence[Earlier], time_zone: str) -> Pro
         route=at.route,
         model=f"{tenant}/{name}" if tenant else name,
         provider=at.provider,
-        note=f"{_words(found.now)} instead of {_words(found.was)}",
+        note=f"{_words(found.now)} instead of {_words(found.was)}{tier}",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.kernel.money import line_item
 from policies.engine.prices import PriceRef
-from policies.engine.pricing import UsageCounts, lines
+from policies.engine.pricing import BATCHED, UsageCounts, lines, served
 from routing.calls.models import Attempt
 from routing.reports.why import Stage, Why
 
@@ -36,6 +36,12 @@ class Bill:
     lines: tuple[BillLine, ...]
     booked_nano: int
     basis: str
+    service_tier: str = ""
+
+    @property
+    def factor(self) -> str:
+        """What the price is times at that service tier; empty where it is the ordinary price."""
+        return self.price.batch_factor if self.service_tier in BATCHED else ""
 
     @property
     def nano(self) -> int:
@@ -72,9 +78,10 @@ def _bill(attempt: Attempt, stages: Sequence[Stage]) -> Bill | None:
         model_tenant=attempt.model_tenant,
         revision=stage.revision,
         price=price,
-        lines=_lines(price, usage),
+        lines=_lines(served(price, attempt.service_tier), usage),
         booked_nano=attempt.posted_nano + attempt.overrun_nano,
         basis=attempt.basis,
+        service_tier=attempt.service_tier,
     )
 
 

@@ -38,6 +38,7 @@ _USED = (
     "tokens_cached",
     "tokens_cache_write",
     "tokens_output",
+    "service_tier",
 )
 
 
@@ -51,8 +52,11 @@ class Past:
         rows = Attempt.objects.filter(tokens_output__isnull=False).extra(
             where=["call = ANY(%s)"], params=[list(calls)]
         )
-        for call, tenant, model, *tokens in rows.order_by("call_id", "no").values_list(*_USED):
-            one = Attempted(label((tenant, model)), *(number or 0 for number in tokens))
+        for call, tenant, model, *tokens, tier in rows.order_by("call_id", "no").values_list(
+            *_USED
+        ):
+            used = [number or 0 for number in tokens]
+            one = Attempted(label((tenant, model)), used[0], used[1], used[2], used[3], tier)
             found.setdefault(call, []).append(one)
         return found
 

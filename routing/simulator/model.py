@@ -20,6 +20,7 @@ value with spaces is quoted. Several blocks add up, the last one wins. All are o
     args='{"id":1}'   the arguments of that tool call, instead of ones that fit its schema
     invent=NAME       call this tool although the request does not offer it
     finish=length     the finish reason: stop | length | content_filter
+    service_tier=NAME say that it was served at this tier (default, flex …), whatever was asked
     usage=none        report no usage;  usage=input:output  report exactly this
     fail=CLASS        fail as timeout | rate_limited | overloaded | server_error | refused_request |
                       refused_account | unreadable (a 200 nobody can parse)
@@ -62,7 +63,7 @@ _TOKEN = re.compile(r"\s*(?:\w{1,10}|[^\w\s]{1,4})|\s+")
 _KEYS = frozenset(
     {"model", "latency", "delay", "chunks", "stall", "stall_after", "tokens", "say", "vary"}
     | {"confidence", "logprobs", "tool", "invent", "args", "finish", "usage", "fail", "status"}
-    | {"retry_after", "times", "cut", "error"}
+    | {"retry_after", "times", "cut", "error", "service_tier"}
 )
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",
@@ -93,7 +94,7 @@ class Ask:
     `text` is everything the model reads, `directives` the part that may carry directives (system
     and last user message), `last` the last user message. `must_call`: None lets the model choose,
     "" makes it call some tool, a name that one. `tries`: how often this call came to this model
-    before. `logprobs`: how many alternatives per token, None for none.
+    before. `logprobs`: how many alternatives per token, None for none. `service_tier`: the one asked for.
     """
 
     text: str
@@ -112,6 +113,7 @@ class Ask:
     logprobs: int | None = None
     images: int = 0
     tries: int = 0
+    service_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class Simulated:
     chunks: int | None = None
     usage_reported: bool = True
     logprobs: int | None = None
+    service_tier: str = ""
 
 
 class BadDirective(ValueError):
@@ -227,6 +230,7 @@ def _simulate(ask: Ask, told: Mapping[str, str]) -> Simulated:
         chunks=_count(told, "chunks"),
         usage_reported=told.get("usage") != "none",
         logprobs=top,
+        service_tier=told.get("service_tier", ask.service_tier),
     )
 
 

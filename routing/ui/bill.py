@@ -32,6 +32,8 @@ class BillRow:
     lines: tuple[LineRow, ...]
     amount: str
     note: str
+    served: str = ""
+    """The service tier, where the provider named another than the ordinary one: `flex, × 0.5`."""
 
 
 def bill_rows(found: Why) -> list[BillRow]:
@@ -52,6 +54,7 @@ def _row(bill: Bill, currency: str) -> BillRow:
         lines=tuple(_line(line, price.currency, currency) for line in bill.lines),
         amount=_exact(bill.booked_nano, currency),
         note=_note(bill, currency),
+        served=f"{bill.service_tier}, × {bill.factor}" if bill.factor else bill.service_tier,
     )
 
 

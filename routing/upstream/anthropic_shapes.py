@@ -136,7 +136,7 @@ def _usage(done: Simulated) -> dict[str, Any]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "output_tokens": done.output_tokens,
-        "service_tier": "standard",
+        "service_tier": done.service_tier or "standard",
     }
 
 

@@ -6,7 +6,16 @@ from typing import Any
 import msgspec
 
 from routing.simulator.model import Ask, Choice, Simulated, ToolSpec
-from routing.upstream.script import BadBody, Origin, Script, messages_of, model_of, text_of, whole
+from routing.upstream.script import (
+    BadBody,
+    Origin,
+    Script,
+    messages_of,
+    model_of,
+    text_of,
+    tier_asked,
+    whole,
+)
 
 _encode = msgspec.json.Encoder().encode
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -43,10 +52,12 @@ class OpenAI:
             logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
             images=heard.images,
             tries=tries,
+            service_tier=tier_asked(body),
         )
 
     def plain(self, body: Mapping[str, Any], origin: Origin, done: Simulated) -> bytes:
         """The whole answer as JSON."""
+        del body
         answer = {
             "id": origin.id,
             "object": "chat.completion",
@@ -61,7 +72,7 @@ class OpenAI:
                 }
                 for index, choice in enumerate(done.choices)
             ],
-            "service_tier": body.get("service_tier") or "default",
+            "service_tier": done.service_tier or "default",
             "system_fingerprint": "fp_sandbox",
         }
         if done.usage_reported:
@@ -71,7 +82,7 @@ class OpenAI:
     def script(self, body: Mapping[str, Any], origin: Origin, done: Simulated) -> Script:
         """The answer as server-sent events."""
         wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        chunk = _Chunks(origin, with_usage=wants_usage)
+        chunk = _Chunks(origin, done.service_tier, with_usage=wants_usage)
         prelude = b"".join(
             chunk(index, {"role": "assistant", "content": "", "refusal": None})
             for index in range(len(done.choices))
@@ -129,13 +140,13 @@ class _Heard:
 class _Chunks:
     """Encodes chunks of one answer; with usage asked for, all but the last carry `usage: null`."""
 
-    def __init__(self, origin: Origin, *, with_usage: bool) -> None:
+    def __init__(self, origin: Origin, service_tier: str, *, with_usage: bool) -> None:
         self._frame: dict[str, Any] = {
             "id": origin.id,
             "object": "chat.completion.chunk",
             "created": origin.created,
             "model": origin.model,
-            "service_tier": "default",
+            "service_tier": service_tier or "default",
             "system_fingerprint": "fp_sandbox",
         }
         if with_usage:

@@ -7,7 +7,7 @@ import msgspec
 
 from routing.simulator.model import Ask, Choice, Simulated, ToolSpec
 from routing.upstream.openai_shapes import OpenAI
-from routing.upstream.script import BadBody, Origin, Script, model_of, text_of, whole
+from routing.upstream.script import BadBody, Origin, Script, model_of, text_of, tier_asked, whole
 
 _encode = msgspec.json.Encoder().encode
 _ARGUMENTS_AT_ONCE = 24
@@ -42,6 +42,7 @@ class Responses:
             max_tokens=whole(body, "max_output_tokens"),
             logprobs=(body.get("top_logprobs") or 0) if logprobs else None,
             images=heard.images,
+            service_tier=tier_asked(body),
             tries=tries,
         )
 
@@ -181,7 +182,7 @@ def _response(body: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
         "output": [],
         "parallel_tool_calls": body.get("parallel_tool_calls", True),
         "previous_response_id": None,
-        "service_tier": "default",
+        "service_tier": body.get("service_tier") or "auto",
         "store": body.get("store", True),
         "text": body.get("text") or {"format": {"type": "text"}},
         "tool_choice": body.get("tool_choice") or "auto",
@@ -195,6 +196,7 @@ def _ended(body: Mapping[str, Any], origin: Origin, done: Simulated) -> dict[str
     finish = done.choices[0].finish
     reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish)
     found = _response(body, origin) | {"output": _output(origin, done)}
+    found["service_tier"] = done.service_tier or "default"
     if reason is not None:
         found |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
     if done.usage_reported:

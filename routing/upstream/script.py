@@ -102,3 +102,9 @@ def whole(body: Mapping[str, Any], *names: str) -> int | None:
                 raise BadBody(f"{name}: must be at least 1")
             return value
     return None
+
+
+def tier_asked(body: Mapping[str, Any]) -> str:
+    """The service tier of OpenAI's that a request asks for; the ordinary one is none."""
+    tier = body.get("service_tier")
+    return tier if isinstance(tier, str) and tier not in {"auto", "default"} else ""

@@ -46,7 +46,7 @@ spec:
   clearance: [public, internal, personal]
   prices: {prices}
 """
-_PRICES = '[{from: 2026-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]'
+_PRICES = '[{from: 2026-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10", batchFactor: "0.5"}]'
 _TENANT = """\
 apiVersion: mandate/v1
 kind: Tenant

@@ -17,7 +17,8 @@ BEGIN
          settled_at = CASE WHEN NOT open THEN p_at END, unknown_at = CASE WHEN open THEN p_at END,
          posted_nano = CASE WHEN open OR p.becomes = 'voided' THEN 0 ELSE least(p.amount_nano, a.reserved_nano) END,
          overrun_nano = CASE WHEN open OR p.becomes = 'voided' THEN 0 ELSE greatest(p.amount_nano - a.reserved_nano, 0) END,
-         tokens_input = p.tokens_input, tokens_cached = p.tokens_cached, tokens_cache_write = p.tokens_cache_write, tokens_output = p.tokens_output
+         tokens_input = p.tokens_input, tokens_cached = p.tokens_cached, tokens_cache_write = p.tokens_cache_write, tokens_output = p.tokens_output,
+         service_tier = coalesce(p.service_tier, '')
    WHERE a.call = p_call AND a.no = p.no AND a.state = p.was
   RETURNING CASE WHEN open THEN 0 ELSE a.reserved_nano END, a.posted_nano, a.overrun_nano, CASE WHEN open THEN '{}' ELSE a.windows END
        INTO held_nano, posted_nano, overrun_nano, windows;
@@ -225,7 +226,7 @@ BEGIN
     RAISE EXCEPTION 'call % has no worker but % open attempts', p_call, a.count USING ERRCODE = 'MD003';
   END IF;
   IF a.no IS NOT NULL THEN
-    SELECT * INTO m FROM attempt_end(p_call, ROW(0, a.no, 'reserved', 'voided', 'none', '', NULL, NULL, NULL, NULL)::routing_settlement, at);
+    SELECT * INTO m FROM attempt_end(p_call, ROW(0, a.no, 'reserved', 'voided', 'none', '', NULL, NULL, NULL, NULL, NULL)::routing_settlement, at);
     PERFORM audit_append(p_void_entry.id, 'attempt.voided', p_call, c.tenant, p_void_entry.body);
   END IF;
   PERFORM audit_append(p_entry.id, 'call.cancelled', p_call, c.tenant, p_entry.body);

@@ -102,7 +102,7 @@ BEGIN
   FOR k IN 1..cardinality(p_no) LOOP
     SELECT * INTO m FROM attempt_end(p.call, ROW(0, p_no[k], CASE p_becomes[k] WHEN 'voided' THEN 'reserved' ELSE 'started' END, p_becomes[k],
                                                  CASE p_becomes[k] WHEN 'voided' THEN 'none' ELSE '' END,
-                                                 CASE p_becomes[k] WHEN 'voided' THEN '' ELSE 'worker_lost' END, NULL, NULL, NULL, NULL)::routing_settlement, at);
+                                                 CASE p_becomes[k] WHEN 'voided' THEN '' ELSE 'worker_lost' END, NULL, NULL, NULL, NULL, NULL)::routing_settlement, at);
     IF NOT m.moved OR (p_becomes[k] = 'voided' AND held IS NOT NULL) THEN
       RAISE EXCEPTION 'attempt % of call % cannot become %', p_no[k], p.call, p_becomes[k] USING ERRCODE = 'MD003';
     END IF;

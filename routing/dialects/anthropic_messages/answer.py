@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from controlplane.kernel.ids import call_name
-from routing.dialects.counts import token_count
+from routing.dialects.counts import at_tier, token_count
 from routing.dialects.spliced import ENCODER, decode, scan_upstream, with_strings
 from routing.exchange import Answer, Choice, Finish, Passed, Text, ToolCall, UnreadableAnswer, Usage
 
@@ -70,7 +70,8 @@ def read_usage(found: object) -> Usage | None:
     written = token_count(found, "cache_creation_input_tokens") or 0
     details = found.get("output_tokens_details")
     thought = token_count(details, "thinking_tokens") if isinstance(details, dict) else 0
-    return Usage(plain, read, written, output, reasoning=thought or 0)
+    usage = Usage(plain, read, written, output, reasoning=thought or 0)
+    return at_tier(usage, found.get("service_tier"))
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

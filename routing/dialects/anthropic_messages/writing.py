@@ -32,6 +32,7 @@ def cannot_carry(conversation: Conversation) -> list[str]:
     checks = {
         "seed": conversation.seed is not None,
         "n above 1": conversation.n > 1,
+        "service_tier": bool(conversation.service_tier),
         "logprobs": conversation.logprobs or bool(conversation.top_logprobs),
         "temperature above 1": (conversation.temperature or 0) > 1,
         "response_format json_object (a json_schema can be carried)": (

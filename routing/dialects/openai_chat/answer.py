@@ -1,12 +1,13 @@
 """A chat completion: passed on with only id and model replaced, or read into and written from an `Answer`."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from controlplane.kernel.ids import call_name
-from routing.dialects.counts import token_count
+from routing.dialects.counts import at_tier, token_count
 from routing.dialects.spliced import ENCODER, decode, scan_upstream, with_strings
 from routing.exchange import Answer, Choice, Finish, Passed, Text, ToolCall, UnreadableAnswer, Usage
 
@@ -55,6 +56,7 @@ class _Completion(msgspec.Struct):
     id: str = ""
     model: str = ""
     usage: dict[str, Any] | None = None
+    service_tier: Any = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Completion)
@@ -115,6 +117,11 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
+def written_tier(usage: Usage) -> dict[str, str]:
+    """The service tier of an answer, where it is not the ordinary one."""
+    return {"service_tier": usage.service_tier} if usage.service_tier else {}
+
+
 def pass_answer(body: bytes, *, call: UUID, model: str) -> Passed:
     """See `Dialect.pass_answer`."""
     upstream = scan_upstream(body, WHAT)
@@ -125,7 +132,7 @@ def pass_answer(body: bytes, *, call: UUID, model: str) -> Passed:
     finish = choices[0].get("finish_reason") if choices else None
     return Passed(
         body=with_strings(upstream, {"id": call_name(call, "chatcmpl-"), "model": model}),
-        usage=read_usage(values.get("usage")),
+        usage=_billed(values),
         finish=finish if type(finish) is str else None,
         upstream_id=str(values.get("id", "")),
         upstream_model=str(values.get("model", "")),
@@ -134,7 +141,11 @@ def pass_answer(body: bytes, *, call: UUID, model: str) -> Passed:
 
 def read_usage_of(body: bytes) -> Usage | None:
     """See `Dialect.usage`."""
-    return read_usage(scan_upstream(body, WHAT).values.get("usage"))
+    return _billed(scan_upstream(body, WHAT).values)
+
+
+def _billed(values: Mapping[str, Any]) -> Usage | None:
+    return at_tier(read_usage(values.get("usage")), values.get("service_tier"))
 
 
 def read_answer(body: bytes) -> Answer:
@@ -144,7 +155,7 @@ def read_answer(body: bytes) -> Answer:
         raise UnreadableAnswer(f"{WHAT} has no choices", error_class="server_error")
     return Answer(
         choices=tuple(_choice(choice) for choice in found.choices),
-        usage=read_usage(found.usage),
+        usage=at_tier(read_usage(found.usage), found.service_tier),
         upstream_id=found.id,
         upstream_model=found.model,
     )
@@ -178,7 +189,7 @@ def encode_answer(answer: Answer, *, call: UUID, model: str, created: int) -> by
         "choices": [_written(choice) for choice in answer.choices],
     }
     if answer.usage is not None:
-        body["usage"] = write_usage(answer.usage)
+        body |= {"usage": write_usage(answer.usage), **written_tier(answer.usage)}
     return ENCODER.encode(body)
 
 

@@ -47,7 +47,7 @@ _KNOWN: Final = frozenset(
 )
 _HINTS: Final = frozenset({"prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"})
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
-    "service_tier": ("auto", "default"),
+    "service_tier": ("auto", "default", "flex"),
     "store": (False,),
     "modalities": (["text"],),
     "verbosity": ("medium",),
@@ -83,6 +83,7 @@ def conversation(request: CallRequest) -> Conversation:
         metadata=metadata(values),
         max_output_tokens=request.outline.output_tokens_asked,
         include_usage=request.outline.include_usage,
+        service_tier=request.outline.service_tier,
         extras=unplaced.extras,
         hints=unplaced.hints,
     )

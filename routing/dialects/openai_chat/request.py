@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from controlplane.kernel.errors import InvalidRequest
+from routing.dialects.counts import asked_tier
 from routing.dialects.received import (
     MAX_CHOICES,
     MAX_OUTPUT_TOKENS,
@@ -67,9 +68,18 @@ def _outline(received: Received) -> Outline:
         user=string(values, "user", most=512) or string(values, "safety_identifier", most=512),
         labels=metadata(values),
         include_usage=mapping(values, "stream_options").get("include_usage") is True,
-        special=tuple(name for name in _SPECIAL if values.get(name) not in _ORDINARY),
+        special=tuple(_special(values)),
         unbounded=bool(weight.away),
+        service_tier=asked_tier(values),
     )
+
+
+def _special(values: Mapping[str, Any]) -> list[str]:
+    found = [name for name in _SPECIAL if values.get(name) not in _ORDINARY]
+    if asked_tier(values):
+        # a Model document can say what it costs
+        found.remove("service_tier")
+    return found
 
 
 def _asked(values: Mapping[str, Any]) -> int | None:

@@ -8,12 +8,14 @@ import msgspec
 
 from controlplane.kernel.ids import call_name
 from routing.dialects.base import Event
+from routing.dialects.counts import at_tier
 from routing.dialects.errors import stream_failed
 from routing.dialects.openai_chat.answer import (
     read_finish,
     read_usage,
     write_finish,
     write_usage,
+    written_tier,
 )
 from routing.dialects.spliced import ENCODER, as_event, decode, scan_upstream, with_strings
 from routing.dialects.sse import EventReader
@@ -55,6 +57,7 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: dict[str, Any] | None = None
+    service_tier: Any = None
     error: msgspec.Raw = msgspec.Raw()
 
 
@@ -77,6 +80,7 @@ class Reader(EventReader):
         super().__init__()
         self.finished = False
         self._calls: set[int] = set()
+        self._tier: object = None
 
     def chunks(self, event: Event) -> list[Chunk]:
         """See `StreamReader.chunks`."""
@@ -85,7 +89,8 @@ class Reader(EventReader):
             return []
         found = _decoded(event.data)
         chunks = [chunk for choice in found.choices or () for chunk in self._choice(choice)]
-        usage = read_usage(found.usage)
+        self._tier = found.service_tier or self._tier
+        usage = at_tier(read_usage(found.usage), self._tier)
         return [*chunks, Chunk(usage=usage)] if usage is not None else chunks
 
     def _choice(self, choice: _Choice) -> list[Chunk]:
@@ -124,6 +129,7 @@ class Splicer:
         self.finished = False
         self._fields = {"id": call_name(call, "chatcmpl-"), "model": model}
         self._include_usage = include_usage
+        self._tier: object = None
         self._head = b""
         self._new_head = b""
 
@@ -134,8 +140,9 @@ class Splicer:
             self.finished = True
             return DONE_EVENT
         chunk = _decoded(data)
+        self._tier = chunk.service_tier or self._tier
         if chunk.usage is not None:
-            self.usage = read_usage(chunk.usage) or self.usage
+            self.usage = at_tier(read_usage(chunk.usage), self._tier) or self.usage
             if not chunk.choices and not self._include_usage:
                 return b""
         for choice in chunk.choices or ():
@@ -218,7 +225,8 @@ class Writer:
         self._ended = True
         if self._usage is None or not self._include_usage:
             return DONE_EVENT
-        last = {**self._head, "choices": [], "usage": write_usage(self._usage)}
+        billed = {"usage": write_usage(self._usage), **written_tier(self._usage)}
+        last = {**self._head, "choices": [], **billed}
         return as_event("", ENCODER.encode(last)) + DONE_EVENT
 
     def _first(self, index: int) -> bytes:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from controlplane.kernel.ids import call_name
+from routing.dialects.counts import at_tier
 from routing.dialects.errors import stream_failed
 from routing.dialects.openai_chat import answer as chat
 from routing.dialects.openai_responses.state import head
@@ -62,7 +63,13 @@ class Response(msgspec.Struct):
     status: str = "completed"
     incomplete_details: _Details | None = None
     usage: dict[str, Any] | None = None
+    service_tier: Any = None
     error: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def billed(self) -> Usage | None:
+        """What it says that it cost."""
+        return at_tier(read_usage(self.usage), self.service_tier)
 
     @property
     def finish(self) -> Finish:
@@ -126,7 +133,7 @@ def pass_answer(
     found = _read(body)
     return Passed(
         body=spliced(body.decode(), call, model, request).encode(),
-        usage=read_usage(found.usage),
+        usage=found.billed,
         finish=found.finish,
         upstream_id=found.id,
         upstream_model=found.model,
@@ -135,7 +142,8 @@ def pass_answer(
 
 def read_usage_of(body: bytes) -> Usage | None:
     """See `Dialect.usage`."""
-    return read_usage(scan_upstream(body, WHAT).values.get("usage"))
+    values = scan_upstream(body, WHAT).values
+    return at_tier(read_usage(values.get("usage")), values.get("service_tier"))
 
 
 def _read(body: bytes) -> Response:
@@ -164,7 +172,7 @@ def read_answer(body: bytes) -> Answer:
     choice = Choice(tuple(parts), found.finish, refusal=refusal, logprobs=logprobs)
     return Answer(
         choices=(choice,),
-        usage=read_usage(found.usage),
+        usage=found.billed,
         upstream_id=found.id,
         upstream_model=found.model,
     )
@@ -187,8 +195,14 @@ def encode_answer(
     for part in choice.parts:
         if isinstance(part, ToolCall):
             output.append(function_call(call, len(output), part, status))
-    usage = None if answer.usage is None else write_usage(answer.usage)
-    return ENCODER.encode({**found, "output": output, "usage": usage})
+    return ENCODER.encode({**found, "output": output, **written_bill(answer.usage)})
+
+
+def written_bill(usage: Usage | None) -> dict[str, Any]:
+    """What a response that has ended says of its usage, and of its service tier where that is not the ordinary one."""
+    if usage is None:
+        return {"usage": None}
+    return {"usage": write_usage(usage), **chat.written_tier(usage)}
 
 
 def ended(finish: Finish, refused: bool) -> dict[str, Any]:  # noqa: FBT001  # the words of a refusal are an answer

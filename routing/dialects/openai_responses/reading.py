@@ -49,7 +49,7 @@ _HINTS: Final = frozenset(
     | {"max_tool_calls"}
 )
 _NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
-    "service_tier": ("auto", "default"),
+    "service_tier": ("auto", "default", "flex"),
     "truncation": ("disabled",),
 }
 _MARK: Final = frozenset({"prompt_cache_breakpoint"})
@@ -89,6 +89,7 @@ def conversation(request: CallRequest) -> Conversation:
         metadata=metadata(values),
         max_output_tokens=request.outline.output_tokens_asked,
         include_usage=True,
+        service_tier=request.outline.service_tier,
         extras=unplaced.extras,
         hints=unplaced.hints,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from controlplane.kernel.errors import InvalidRequest
+from routing.dialects.counts import asked_tier
 from routing.dialects.openai_responses.state import final_of
 from routing.dialects.received import (
     MAX_MESSAGES,
@@ -102,12 +103,15 @@ def _outline(received: Received) -> Outline:
         include_usage=True,
         special=tuple(_special(values, items)),
         unbounded=bool(weight.away),
+        service_tier=asked_tier(values),
     )
 
 
 def _special(values: Mapping[str, Any], items: list[dict[str, Any]]) -> list[str]:
     """What changes price or place, or brings in content that lies at the vendor and was never seen here."""
     found = [name for name in _SPECIAL if values.get(name) not in _ORDINARY]
+    if asked_tier(values):
+        found.remove("service_tier")
     if any(tool.get("type") not in _AT_THE_CALLER for tool in values.get("tools") or ()):
         found.append("tools")
     if any(item.get("type") == "item_reference" for item in items):

@@ -7,7 +7,7 @@ import msgspec
 
 from routing.dialects.base import Event
 from routing.dialects.errors import encoded, stream_failed
-from routing.dialects.openai_responses.answer import Item, Response, read_usage, spliced
+from routing.dialects.openai_responses.answer import Item, Response, spliced
 from routing.dialects.openai_responses.state import TERMINAL
 from routing.dialects.spliced import as_event, decode, edited, scan_upstream
 from routing.dialects.sse import EventReader
@@ -102,7 +102,7 @@ class Reader(EventReader):
     def _last(self, found: _Event) -> list[Chunk]:
         self.finished = True
         response = _response(found)
-        return [Chunk(finish=response.finish, usage=read_usage(response.usage))]
+        return [Chunk(finish=response.finish, usage=response.billed)]
 
 
 class Splicer:
@@ -129,7 +129,7 @@ class Splicer:
             self.output_bytes += len(found.item.name.encode())
         elif found.type in TERMINAL:
             response = _response(found)
-            self.usage, self.finish = read_usage(response.usage), response.finish
+            self.usage, self.finish = response.billed, response.finish
             self.finished = True
         return as_event(event.name or found.type, data)
 

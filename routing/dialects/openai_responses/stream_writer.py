@@ -10,7 +10,7 @@ from routing.dialects.openai_responses.answer import (
     item_status,
     message,
     text_part,
-    write_usage,
+    written_bill,
     written_logprobs,
 )
 from routing.dialects.openai_responses.state import head
@@ -87,8 +87,7 @@ class Writer:
         out = self._begin() + self._close_message(status)
         out += b"".join(self._close_call(at, status) for at in self._tools.values())
         last = self._head | ended(finish, self._refused)
-        usage = None if self._usage is None else write_usage(self._usage)
-        whole = {**last, "output": self._items, "usage": usage}
+        whole = {**last, "output": self._items, **written_bill(self._usage)}
         return out + self._event(f"response.{last['status']}", response=whole)
 
     def _begin(self) -> bytes:

@@ -76,6 +76,7 @@ def _options(conversation: Conversation) -> dict[str, Any]:
         "reasoning": None if conversation.effort is None else {"effort": conversation.effort},
         "user": conversation.user,
         "metadata": conversation.metadata or None,
+        "service_tier": conversation.service_tier or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

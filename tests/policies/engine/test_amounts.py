@@ -106,7 +106,7 @@ def test_what_has_no_bound_of_its_own_is_reserved_for_as_much_as_a_model_reads()
     assert b"inputUnbounded" not in encode(call())
 
 
-def test_a_factor_for_batches_changes_no_amount() -> None:
+def test_a_factor_for_batches_changes_no_amount_of_who_does_not_ask_for_it() -> None:
     price = {
         "from": "2026-01-01",
         "currency": "EUR",

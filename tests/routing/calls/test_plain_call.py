@@ -10,6 +10,7 @@ from routing.calls.commands import (
     peek,
     start_attempt,
 )
+from routing.calls.pool import ask
 from tests.routing.world import World, sealed
 
 
@@ -33,10 +34,13 @@ async def test_a_plain_call_takes_three_commits_and_leaves_four_entries(world: W
     assert seen.deadline_at == admitted.deadline_at
 
     assert await start_attempt(world.db, world.start(call)) == Started()
-    finish = world.finish(call, attempt={"amount_nano": 120}, answer=sealed("answer"))
+    settled = {"amount_nano": 120, "service_tier": "flex"}
+    finish = world.finish(call, attempt=settled, answer=sealed("answer"))
     assert await finish_call(world.db, finish) == Finished(120)
 
     assert await world.money(window.id) == (120, 0, 0)
+    tiers = "SELECT service_tier FROM routing_attempt WHERE call = %s::uuid"
+    assert await ask(world.db, tiers, (call,)) == ("flex",)
     assert await world.kinds(call) == [
         "call.admitted",
         "attempt.started",

@@ -94,7 +94,8 @@ def test_a_picture_costs_by_the_picture_and_not_by_its_base64() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"service_tier": "flex"}, ("service_tier",)),
+        ({"service_tier": "flex"}, ()),
+        ({"service_tier": ["flex"]}, ("service_tier",)),
         ({"conversation": "conv_1"}, ("conversation",)),
         ({"prompt": {"id": "p"}}, ("prompt",)),
         ({"moderation": {"model": "m"}}, ("moderation",)),

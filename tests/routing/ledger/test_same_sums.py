@@ -174,7 +174,7 @@ def stated(month: figures.Month) -> tuple[int, int]:
 def by_days(month: figures.Month) -> tuple[int, int]:
     """What it says day by day, and how many attempts are not posted as they say themselves."""
     told = figures.days(month, figures.cut(month), "Europe/Berlin")
-    return sum(line.spent_nano for _, line in told), figures.unposted(month)
+    return sum(line.spent_nano for *_, line in told), figures.unposted(month)
 
 
 def decimals(amounts: Iterable[str]) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routing.ui.models import batches
+from routing.ui.models import flex
 
 
 @pytest.mark.parametrize(
@@ -11,8 +11,11 @@ from routing.ui.models import batches
         ({}, ""),
         ({"batchFactor": "1"}, ""),
         ({"batchFactor": "1.00"}, ""),
-        ({"batchFactor": "0.5"}, "× 0.5 in batches"),
+        ({"batchFactor": "1.5"}, ""),
+        ({"batchFactor": "0.5"}, "× 0.5 at service tier flex"),
     ],
 )
-def test_a_factor_for_batches_is_told_where_it_is_one(price: dict[str, str], told: str) -> None:
-    assert batches(price) == told
+def test_a_factor_for_service_tier_flex_is_told_where_it_is_one(
+    price: dict[str, str], told: str
+) -> None:
+    assert flex(price) == told
