@@ -111,7 +111,8 @@ def ours(account: Account, first: date, last: date) -> dict[tuple[date, str], Ou
         name = account.upstream.get((row[1], row[2]))
         if name is None:
             continue
-        one = Ours(UsageCounts(*row[3:7]), *row[7:11], batched=UsageCounts(*row[11:15]))
+        usage, batched = UsageCounts(*row[3:7]), UsageCounts(*row[11:15])
+        one = Ours(usage, row[7], row[8], row[9], row[10], batched)
         known = found.get((row[0], name))
         found[row[0], name] = one if known is None else _sum(known, one)
     return found
