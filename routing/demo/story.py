@@ -49,6 +49,8 @@ _ROOF_EDITED = """{"line": "household", "payout": 45000.0}"""
 _OVEN = """{"line": "household", "payout": 15400.0}"""
 EDITED_BECAUSE = "The deductible of 3,200 was not taken off"
 _WAITING = timedelta(minutes=8)
+_READS = 260.0
+"""Seconds that Rui takes over the large payout."""
 
 
 class Story:
@@ -63,7 +65,7 @@ class Story:
         known = {document.identity: document.source for document in documents}
         self._rule, self._route = known[RULE], known[ROUTE]
         self._change: UUID | None = None
-        self._letters = Letters(wait)
+        self._wait, self._letters = wait, Letters(wait)
 
     def events(self, now: datetime, zone: ZoneInfo) -> Iterator[Event]:
         """Part by part; whoever lives them puts them in order."""
@@ -101,6 +103,7 @@ class Story:
             raise Conflict("no payout is held")
         reviews.claim(rui, case.pk)
         reviews.look(rui, case.pk)
+        self._wait(_READS)
         reviews.edit(rui, case.pk, _ROOF_EDITED, EDITED_BECAUSE, problems)
 
     def _draft(self) -> None:

@@ -307,11 +307,13 @@ def _known_title(name: str, line: Line) -> str:
 
 
 def change(spent_nano: int, before_nano: int) -> str:
-    """`+9.5 %`, `-6.7 %`; "new" where nothing was spent before, nothing where nothing was at all."""
+    """`+9.5 %`, `-6.7 %`, from ten times on `× 64`; "new" where nothing was spent before, nothing where nothing was at all."""
     if not before_nano:
         return "new" if spent_nano else ""
     permille = round((spent_nano - before_nano) * 1000 / before_nano)
-    return f"{permille / 10:+.1f} %"
+    return (
+        f"{permille / 10:+.1f} %" if permille < 9_000 else f"× {round(spent_nano / before_nano):,}"
+    )
 
 
 def _unallocated(view: _View) -> str:

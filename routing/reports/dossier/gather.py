@@ -219,7 +219,8 @@ def _glass(one: Glass, change: ChangeRequest) -> values.Override:
 
 
 def _alone(one: values.Changed) -> values.Override:
-    what = "published by one person alone, in single-operator mode"
+    who = "a second person agreed" if one.agreed else "by one person alone"
+    what = f"published in single-operator mode, {who}"
     name = one.title or f"revision {one.revision}"
     return values.Override(what, name, to_text(one.at), one.by, one.reason)
 

@@ -57,6 +57,11 @@ class Changed:
     author: str = ""
     approvals: Sequence[Approved] = ()
 
+    @property
+    def agreed(self) -> bool:
+        """Whether somebody else than its author approved it, which single-operator mode does not ask for."""
+        return bool(self.author) and any(one.by != self.author for one in self.approvals)
+
 
 @dataclass(frozen=True, slots=True)
 class Override:

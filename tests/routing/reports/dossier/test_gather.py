@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,8 @@ from policies.identity.models import ApiKey
 from policies.order.lock import mandate_now
 from policies.stops.commands import NewStop, set_stop
 from routing.reports import content as opened
-from routing.reports.dossier import asking, recorded
+from routing.reports.dossier import asking, recorded, values
+from routing.reports.dossier import gather as gathering
 from routing.reports.dossier.gather import gather
 from routing.reports.dossier.values import Dossier, plain
 from routing.reviews import commands, content
@@ -93,6 +94,18 @@ def made(desk: Desk, principal: Principal = CLEO, days: asking.Days = asking.Day
     return gather(asking.asked(principal, (desk.name, "triage"), days, found, now))
 
 
+def test_a_second_person_who_agreed_is_told_also_where_one_would_do() -> None:
+    at = datetime(2026, 11, 24, 11, 2, tzinfo=UTC)
+    given = values.Approved("member:cleo@acme.example", at, ("approver",), "", flagged=True)
+    one = values.Changed(3, at, given.by, flagged=True, documents=(), title="Residency")
+    assert gathering._alone(one).what == "published in single-operator mode, by one person alone"
+    told = replace(one, author="member:ada@acme.example", approvals=(given,))
+    assert (
+        gathering._alone(told).what == "published in single-operator mode, a second person agreed"
+    )
+    assert not replace(told, author=given.by).agreed
+
+
 def test_it_tells_the_use_case_with_its_policy_and_who_published_it(desk: Desk) -> None:
     told = made(desk)
     assert (told.head.name, told.head.owner, told.head.risk_class) == (
@@ -114,7 +127,7 @@ def test_it_tells_the_use_case_with_its_policy_and_who_published_it(desk: Desk) 
     newest = told.changes[-1]
     assert (newest.by, newest.flagged, newest.author) == ("cli:test", True, "")
     assert f"Route {desk.name}/claims-triage" in newest.documents
-    assert told.overrides[-1].what == "published by one person alone, in single-operator mode"
+    assert told.overrides[-1].what == "published in single-operator mode, by one person alone"
     assert [(one.name, one.passed) for one in told.tests.results] == [
         (f"{desk.name}/claims-are-let-in", True)
     ]
