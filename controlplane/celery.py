@@ -88,6 +88,11 @@ app.conf.update(
             "schedule": 15.0,
             "options": {"expires": 15},
         },
+        "compare-beside": {
+            "task": "routing.compare_beside",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
         "reconcile": {"task": "routing.reconcile", "schedule": crontab(minute="*/10")},
         "correct-prices": {
             "task": "routing.correct_prices",

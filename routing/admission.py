@@ -34,6 +34,7 @@ from controlplane.kernel.errors import (
 from controlplane.kernel.tracing import traced
 from policies.bundles.snapshot import Snapshot
 from policies.engine import facts as fact
+from policies.engine.beside import beside_call
 from policies.engine.calendar import day_ends_at
 from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Decision, Hold
@@ -58,7 +59,7 @@ HEADROOM_TRIES = 4
 class Ticket:
     """An admitted call as the waiting request needs it. `duplicate`: it came before; only wait for it.
 
-    `held`: a person decides about it before any model runs.
+    `held`: a person decides about it before any model runs. `beside` are the models that are asked the same once it is answered.
     """
 
     call: UUID
@@ -71,17 +72,18 @@ class Ticket:
     duplicate: bool = False
     limits: tuple[RateClaim, ...] = ()
     held: bool = False
+    beside: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def admit(desk: Desk, ask: Ask) -> Ticket:
     """Let the call in. Raises Forbidden, BudgetExhausted, RateLimited, Conflict, NotFound, Unauthenticated, Unavailable."""
     snapshot = await _in_force(desk, ask)
-    case = _Case(desk, ask, snapshot, await gather(desk, ask, snapshot))
+    case = Incoming(desk, ask, snapshot, await gather(desk, ask, snapshot))
     tracing.named(case.draft.call)
     ticket = None
     try:
-        ticket = await _let_in(case)
+        ticket = await let_in(case)
         return ticket
     finally:
         if ticket is None or ticket.duplicate:
@@ -92,7 +94,8 @@ async def admit(desk: Desk, ask: Ask) -> Ticket:
             await desk.rates.give_back(ticket.call, ticket.limits, 0)
 
 
-async def _let_in(case: "_Case") -> Ticket:
+async def let_in(case: "Incoming") -> Ticket:
+    """Decide and ask until it is in. Raises what `admit` raises."""
     for _ in range(STALE_TRIES):
         answer = await case.step()
         match answer:
@@ -135,7 +138,7 @@ def _turned_away(answer: answers.Conflict | answers.Unauthenticated) -> MandateE
 
 
 @dataclass(slots=True)
-class _Case:
+class Incoming:
     """One call on its way in. `facts` grow by what was learned: stops, a clamp, models that cost too much.
 
     `moment` is PostgreSQL's, where it is not in the day or the period that this process took it for. `short` are the budgets
@@ -212,9 +215,12 @@ class _Case:
 
     @traced("admit", lambda self, *_: self.draft.call)
     async def _admit(self, first: Candidate, lost_retries: int) -> AdmitAnswer:
+        return await self.desk.admissions.admit(await self._admission(first, lost_retries))
+
+    async def _admission(self, first: Candidate, lost_retries: int) -> steps.Admission:
         data = {"model": first.model, "reserved": str(first.amount_nano)}
         scope = self.snapshot.bundle.scope(self.ask.caller.tenant)
-        admission = steps.Admission(
+        return steps.Admission(
             asked=self._asked(lost_retries),
             decision=self._decided(),
             entry=self._entry("call.admitted", data),
@@ -226,7 +232,6 @@ class _Case:
                 day_ends_at(self.facts.now, scope.time_zone),
             ),
         )
-        return await self.desk.admissions.admit(admission)
 
     @traced("admit", lambda self, *_: self.draft.call)
     async def _hold(self, hold: Hold) -> AdmitAnswer:
@@ -254,8 +259,12 @@ class _Case:
             code, rules = RateLimited.code, (self.slowed.limit,)
         entry = self._entry("call.denied", {"code": code, "rules": list(rules)})
         asked, decided = self._asked(0), self._decided()
-        step = steps.Denial(asked=asked, decision=decided, entry=entry, code=code)
-        return await commands.deny(self.desk.db, step)
+        return await self._write(
+            steps.Denial(asked=asked, decision=decided, entry=entry, code=code)
+        )
+
+    async def _write(self, denial: steps.Denial) -> DenyAnswer:
+        return await commands.deny(self.desk.db, denial)
 
     def _asked(self, lost_retries: int) -> steps.Asked:
         caller, request, options = self.ask.caller, self.ask.request, self.ask.options
@@ -353,6 +362,12 @@ class _Case:
             key=self.ask.caller.key_id,
             limits=self.limits,
             held=self.decision.hold is not None,
+            beside=beside_call(
+                self.snapshot.bundle,
+                self.ask.caller.tenant,
+                self.ask.request.route,
+                self.draft.call,
+            ),
             headers=self._headers(),
         )
 
@@ -377,7 +392,7 @@ def answer_headers(call: UUID) -> dict[str, str]:
     return {"x-mandate-call-id": name, "x-request-id": name, "request-id": name}
 
 
-async def _came_before(case: _Case, call: UUID) -> Ticket:
+async def _came_before(case: Incoming, call: UUID) -> Ticket:
     """The same Idempotency-Key and body: wait for that call, whichever process admitted it."""
     found = await commands.outcome(case.desk.db, call)
     if found is None:

@@ -4,6 +4,7 @@
 2. ring a worker, after the commit                          (dispatch.py)
 3. relay what it sends, keep the connection alive           (relay.py)
 4. end: the answer, or an error in the caller's dialect
+5. where the route asks models beside: begin shadow runs, for which nobody waits    (shadow_runs.py)
 
 A call outlives this process: whatever is lost here is read from PostgreSQL and the vault.
 """
@@ -34,6 +35,7 @@ from routing.dialects.registry import dialect
 from routing.dispatch import Dispatcher
 from routing.gathering import Ask, Desk
 from routing.relay import Frame, Mailbox, Outcome, Replies, unpack_outcome
+from routing.shadow_runs import ShadowRuns
 from routing.sweep import Sweeper
 
 log = structlog.get_logger(__name__)
@@ -78,6 +80,10 @@ class Web:
     clock: Clock
     parsing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     draining: bool = False
+    shadow_runs: ShadowRuns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shadow_runs = ShadowRuns(self.desk, self.dispatcher)
 
 
 @dataclass(slots=True)
@@ -106,6 +112,8 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
             if not ticket.duplicate:
                 await web.dispatcher.ring(ticket.call)
             await _relay(web, _Line(ticket, box, client, dialect(ask.request.dialect)))
+        if ticket.beside:
+            web.shadow_runs.begin(ask, ticket.call, ticket.beside)
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         log.warning("gateway.database", error=type(error).__name__)
         raise Unavailable("the database is away; try again", retry_after_seconds=2) from error

@@ -1,6 +1,7 @@
 """Django's index of the app's tables; each room owns its own."""
 
 from routing.anomalies.models import Anomaly
+from routing.beside.models import Beside, BesideVerdict
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.files.models import File, FilePart
@@ -14,6 +15,8 @@ __all__ = [
     "Adjustment",
     "Anomaly",
     "Attempt",
+    "Beside",
+    "BesideVerdict",
     "BudgetDay",
     "BudgetMark",
     "Call",

@@ -22,6 +22,7 @@ from routing.anomalies import watching as anomalies
 from routing.calls.pool import Database, open_pool
 from routing.calls.sweeping import idempotency_expire
 from routing.closing.late import propose_late
+from routing.comparing.job import compare_ended
 from routing.evidence.making import make_next
 from routing.exports import making as exports
 from routing.forecasts.making import make
@@ -144,6 +145,12 @@ def forget_deliveries() -> int:
 def shadow() -> int:
     """Look at what came in under every draft that decides beside the bundle in force; how many there are."""
     return run_all(Past())
+
+
+@shared_task(name="routing.compare_beside", ignore_result=True)
+def compare_beside() -> int:
+    """Compare the answers of shadow runs that have ended with those that callers got; how many."""
+    return compare_ended()
 
 
 @shared_task(name="routing.keep", ignore_result=True)

@@ -158,6 +158,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("review.escalated", "review moved on"),
             ("review.overdue", "review overdue, ended by its queue"),
             ("review.sampled", "delivered call sampled for review"),
+            ("beside.compared", "answer of a shadow run compared"),
         ),
     ),
     (

@@ -41,7 +41,7 @@ def _models(matching: Matching) -> Iterator[Finding]:
 
 def _used(bundle: Bundle) -> set[Key]:
     found: set[Key] = set()
-    todo = [key for route in bundle.routes.values() for key, _ in route.models]
+    todo = [key for route in bundle.routes.values() for key in _named(route)]
     while todo:
         key = todo.pop()
         if key not in found:
@@ -121,8 +121,13 @@ def _draws(bundle: Bundle, budget: BudgetView, standing: Standing) -> bool:
     )
 
 
+def _named(route: RouteView) -> tuple[Key, ...]:
+    """The models that may be asked for its calls, also those that are asked beside."""
+    return (*(key for key, _ in route.models), *route.beside)
+
+
 def _leads_to(bundle: Bundle, route: RouteView) -> set[Key]:
-    found = {key for key, _ in route.models}
+    found = set(_named(route))
     for key in list(found):
         replacement = bundle.models[key].replacement
         while replacement and replacement not in found:

@@ -127,7 +127,7 @@ class Route(Kind):
         method = spec.get("confidence", {}).get("method", "")
         if method and method not in EXECUTED_METHODS:
             yield "confidence.method", f'confidence by "{method}"'
-        for field in ("canary", "shadow", "tools", "sources"):
+        for field in ("canary", "tools", "sources"):
             if spec.get(field):
                 yield field, f'"{field}"'
 

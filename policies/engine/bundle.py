@@ -141,6 +141,10 @@ class RouteView:
     otherwise: Key | None = None
     """The queue for what no tier answered."""
     stream: str = "hold"
+    beside: tuple[Key, ...] = ()
+    """The models of its `shadow`: they are asked beside and never answer."""
+    beside_share: int = 0
+    """For how many of 2^64 draws."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -225,6 +225,7 @@ class _Maker(Maker):
             ),
             fallback_on=() if strategy["type"] == "single" else moves_on,
             **governing.checked_route(self, document),
+            **governing.asked_beside(self, document),
         )
 
     def budget(self, document: Governed) -> BudgetView:

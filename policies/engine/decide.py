@@ -7,6 +7,7 @@ from itertools import compress
 
 import msgspec
 
+from policies.engine import beside
 from policies.engine.bundle import Bundle, RouteView
 from policies.engine.checking import before_models, checks_of
 from policies.engine.decision import (
@@ -105,10 +106,11 @@ def deliberate(bundle: Bundle, facts: Facts, *, whole: bool = True) -> Deliberat
         for rule in view.scope.escalations
         if rule.on == "request"
     ]
-    to.checks = checks_of(to, view)
+    if beside.run_of(view) is None:
+        to.checks = checks_of(to, view)
     if to.checks:
         to.refusals += _unchecked(view)
-    to.refusals += _unredactable(to, view)
+    to.refusals += (*_unredactable(to, view), *beside.refusals(to, view))
     to.warnings += _sunsets(to, view)
     return to
 
@@ -235,13 +237,7 @@ def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
     return Decision(
         effect="escalate" if hold else "permit",
         determining=_once([*(hold.rules if hold else ()), *_for_permit(to, view)]),
-        plan=Plan(
-            strategy=view.route.strategy,
-            steps=tuple(steps),
-            retry=view.route.retry,
-            fallback_on=view.route.fallback_on,
-            checks=to.checks,
-        ),
+        plan=_plan(to, view, tuple(steps)),
         hold=hold,
         lifted=tuple(to.lifted),
         obligations=to.obligations,
@@ -251,6 +247,18 @@ def _decision(bundle: Bundle, facts: Facts, to: Deliberation) -> Decision:
         warnings=tuple(to.warnings),
         revision=bundle.revision,
         bundle=bundle.digest,
+    )
+
+
+def _plan(to: Deliberation, view: CallView, steps: tuple[Candidate, ...]) -> Plan:
+    if beside.run_of(view) is not None:
+        return beside.plan_beside(steps)
+    return Plan(
+        strategy=view.route.strategy,
+        steps=steps,
+        retry=view.route.retry,
+        fallback_on=view.route.fallback_on,
+        checks=to.checks,
     )
 
 

@@ -100,13 +100,21 @@ class StopFact(Fact, frozen=True, kw_only=True):
     id: str = ""
 
 
+class ShadowFacts(Fact, frozen=True, kw_only=True):
+    """A shadow run: `of` is the call that it is asked beside (32 hex digits), `model` the one that it may go to."""
+
+    of: str
+    model: str
+
+
 class Facts(Fact, frozen=True, kw_only=True):
     """One call as the decision sees it.
 
     `now` is RFC 3339 in UTC with milliseconds. `call` is 32 hex digits. `draw` is a decimal of 64 bits.
     `breakers_open` and `exclude` name models as `name` or `tenant/name`. `clamp` is the most output tokens that
     admission found money for (0: not clamped). `exhausted` names budgets alike that have no money for the call and
-    would have a person look at it; it is absent where there are none.
+    would have a person look at it; it is absent where there are none. `shadow` says that the call is a shadow run; it is
+    absent for every call of a caller.
     """
 
     now: Now
@@ -125,6 +133,7 @@ class Facts(Fact, frozen=True, kw_only=True):
     clamp: Count = 0
     exclude: tuple[str, ...] = ()
     exhausted: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    shadow: ShadowFacts | msgspec.UnsetType = msgspec.UNSET
 
 
 def draw_of(call_digest: bytes) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from controlplane.kernel.money import parse_nano
+from policies.engine.beside import share_of
 from policies.engine.bundle import (
     ExceptionView,
     Extract,
@@ -140,6 +141,17 @@ def checked_route(maker: Maker, document: Governed) -> dict[str, Any]:
         "validators": tuple(maker.must("Validator", tenant, n) for n in spec["validators"]),
         "otherwise": maker.key("ReviewQueue", tenant, otherwise.get("escalate")),
         "stream": spec["stream"],
+    }
+
+
+def asked_beside(maker: Maker, document: Governed) -> dict[str, Any]:
+    """The fields of a RouteView that say which models are asked beside, and how often."""
+    shadow = document.spec["shadow"]
+    if not shadow:
+        return {}
+    return {
+        "beside": tuple(maker.must("Model", document.tenant, n) for n in shadow["models"]),
+        "beside_share": share_of(shadow["percent"]),
     }
 
 

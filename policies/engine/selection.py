@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from policies.engine.beside import models_beside, run_of
 from policies.engine.bundle import (
     Bundle,
     Key,
@@ -75,7 +76,9 @@ def _against(model: ModelView, name: str, message: str) -> Dropped:
 
 def _models(view: CallView) -> tuple[Prepared, ...]:
     """The models of a route in the order of this call, with what is the same for every call of a day; made once."""
-    route = view.route
+    route, shadow = view.route, run_of(view)
+    if shadow is not None:
+        return _prepare(view, models_beside(view, shadow))
     keys = ordered(route, int(view.facts.draw)) if route.strategy == "weighted" else ()
     which = (view.facts.tenant, route.key, view.today, keys[0] if keys else None)
     known = view.bundle.prepared

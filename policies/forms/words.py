@@ -108,7 +108,7 @@ HELP: Final[Mapping[str, str]] = {
     "Route.retry": "How often one model is tried, and after what.",
     "Route.stream": "What a streamed call gets where the answer must be checked first.",
     "Route.canary": "A share of the calls goes to another model.",
-    "Route.shadow": "Models that are asked beside, and never answer.",
+    "Route.shadow": "Models that are asked the same once the caller has an answer. Theirs reaches nobody; it is compared.",
     "scope": "All that is named must match. Nothing named: everybody.",
     "Budget.each": "One such budget for each.",
     "Budget.limit": "In the organisation's currency.",

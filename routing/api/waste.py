@@ -15,6 +15,7 @@ from controlplane.kernel.money import format_nano
 from policies.bundles.published import published
 from policies.order.lock import mandate_now
 from routing.reports.access import require_money
+from routing.reports.shadow_runs import Ran
 from routing.reports.spans import PERIODS
 from routing.reports.turning import turn
 from routing.reports.waste import Finding, Saved
@@ -41,7 +42,16 @@ class FindingSerializer(serializers.Serializer[Any]):
     passed = serializers.IntegerField(help_text="those approved as they were")
     lowPermille = serializers.IntegerField(help_text="of the Wilson interval of 95 percent")
     highPermille = serializers.IntegerField(help_text="of the Wilson interval of 95 percent")
-    waste = serializers.CharField(help_text="0.00 where the labels do not say enough")
+    shadowRuns = serializers.IntegerField(
+        help_text="shadow runs of the smaller model whose answer was compared with the caller's"
+    )
+    shadowRunsAgreed = serializers.IntegerField(help_text="those that gave the same answer")
+    shadowRunsLowPermille = serializers.IntegerField(help_text="of the Wilson interval")
+    shadowRunsHighPermille = serializers.IntegerField(help_text="of the Wilson interval")
+    carriedBy = serializers.CharField(
+        allow_blank=True, help_text="labels, shadow runs, or both: which of them is enough"
+    )
+    waste = serializers.CharField(help_text="0.00 where neither says enough")
     whyNot = serializers.CharField(allow_blank=True)
     mayOpenChange = serializers.BooleanField()
 
@@ -57,6 +67,19 @@ class SavedSerializer(serializers.Serializer[Any]):
     saved = serializers.CharField()
 
 
+class RanSerializer(serializers.Serializer[Any]):
+    """Shadow runs of a route at a model. Their spend is in every report as any other."""
+
+    tenant = serializers.CharField()
+    route = serializers.CharField()
+    model = serializers.CharField()
+    runs = serializers.IntegerField()
+    agreed = serializers.IntegerField()
+    differed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    spent = serializers.CharField()
+
+
 class WasteReport(serializers.Serializer[Any]):
     """Savings and waste, of the calls admitted in a span of days."""
 
@@ -67,6 +90,7 @@ class WasteReport(serializers.Serializer[Any]):
     saved = serializers.CharField()
     findings = FindingSerializer(many=True)
     savings = SavedSerializer(many=True)
+    shadowRuns = RanSerializer(many=True)
 
 
 class Turn(serializers.Serializer[Any]):
@@ -120,6 +144,7 @@ class WasteView(ApiView):
                 "saved": format_nano(asked.told.saved_nano),
                 "findings": [_finding(one) for one in asked.told.findings],
                 "savings": [_saving(one) for one in asked.told.saved],
+                "shadowRuns": [_ran(one) for one in asked.told.ran],
             }
         )
 
@@ -156,8 +181,13 @@ def _finding(one: Finding) -> dict[str, Any]:
         "passed": one.labelled.passed,
         "lowPermille": low,
         "highPermille": high,
+        "shadowRuns": one.compared.n,
+        "shadowRunsAgreed": one.compared.passed,
+        "shadowRunsLowPermille": one.compared.interval_permille[0],
+        "shadowRunsHighPermille": one.compared.interval_permille[1],
+        "carriedBy": one.carried,
         "waste": format_nano(one.waste_nano),
-        "whyNot": one.labelled.why_not,
+        "whyNot": one.why_not,
         "mayOpenChange": one.may_turn,
     }
 
@@ -170,4 +200,17 @@ def _saving(one: Saved) -> dict[str, Any]:
         "calls": one.calls,
         "spent": format_nano(one.spent_nano),
         "saved": format_nano(one.saved_nano),
+    }
+
+
+def _ran(one: Ran) -> dict[str, Any]:
+    return {
+        "tenant": one.tenant,
+        "route": one.route,
+        "model": one.model,
+        "runs": one.runs,
+        "agreed": one.agreed,
+        "differed": one.differed,
+        "failed": one.failed,
+        "spent": format_nano(one.spent_nano),
     }

@@ -41,7 +41,11 @@ class Labelled:
     @property
     def why_not(self) -> str:
         """In words why nothing is claimed; empty where it is."""
+        return self.lacks("labels")
+
+    def lacks(self, what: str) -> str:
+        """The same, of so many of what is counted."""
         if self.n < LEAST:
-            return f"{self.n} of {LEAST} labels"
+            return f"{self.n} of {LEAST} {what}"
         low = self.interval_permille[0]
         return "" if self.passes else f"it may pass only {low // 10}.{low % 10} %"

@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDate
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.anomalies.models import Anomaly
+from routing.beside.read import of_callers
 from routing.calls.models import Attempt, Call
 from routing.reports.sums import CLOCKS
 
@@ -64,11 +65,14 @@ def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
 def totals(
     calls: QuerySet[Call], all_calls: QuerySet[Call], anomalies: QuerySet[Anomaly] | None = None
 ) -> Totals:
-    """Counts by state, and what the attempts of these calls cost; of all calls what waits. One query, so one moment."""
+    """Counts by state, and what the attempts of these calls cost; of all calls what waits. One query, so one moment.
+
+    Shadow runs are counted as nothing, and their money as any.
+    """
     of_these = Attempt.objects.filter(call__in=calls)
     lost = Attempt.objects.filter(call__in=all_calls, unknown_at__isnull=False)
     broken = (Anomaly.objects.none() if anomalies is None else anomalies).filter(ended_at=None)
-    row = calls.aggregate(
+    row = of_callers(calls).aggregate(
         calls=Count("pk"),
         denied=Count("pk", filter=Q(state="denied")),
         held=Count("pk", filter=Q(state="held")),

@@ -14,6 +14,7 @@ from policies.changes.commands import NewChange, draft, put_text
 from policies.changes.models import ChangeRequest
 from policies.changes.seen import ANYTHING
 from policies.forms.form import opened, posted
+from routing.reports.labelled import Labelled
 from routing.reports.waste import Finding, turned
 from routing.reports.waste_asked import Asked
 
@@ -25,7 +26,7 @@ def turn(principal: Principal, found: Published, asked: Asked, key: str) -> Chan
     access.require_draft(principal, key.partition(" ")[0])
     one = next((one for one in asked.told.findings if one.key == key), None)
     if one is None or not one.may_turn:
-        raise Conflict("the labels do not claim this any more; look at the page again")
+        raise Conflict("the evidence does not claim this any more; look at the page again")
     tenant, name = one.route
     wanted = NewChange(
         title=f"{name}: {one.smaller} before {one.model}",
@@ -44,10 +45,13 @@ def text_of(one: Finding) -> str:
     tenant, name = one.route
     source = published_documents().rows["Route", tenant, name].source
     bundle = in_force().bundle
+    view = bundle.routes[one.route]
     smaller = next(
-        key for key, _ in bundle.routes[one.route].models if bundle.models[key].label == one.smaller
+        key
+        for key in (*(key for key, _ in view.models), *view.beside)
+        if bundle.models[key].label == one.smaller
     )
-    return rewritten(source, turned(bundle.routes[one.route], smaller))
+    return rewritten(source, turned(view, smaller))
 
 
 def rewritten(source: str, models: Sequence[str]) -> str:
@@ -63,13 +67,34 @@ def rewritten(source: str, models: Sequence[str]) -> str:
 
 def reason_of(one: Finding, asked: Asked, currency: str) -> str:
     """The evidence, in words."""
-    low, high = one.labelled.interval_permille
-    used, told = one.used, one.labelled
+    used = one.used
     spent, would = format_nano(used.spent_nano), format_nano(one.would_nano or 0)
     return (
         f"From {asked.span.first} to {asked.span.last} {one.model} answered {used.calls} calls of {one.tenant} on this "
         f"route for {spent} {currency}; {one.smaller} would have cost {would} for the same tokens at today's price.\n"
-        f"Of {told.n} answers of {one.smaller} that people labelled here, {told.passed} were approved as they were: between "
-        f"{low // 10}.{low % 10} and {high // 10}.{high % 10} percent pass (Wilson, 95 percent).\n"
+        f"{_evidence(one)}"
         f"Labels are of held and sampled calls; the replay shows which calls policy would keep from {one.smaller}."
     )
+
+
+def _evidence(one: Finding) -> str:
+    """Labels, shadow runs or both, each with what it says; which of them is enough stands last."""
+    labels, runs = one.labelled, one.compared
+    found = []
+    if labels.n or not runs.n:
+        found.append(
+            f"Of {labels.n} answers of {one.smaller} that people labelled here, {labels.passed} were approved as they were: "
+            f"{_between(labels)} pass (Wilson, 95 percent)."
+        )
+    if runs.n:
+        found.append(
+            f"Of {runs.n} shadow runs of {one.smaller} here, {runs.passed} gave the answer that the caller got: "
+            f"{_between(runs)} agree (Wilson, 95 percent)."
+        )
+        found.append(f"What is claimed rests on {one.carried or 'neither'}.")
+    return "".join(f"{line}\n" for line in found)
+
+
+def _between(told: Labelled) -> str:
+    low, high = told.interval_permille
+    return f"between {low // 10}.{low % 10} and {high // 10}.{high % 10} percent"

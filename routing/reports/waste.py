@@ -1,8 +1,9 @@
-"""Savings and waste by route: what smaller tiers saved and might have saved, by what people said of their answers.
+"""Savings and waste by route: what smaller tiers saved and might have saved, on two kinds of evidence, of which either is enough.
 
-A label is a person's decision about an answer that a model gave: approved as it was, or not. What the other tier would have
-cost is the same tokens at its price of today; a request's price tier is not known of sums, so the plain price is taken.
-No model runs in a shadow today (`Route.shadow` is not executed), so labels are all the evidence there is.
+A label is a person's decision about an answer that a model gave: approved as it was, or not. A shadow run is the same request
+at another model, and whether its answer was the caller's. What the other tier would have cost is the same tokens at its price of
+today; a request's price tier is not known of sums, so the plain price is taken. Shadow runs are nobody's answers: neither what
+they used nor what they cost is in these figures.
 """
 
 from collections import defaultdict
@@ -15,13 +16,16 @@ from django.db.models.functions import Coalesce
 
 from policies.engine.bundle import Bundle, Key, ModelView, RouteView
 from policies.engine.pricing import UsageCounts, cost, price_on
+from routing.beside.read import of_callers
 from routing.calls.models import Attempt
 from routing.reports.labelled import Labelled
+from routing.reports.shadow_runs import Name, Ran, ran
 from routing.reports.spans import Span
 from routing.reports.sums import admitted
 from routing.reviews.models import ReviewCase
 
 TIERS: Final = ("small", "medium", "large")
+NOBODY: Final = Labelled(0, 0)
 ANSWERED: Final = ("succeeded", "reconciled")
 """States of an attempt that answered, or is taken to have."""
 _DECIDED: Final = ("approved", "edited", "redacted", "rejected")
@@ -41,9 +45,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Calls of one route that a larger model answered, and a smaller one of the route. Money in nano units.
+    """Calls of one route that a larger model answered, and a smaller one of the route or asked beside. Money in nano units.
 
-    `would_nano` is what the smaller would have cost; None where no price of it is known.
+    `would_nano` is what the smaller would have cost; None where no price of it is known. `labelled` are its answers that people
+    labelled, `compared` its shadow runs whose answers were compared.
     """
 
     tenant: str
@@ -54,6 +59,21 @@ class Finding:
     labelled: Labelled
     would_nano: int | None
     strategy: str
+    compared: Labelled = NOBODY
+
+    @property
+    def carried(self) -> str:
+        """The evidence that is enough, in words; empty where neither is."""
+        kinds = (("labels", self.labelled), ("shadow runs", self.compared))
+        return " and ".join(name for name, told in kinds if told.passes)
+
+    @property
+    def why_not(self) -> str:
+        """In words why nothing is claimed; empty where it is."""
+        if self.carried:
+            return ""
+        runs = f"; {self.compared.lacks('shadow runs')}" if self.compared.n else ""
+        return f"{self.labelled.why_not}{runs}"
 
     @property
     def key(self) -> str:
@@ -67,8 +87,8 @@ class Finding:
 
     @property
     def waste_nano(self) -> int:
-        """The difference, where the labels say enough for the smaller model; else nothing is claimed."""
-        return self.difference_nano if self.labelled.passes else 0
+        """The difference, where labels or shadow runs say enough for the smaller model; else nothing is claimed."""
+        return self.difference_nano if self.carried else 0
 
     @property
     def may_turn(self) -> bool:
@@ -92,10 +112,11 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Waste:
-    """Both sides, the largest amount first."""
+    """Both sides, the largest amount first; and the shadow runs there were, whether they say anything of waste or not."""
 
     findings: tuple[Finding, ...]
     saved: tuple[Saved, ...]
+    ran: tuple[Ran, ...] = ()
 
     @property
     def waste_nano(self) -> int:
@@ -117,7 +138,15 @@ class _Place:
     tenant: str
     view: RouteView
     used: Mapping[str, Used]
-    labels: Mapping[tuple[str, str, str], Labelled]
+    labels: Mapping[Name, Labelled]
+    ran: Mapping[Name, Ran]
+
+    def smaller(self, model: ModelView) -> list[ModelView]:
+        """The smallest of the route, and those that are only asked beside, where they are of a smaller tier."""
+        ours = {key for key, _ in self.view.models}
+        beside = [self.bundle.models[key] for key in self.view.beside if key not in ours]
+        offered = [self.models()[0], *beside]
+        return [one for one in offered if self.rank(one) < self.rank(model)]
 
     def models(self) -> list[ModelView]:
         """The route's models, the smallest tier first, else as the route has them."""
@@ -136,41 +165,48 @@ class _Place:
 
 
 def waste(condition: Q, span: Span, bundle: Bundle, today: str) -> Waste:
-    """Of the calls admitted in a span, in two queries; routes and prices are those of the bundle, of the day `today`."""
-    labels = labels_of(condition, span)
+    """Of the calls admitted in a span, in three queries; routes and prices are those of the bundle, of the day `today`."""
+    labels, beside = labels_of(condition, span), ran(condition, span)
     findings: list[Finding] = []
     saved: list[Saved] = []
     for (tenant, route), used in _used(condition, span).items():
         view = bundle.routes.get((tenant, route)) or bundle.routes.get(("", route))
         if view is None or not view.models:
             continue
-        place = _Place(bundle, today, tenant, view, used, labels)
+        place = _Place(bundle, today, tenant, view, used, labels, beside)
         findings += _findings(place)
         saved += _saved(place)
     return Waste(
         tuple(sorted(findings, key=lambda f: (-f.waste_nano, -f.difference_nano, f.tenant, f.route, f.model))),
         tuple(sorted(saved, key=lambda s: (-s.saved_nano, s.tenant, s.route))),
+        tuple(sorted(beside.values(), key=lambda r: (-r.spent_nano, r.tenant, r.route, r.model))),
     )  # fmt: skip
 
 
 def _findings(place: _Place) -> Iterator[Finding]:
-    models = place.models()
-    smallest = models[0]
-    for model in models:
+    """One for each larger model: the smaller one for which most is claimed, else of which most is known."""
+    for model in place.models():
         used = place.used.get(model.label)
-        if used is None or place.rank(model) <= place.rank(smallest):
-            continue
-        name = place.tenant, place.view.key[1], smallest.label
-        yield Finding(
-            tenant=place.tenant,
-            route=place.view.key,
-            model=model.label,
-            smaller=smallest.label,
-            used=used,
-            labelled=place.labels.get(name, Labelled(0, 0)),
-            would_nano=place.price(smallest, used.tokens),
-            strategy=place.view.strategy,
-        )
+        offered = place.smaller(model)
+        if used is not None and offered:
+            found = [_finding(place, model, used, smaller) for smaller in offered]
+            yield max(found, key=lambda one: (one.waste_nano, one.labelled.n + one.compared.n))
+
+
+def _finding(place: _Place, model: ModelView, used: Used, smaller: ModelView) -> Finding:
+    name = place.tenant, place.view.key[1], smaller.label
+    asked = place.ran.get(name)
+    return Finding(
+        tenant=place.tenant,
+        route=place.view.key,
+        model=model.label,
+        smaller=smaller.label,
+        used=used,
+        labelled=place.labels.get(name, NOBODY),
+        would_nano=place.price(smaller, used.tokens),
+        strategy=place.view.strategy,
+        compared=asked.evidence if asked else NOBODY,
+    )
 
 
 def _saved(place: _Place) -> Iterator[Saved]:
@@ -192,7 +228,7 @@ def _saved(place: _Place) -> Iterator[Saved]:
 def _used(condition: Q, span: Span) -> dict[tuple[str, str], dict[str, Used]]:
     """By tenant and route, then by model as facts name it. Lost and failed attempts answered nothing."""
     rows: QuerySet[Any, Any] = admitted(condition, span.starts, span.until)
-    rows = rows.filter(attempts__state__in=ANSWERED).order_by()
+    rows = of_callers(rows.filter(attempts__state__in=ANSWERED)).order_by()
     grouped: QuerySet[Any, Any] = rows.values(
         "tenant", "route", "attempts__model_tenant", "attempts__model"
     ).annotate(
@@ -211,7 +247,7 @@ def _used(condition: Q, span: Span) -> dict[tuple[str, str], dict[str, Used]]:
 _TOKENS: Final = ("input", "cached", "cache_write", "output")
 
 
-def labels_of(condition: Q, span: Span) -> dict[tuple[str, str, str], Labelled]:
+def labels_of(condition: Q, span: Span) -> dict[Name, Labelled]:
     """What people said of answers, of cases closed in a span: by tenant, route, and the model that answered last."""
     answered = Attempt.objects.filter(call=OuterRef("call"), state__in=ANSWERED).order_by("-no")
     rows = ReviewCase.objects.filter(

@@ -18,6 +18,7 @@ from controlplane.kernel.ids import uuid7_floor
 from policies.bundles.published import Governed, Published, published
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
+from routing.beside.read import of_callers
 from routing.calls.models import Call
 from routing.calls.steps import Sealed
 from routing.reviews import drafts, questions
@@ -160,9 +161,12 @@ def _sampling(found: Published) -> Iterator[tuple[Governed, int]]:
 
 
 def _delivered(queue: Governed, span: Q) -> QuerySet[Call]:
-    """A tenant's queue looks at the tenant's calls, the organisation's at all. What a person saw already is left out."""
+    """A tenant's queue looks at the tenant's calls, the organisation's at all. What a person saw already is left out.
+
+    So are shadow runs, whose answers nobody got.
+    """
     rows = Call.objects.filter(span, state="completed")
-    rows = rows.exclude(pk__in=ReviewCase.objects.values("call"))
+    rows = of_callers(rows.exclude(pk__in=ReviewCase.objects.values("call")))
     return rows.filter(tenant=queue.tenant) if queue.tenant else rows
 
 

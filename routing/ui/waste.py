@@ -21,6 +21,7 @@ from policies.changes import access as changes
 from policies.ui.people import sentence
 from routing.reports.access import require_money
 from routing.reports.labelled import LEAST, Labelled
+from routing.reports.shadow_runs import Ran
 from routing.reports.spans import PERIODS
 from routing.reports.turning import turn
 from routing.reports.waste import Finding, Saved
@@ -45,6 +46,8 @@ class Row:
     difference: str
     waste: str
     rate: str
+    agreed: str
+    carried: str
     why_not: str
     may_turn: bool
     bar_would: int
@@ -69,6 +72,7 @@ def waste(request: HttpRequest) -> HttpResponse:
         "span": days_in_words(asked.span),
         "rows": [_row(principal, one, currency, most) for one in told.findings],
         "saved": [_saved(one, currency) for one in told.saved],
+        "ran": [_ran(one, currency) for one in told.ran],
         "waste": money(told.waste_nano, currency),
         "whole_saved": money(told.saved_nano, currency),
         "least": LEAST,
@@ -122,7 +126,9 @@ def _row(principal: Principal, one: Finding, currency: str, most: int) -> Row:
         difference=money(one.difference_nano, currency),
         waste=money(one.waste_nano, currency) if one.waste_nano else "",
         rate=rate_in_words(one.labelled),
-        why_not=one.labelled.why_not,
+        agreed=rate_in_words(one.compared) if one.compared.n else "",
+        carried=one.carried,
+        why_not=one.why_not,
         may_turn=one.may_turn and changes.may_draft(principal, one.route[0]),
         bar_would=would * _BAR // max(1, most),
         bar_more=(one.used.spent_nano - would) * _BAR // max(1, most),
@@ -145,3 +151,9 @@ def _saved(one: Saved, currency: str) -> tuple[str, str, str, str, str]:
         money(one.spent_nano, currency),
         money(one.saved_nano, currency),
     )
+
+
+def _ran(one: Ran, currency: str) -> tuple[str, ...]:
+    """Route, model, runs, agreed, differed, failed, spend."""
+    counts = (count(n) for n in (one.runs, one.agreed, one.differed, one.failed))
+    return (f"{one.tenant} / {one.route}", one.model, *counts, money(one.spent_nano, currency))

@@ -69,9 +69,9 @@ def desk(db: Database, tmp_path: Path) -> Desk:
     )
 
 
-async def decided(desk: Desk, found: Snapshot, asked: Ask) -> admission._Case:
+async def decided(desk: Desk, found: Snapshot, asked: Ask) -> admission.Incoming:
     """The case of a call as it stands before PostgreSQL is asked."""
-    case = admission._Case(desk, asked, found, await gather(desk, asked, found))
+    case = admission.Incoming(desk, asked, found, await gather(desk, asked, found))
     case._decide_once()
     return case
 

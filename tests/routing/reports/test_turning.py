@@ -102,7 +102,7 @@ def test_who_may_not_draft_there_opens_nothing(
     ("labelled", "wanted"), [(Labelled(29, 29), "large"), (Labelled(30, 30), "other")]
 )
 def test_what_is_not_claimed_opens_nothing(name: str, labelled: Labelled, wanted: str) -> None:
-    with pytest.raises(Conflict, match="do not claim this any more"):
+    with pytest.raises(Conflict, match="does not claim this any more"):
         turn(
             member("ada", "admin"),
             published(),

@@ -10,11 +10,12 @@ from django.db.models import Q
 from policies.documents.parse import parse_text
 from policies.engine.bundle import Bundle
 from policies.engine.pricing import UsageCounts
+from routing.beside.models import Beside, BesideVerdict
 from routing.calls.models import Call
 from routing.reports.labelled import Labelled
 from routing.reports.spans import Span
 from routing.reports.turning import reason_of, rewritten
-from routing.reports.waste import Finding, Used, Waste, labels_of, waste
+from routing.reports.waste import Finding, Used, Waste, labels_of, turned, waste
 from routing.reports.waste_asked import Asked
 from routing.reviews.models import ReviewCase
 from tests.policies.engine.small import PRICE, bundle, model, route
@@ -97,6 +98,63 @@ def test_without_enough_labels_nothing_is_claimed(ledger: Ledger) -> None:
     assert (one.difference_nano, one.waste_nano, one.may_turn) == (54_000_000, 0, False)
 
 
+def asked_beside(ledger: Ledger, model: str, nano: int, *words: str) -> None:
+    """So many shadow runs of the route, each with its call, its cost and (but for "") its verdict."""
+    for word in words:
+        of = ledger.call(Tried(30_000_000, "large"), tenant="b", team="t", route="sort")
+        run = ledger.call(Tried(nano, model), tenant="a", team="t", route="sort")
+        Beside.objects.create(
+            call=run.id,
+            of=of.id,
+            asked_at=ledger.at,
+            tenant="a",
+            team="t",
+            route="sort",
+            model=model,
+        )
+        if word:
+            BesideVerdict.objects.create(
+                call=run.id, entry=NEW.new(), compared_at=ledger.at, verdict=word
+            )
+
+
+def test_shadow_runs_alone_are_enough_and_are_no_answers(ledger: Ledger) -> None:
+    asked_beside(ledger, "small", 2_000_000, *["agreed"] * 35, "differed", "incomparable", "")
+    ledger.write()
+    found = told(ledger, documents())
+    (one,) = found.findings
+    assert (one.labelled, one.compared) == (Labelled(0, 0), Labelled(36, 35))
+    assert (one.carried, one.why_not, one.waste_nano) == ("shadow runs", "", 54_000_000)
+    # neither the larger model's calls nor what the smaller one saved are more for them
+    assert one.used.calls == 2
+    assert found.saved[0].calls == 1
+    (ran,) = found.ran
+    assert (ran.runs, ran.agreed, ran.differed, ran.failed) == (38, 35, 1, 0)
+    assert ran.spent_nano == 38 * 2_000_000
+
+
+def test_both_are_told_apart_where_neither_is_enough(ledger: Ledger) -> None:
+    asked_beside(ledger, "small", 1, *["agreed"] * 20, *["failed"] * 10)
+    ledger.write()
+    label(ledger, ledger.calls[2], 29)
+    (one,) = told(ledger, documents()).findings
+    assert one.why_not == "29 of 30 labels; it may pass only 48.7 %"
+    assert (one.carried, one.waste_nano, one.may_turn) == ("", 0, False)
+
+
+def test_a_model_that_is_only_asked_beside_is_found_and_put_first(ledger: Ledger) -> None:
+    asked_beside(ledger, "tiny", 1, *["agreed"] * 40)
+    ledger.write()
+    of = bundle(
+        model("large", tier="large", prices=[LARGE]),
+        model("tiny", tier="small"),
+        route("sort", "large", tenant="a", shadow={"models": ["tiny"], "percent": "10"}),
+    )
+    (one,) = told(ledger, of).findings
+    assert (one.smaller, one.carried, one.may_turn) == ("tiny", "shadow runs", True)
+    assert turned(of.routes["a", "sort"], ("", "tiny")) == ["tiny", "large"]
+
+
 def test_labels_are_of_answers_that_people_decided_about(ledger: Ledger) -> None:
     ledger.write()
     small = ledger.calls[2]
@@ -173,4 +231,20 @@ def test_the_reason_has_the_evidence(ledger: Ledger) -> None:
         f"{on} for 0.06 EUR; small would have cost 0.006 for the same tokens at today's price.",
         f"{labels}: between 88.6 and 100.0 percent pass (Wilson, 95 percent).",
         "Labels are of held and sampled calls; the replay shows which calls policy would keep from small.",
+    ]
+
+
+def test_the_reason_says_which_evidence_carries_it(ledger: Ledger) -> None:
+    used = Used(2, 60_000_000, UsageCounts(2_000, 0, 0, 2_000))
+    one = Finding(
+        *("a", ("a", "sort"), "large", "small", used, Labelled(0, 0), 6_000_000, "single"),
+        compared=Labelled(30, 30),
+    )
+    day = ledger.at.replace(hour=0)
+    span = Span(day, day + timedelta(days=1), ZoneInfo("UTC"))
+    words = reason_of(one, Asked(Waste((one,), ()), span, ""), "EUR").split("\n")
+    assert words[1:3] == [
+        ("Of 30 shadow runs of small here, 30 gave the answer that the caller got: between 88.6 and 100.0 percent agree "
+        "(Wilson, 95 percent)."),
+        "What is claimed rests on shadow runs.",
     ]
