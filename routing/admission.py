@@ -50,30 +50,10 @@ from routing.ledger.headroom import model_label
 from routing.limits.rates import Refused
 from routing.reviews.holding import admit_held
 from routing.reviews.opening import opening
+from routing.ticket import Ticket, answer_headers
 
 STALE_TRIES = 20
 HEADROOM_TRIES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """An admitted call as the waiting request needs it. `duplicate`: it came before; only wait for it.
-
-    `held`: a person decides about it before any model runs. `beside` are the models that are asked the same once it is answered.
-    """
-
-    call: UUID
-    frames_key: bytes = field(repr=False)
-    deadline: datetime
-    stream: bool
-    keeps_running: bool
-    tenant: str
-    key: str
-    duplicate: bool = False
-    limits: tuple[RateClaim, ...] = ()
-    held: bool = False
-    beside: tuple[str, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def admit(desk: Desk, ask: Ask) -> Ticket:
@@ -384,12 +364,6 @@ async def _obstacles(request: CallRequest, provider_type: str) -> list[str]:
     if len(request.raw) > THREAD_FROM:
         return await asyncio.to_thread(obstacles, request, provider_type)
     return obstacles(request, provider_type)
-
-
-def answer_headers(call: UUID) -> dict[str, str]:
-    """The ids that every answer carries: ours, and the ones the SDKs read."""
-    name = f"call_{call.hex}"
-    return {"x-mandate-call-id": name, "x-request-id": name, "request-id": name}
 
 
 async def _came_before(case: Incoming, call: UUID) -> Ticket:

@@ -26,7 +26,6 @@ from controlplane.kernel.ids import call_name
 from controlplane.kernel.tracing import traced
 from policies.identity.authentication import USED_SECONDS, Keys
 from routing import admission, answers, responses
-from routing.admission import Ticket
 from routing.calls import commands
 from routing.calls.leases import workers_live
 from routing.calls.pool import Database
@@ -37,6 +36,7 @@ from routing.gathering import Ask, Desk
 from routing.relay import Frame, Mailbox, Outcome, Replies, unpack_outcome
 from routing.shadow_runs import ShadowRuns
 from routing.sweep import Sweeper
+from routing.ticket import Ticket
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,6 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, MandateError, N
 from controlplane.kernel.ids import call_name, parse_call_name, uuid7_time
 from policies.identity.authentication import Caller
 from routing import answers, exchange
-from routing.admission import Ticket, answer_headers
 from routing.calls import commands
 from routing.dialects.openai_responses.request import continued, items_of
 from routing.dialects.openai_responses.state import encoded_state, failed_by, final_of, head
@@ -29,6 +28,7 @@ from routing.dialects.spliced import ENCODER
 from routing.exchange import CallRequest
 from routing.gathering import THREAD_FROM, Desk, Options
 from routing.relay import Outcome
+from routing.ticket import Ticket, answer_headers
 
 DIALECT = "openai.responses"
 JSON = "application/json"

@@ -24,7 +24,6 @@ from controlplane.kernel.errors import (
 )
 from policies.identity.authentication import Caller
 from routing import responses
-from routing.admission import answer_headers
 from routing.dialects.base import Dialect
 from routing.dialects.received import labelled
 from routing.dialects.registry import dialect
@@ -33,6 +32,7 @@ from routing.gateway import Client, Web, follow, serve
 from routing.gathering import Ask, Options, check_route, routes_of
 from routing.relay import Frame, Mailbox, Outcome
 from routing.responses import After
+from routing.ticket import answer_headers
 
 log = structlog.get_logger(__name__)
 

@@ -25,6 +25,9 @@ class CallSerializer(serializers.Serializer[Any]):
     finishedAt = serializers.DateTimeField(allow_null=True)
     cost = serializers.CharField()
     currency = serializers.CharField()
+    shadowOf = serializers.CharField(
+        allow_null=True, help_text="the call that this is a shadow run of; nobody got its answer"
+    )
 
 
 class CallPage(serializers.Serializer[Any]):
@@ -69,6 +72,14 @@ class DecisionSerializer(serializers.Serializer[Any]):
     digest = serializers.CharField()
 
 
+class BesideSerializer(serializers.Serializer[Any]):
+    """A shadow run of the call. `verdict` is agreed, differed, failed or incomparable; empty until it was compared."""
+
+    call = serializers.CharField()
+    model = serializers.CharField()
+    verdict = serializers.CharField(allow_blank=True)
+
+
 class CallDetail(CallSerializer):
     """One call with its attempts, decisions, budgets, and the entry that is its receipt.
 
@@ -79,6 +90,7 @@ class CallDetail(CallSerializer):
     decisions = DecisionSerializer(many=True)
     paid = PaidSerializer(many=True)
     receipt = serializers.CharField(allow_null=True)
+    askedBeside = BesideSerializer(many=True)
     answer = serializers.JSONField(required=False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -23,6 +23,7 @@ from policies.bundles.published import published
 from policies.decisions.replay import replay
 from policies.order.lock import mandate_now
 from routing.api import shapes
+from routing.beside.read import OF_A_CALL, Run, beside, of_callers, runs_among
 from routing.calls.access import get, visible
 from routing.calls.models import Attempt, Call
 from routing.forecasts.models import Forecast
@@ -51,6 +52,7 @@ class Calls(ApiView):
             *(OpenApiParameter(name, str) for name in (*_EQUAL, "run", "model")),
             OpenApiParameter("since", OpenApiTypes.DATETIME),
             OpenApiParameter("until", OpenApiTypes.DATETIME),
+            OpenApiParameter("shadow", str, enum=["only", "without"], description="shadow runs"),
         ],
     )
     def get(self, request: Request) -> Response:
@@ -66,10 +68,9 @@ class Calls(ApiView):
             rows = rows.filter(pk__gte=uuid7_floor(_moment(asked["since"])))
         if asked.get("until"):
             rows = rows.filter(pk__lt=uuid7_floor(_moment(asked["until"])))
-        currency = published().currency
-        return Response(
-            page(request, rows, lambda found: [_call(call, currency) for call in found])
-        )
+        if asked.get("shadow"):
+            rows = _shadows(rows, asked["shadow"])
+        return Response(page(request, rows, _listed))
 
 
 class OneCall(ApiView):
@@ -82,8 +83,10 @@ class OneCall(ApiView):
         """Read one call. Another tenant's or team's is 404."""
         call = get(self.principal, _id(name))
         told = why(call, published().currency)
-        body = _detail(told)
-        if self.principal.kind == "key":
+        runs = beside(call.id)
+        body = _detail(told, runs)
+        # INVARIANT: the answer of a shadow run reaches no caller
+        if self.principal.kind == "key" and all(run.call != call.id for run in runs):
             answer = own_answer(call)
             if answer is not None:
                 body["answer"] = answer
@@ -229,7 +232,19 @@ def _text(at: datetime | None) -> str | None:
     return to_text(at) if at else None
 
 
-def _call(call: Call, currency: str) -> dict[str, Any]:
+def _listed(calls: Sequence[Call]) -> list[dict[str, Any]]:
+    currency, runs = published().currency, runs_among([call.id for call in calls])
+    return [_call(call, currency, runs.get(call.id)) for call in calls]
+
+
+def _shadows(rows: QuerySet[Call], asked: str) -> QuerySet[Call]:
+    """Raises InvalidRequest."""
+    if asked not in ("only", "without"):
+        raise InvalidRequest(f'"shadow" is "only" or "without", not "{asked[:40]}"')
+    return rows.filter(OF_A_CALL) if asked == "only" else of_callers(rows)
+
+
+def _call(call: Call, currency: str, shadow_of: UUID | None) -> dict[str, Any]:
     return {
         "id": call_name(call.id),
         "state": call.state,
@@ -246,12 +261,19 @@ def _call(call: Call, currency: str) -> dict[str, Any]:
         "finishedAt": _text(call.finished_at),
         "cost": format_nano(call.cost_nano),
         "currency": currency,
+        "shadowOf": call_name(shadow_of) if shadow_of else None,
     }
 
 
-def _detail(told: Why) -> dict[str, Any]:
+def _beside(run: Run) -> dict[str, Any]:
+    return {"call": call_name(run.call), "model": run.model, "verdict": run.verdict}
+
+
+def _detail(told: Why, runs: Sequence[Run]) -> dict[str, Any]:
+    own = next((run for run in runs if run.call == told.call.id), None)
     return {
-        **_call(told.call, told.currency),
+        **_call(told.call, told.currency, own.of if own else None),
+        "askedBeside": [_beside(run) for run in runs if run is not own],
         "attempts": [_attempt(attempt) for attempt in told.attempts],
         "decisions": [_stage(stage) for stage in told.stages],
         "paid": [

@@ -43,6 +43,7 @@ from routing.reports.ending import cancel_for
 from routing.reports.redactions import redactions
 from routing.reports.weighed import Weighing
 from routing.reports.why import Stage, Why, why
+from routing.ui.beside import beside_of
 from routing.ui.bill import bill_rows
 from routing.ui.chain import chain
 from routing.ui.facts import facts_rows
@@ -179,6 +180,7 @@ def _page(request: HttpRequest, principal: Principal, name: str, **more: object)
         "may_see_content": access.may_open(principal, found),
         "may_read_log": log_access.may_read(principal),
         "review": case_of(principal, found.id),
+        **beside_of(found, published().currency),
         "may_test": drafting.may_draft(principal, found.tenant),
         **more,
     }

@@ -19,6 +19,7 @@ from controlplane.kernel.ids import call_name, parse_call_name, uuid7_floor
 from controlplane.kernel.principal import Principal
 from policies.bundles.access import documents
 from policies.bundles.published import Published, moment, published
+from routing.beside.read import OF_A_CALL, of_callers, runs_among
 from routing.calls.access import reading_tenants, visible
 from routing.calls.models import Attempt, Call
 from routing.reports.runs import of_run
@@ -52,6 +53,7 @@ class CallRow:
     team: str
     model: str
     tries: int
+    beside: str
     took: str
     tokens: str
     cost: str
@@ -86,7 +88,8 @@ def rows_of(calls: Sequence[Call], currency: str) -> list[CallRow]:
     attempts: dict[UUID, list[Attempt]] = {}
     for attempt in Attempt.objects.filter(call__in=[c.id for c in calls]).order_by("no"):
         attempts.setdefault(attempt.call_id, []).append(attempt)
-    return [_row(call, attempts.get(call.id, []), currency) for call in calls]
+    runs = runs_among([c.id for c in calls])
+    return [_row(call, attempts.get(call.id, []), currency, runs.get(call.id)) for call in calls]
 
 
 def scope_in_words(principal: Principal) -> str:
@@ -126,6 +129,7 @@ def _choices(
         ("route", "Route", "all", _same(routes)),
         ("state", "State", "any", _same(STATES)),
         ("model", "Model", "any", _same(models)),
+        ("shadow", "Shadow runs", "too", [("only", "alone"), ("without", "left out")]),
     ]
     return [field for field in offered if len(field[3]) > 1 or field[0] != "tenant"]
 
@@ -145,6 +149,9 @@ def _narrowed(rows: QuerySet[Call], filters: Filters) -> QuerySet[Call]:
         rows = rows.filter(
             Exists(Attempt.objects.filter(call=OuterRef("pk"), model=values["model"]))
         )
+    if "shadow" in values:
+        only = values["shadow"] == "only"
+        rows = rows.filter(OF_A_CALL) if only else of_callers(rows)
     if filters.q:
         rows = matching(rows, filters.q)
     return rows
@@ -220,7 +227,7 @@ def call_id(q: str) -> UUID | None:
         return None
 
 
-def _row(call: Call, attempts: Sequence[Attempt], currency: str) -> CallRow:
+def _row(call: Call, attempts: Sequence[Attempt], currency: str, of: UUID | None) -> CallRow:
     last = attempts[-1] if attempts else None
     tokens = sum((a.tokens_input or 0) + (a.tokens_output or 0) for a in attempts)
     name = call_name(call.id)
@@ -235,6 +242,7 @@ def _row(call: Call, attempts: Sequence[Attempt], currency: str) -> CallRow:
         team=call.team,
         model=last.model if last else "",
         tries=len(attempts),
+        beside=call_name(of) if of else "",
         took=lasting(call.finished_at - call.admitted_at) if call.finished_at and attempts else "",
         tokens=count(tokens) if tokens else "",
         cost=money(call.cost_nano, currency) if attempts else "",

@@ -44,6 +44,7 @@ def facts_rows(facts: Facts | None) -> list[dict[str, str]]:
         ("stops on", ", ".join(s.name or "everything" for s in facts.stops)),
         ("breakers open", ", ".join(facts.breakers_open)),
         ("clamped to", f"{count(facts.clamp)} tokens out" if facts.clamp else ""),
+        ("shadow run of", "" if facts.shadow is UNSET else f"call_{facts.shadow.of}"),
         ("now", facts.now),
     ]
     return [{"name": name, "value": value} for name, value in rows if value]

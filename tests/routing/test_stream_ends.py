@@ -11,10 +11,10 @@ import pytest
 
 from controlplane.kernel.errors import Unavailable
 from routing import gateway, wire
-from routing.admission import Ticket
 from routing.dialects.registry import dialect
 from routing.gateway import Web
 from routing.relay import Frame, Mailbox, Outcome, pack_outcome
+from routing.ticket import Ticket
 
 CALL, KEY, NOW = UUID(int=9), bytes(32), datetime(2026, 11, 1, tzinfo=UTC)
 CODEC = dialect("openai.chat")

@@ -1,6 +1,7 @@
 """Shadow runs: which calls have one, and how it is decided. A denied one has no plan: nothing may happen."""
 
 from hashlib import sha256
+from typing import Any
 
 from policies.engine.beside import asked_beside, draw_beside, share_of
 from policies.engine.bundle import Bundle
@@ -39,7 +40,7 @@ def route(models: str = "[llama-old]", percent: str = "10", more: str = "") -> B
     return world(ROUTE.format(models=models, percent=percent) + more)
 
 
-def decided(bundle: Bundle, model: str = "llama-old", **changes: object) -> Decision:
+def decided(bundle: Bundle, model: str = "llama-old", **changes: Any) -> Decision:
     shadow = ShadowFacts(of=OF, model=model)
     return decide(bundle, facts(route="beside", shadow=shadow, **changes))
 

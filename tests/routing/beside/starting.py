@@ -20,6 +20,7 @@ from routing.exchange import CallRequest
 from routing.gathering import Ask, Desk, Options
 from routing.ledger.balances import Windows
 from routing.shadow_runs import ShadowRuns
+from routing.ticket import Ticket
 from tests.policies.engine.small import EVERYONE, bundle, model, route
 from tests.routing.reviews.test_holding import Free
 from tests.routing.world import KEY_HASH, World
@@ -68,7 +69,7 @@ def asked(world: World, **options: Any) -> Ask:
     return Ask(Caller(world.key, KEY_HASH, "a", "t", {}), sent, told)
 
 
-async def answered(world: World, desk: Desk, ask: Ask) -> admission.Ticket:
+async def answered(world: World, desk: Desk, ask: Ask) -> Ticket:
     """The call is let in, started and completed by `m`."""
     ticket = await admission.admit(desk, ask)
     await commands.start_attempt(world.db, world.start(ticket.call))
@@ -78,7 +79,7 @@ async def answered(world: World, desk: Desk, ask: Ask) -> admission.Ticket:
     return ticket
 
 
-async def begun(desk: Desk, ask: Ask, ticket: admission.Ticket) -> Bell:
+async def begun(desk: Desk, ask: Ask, ticket: Ticket) -> Bell:
     """Its shadow runs were begun, and what came of them is over."""
     bell = Bell()
     runs = ShadowRuns(desk, cast("Any", bell))

@@ -96,7 +96,7 @@ async def not_started(world: World, desk: Desk, why: str) -> None:
 
 async def test_it_pauses_where_it_would_pass_the_first_alert(world: World, tmp_path: Path) -> None:
     # a call of `s` may cost 0.0021 at most; 50 percent of 0.004 is less than that
-    spec = {"limit": "0.004", "alerts": [80, 50], "scope": {"model": "s"}}
+    spec: dict[str, Any] = {"limit": "0.004", "alerts": [80, 50], "scope": {"model": "s"}}
     name = f"b{world.tenant}"
     await not_started(world, desk_of(world, tmp_path, budget(name, **spec)), "paused")
     query = "SELECT posted_nano, pending_nano, overrun_nano FROM routing_ledger_window WHERE budget = %s"
@@ -104,7 +104,7 @@ async def test_it_pauses_where_it_would_pass_the_first_alert(world: World, tmp_p
 
 
 async def test_below_it_the_money_is_held(world: World, tmp_path: Path) -> None:
-    spec = {"limit": "0.006", "alerts": [80, 50], "scope": {"model": "s"}}
+    spec: dict[str, Any] = {"limit": "0.006", "alerts": [80, 50], "scope": {"model": "s"}}
     name = f"b{world.tenant}"
     desk = desk_of(world, tmp_path, budget(name, **spec))
     sent = asked(world)

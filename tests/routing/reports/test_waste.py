@@ -244,7 +244,9 @@ def test_the_reason_says_which_evidence_carries_it(ledger: Ledger) -> None:
     span = Span(day, day + timedelta(days=1), ZoneInfo("UTC"))
     words = reason_of(one, Asked(Waste((one,), ()), span, ""), "EUR").split("\n")
     assert words[1:3] == [
-        ("Of 30 shadow runs of small here, 30 gave the answer that the caller got: between 88.6 and 100.0 percent agree "
-        "(Wilson, 95 percent)."),
+        (
+            "Of 30 shadow runs of small here, 30 gave the answer that the caller got: between 88.6 and 100.0 percent agree "
+            "(Wilson, 95 percent)."
+        ),
         "What is claimed rests on shadow runs.",
     ]
