@@ -73,6 +73,8 @@ async def admit_beside(db: Database, admission: Admission, link: Link) -> AdmitA
             return answers.Admitted(call, moment, end)
         case "window_moved":
             return answers.WindowMoved(moment)
+        case "day_ended":
+            return answers.DayEnded(moment)
     return refused(answer, revision, stop_epoch, call)
 
 

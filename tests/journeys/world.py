@@ -6,7 +6,7 @@ from pathlib import Path
 TENANTS = (
     "permit", "deny", "clamp", "fallback", "exhaust", "stream", "cut", "gone", "tools", "stopped", "halted",
     "unpriced", "publish", "again", "large", "loopback", "other", "headers", "passed", "keys", "faults", "dear",
-    "responses", "short", "checked", "slow", "reviews", "redact", "poor", "cheaper", "labels",
+    "responses", "short", "checked", "slow", "reviews", "redact", "poor", "cheaper", "labels", "beside",
 )  # fmt: skip
 TEAMS = (*(f"j-{name}/desk" for name in TENANTS), "j-keys/desk#revoked")
 
@@ -165,6 +165,12 @@ kind: Permission
 metadata: {name: no-accounts-in-answers, tenant: j-redact}
 spec: {effect: permit, on: call, when: 'route.name.startsWith("told")', obligations: {redactAnswers: [iban]}}
 """
+_BESIDE = """\
+apiVersion: mandate/v1
+kind: Permission
+metadata: {name: not-beside-the-barred, tenant: j-beside, owner: cleo@acme.example}
+spec: {effect: forbid, on: model, when: 'route.name == "barred" && model.name == "j-claude"'}
+"""
 _SLOW = """\
 apiVersion: mandate/v1
 kind: RateLimit
@@ -217,6 +223,7 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "deny.rules", [_DENY])
     _put(folder, "checked.rules", [_CHECKED])
     _put(folder, "slow.rules", [_SLOW])
+    _put(folder, "beside.rules", list(_beside()))
     _put(folder, "tools.rules", list(_tools()))
     _put(folder, "redact.rules", list(_redact()))
     _put(folder, "loopback.rules", list(_loopback(trap)))
@@ -337,6 +344,14 @@ def _reviews(tenant: str, *people: str) -> Iterator[str]:
         yield _ESCALATION.format(tenant=tenant, name=name, stage=stage, when=when, queue=queue)
     for name in ("first", "payout", "two", "outage"):
         yield route(tenant, name, "{type: single, model: j-gpt}")
+
+
+def _beside() -> Iterator[str]:
+    """Routes that ask another vendor's model beside every call; it may not be asked for `barred`."""
+    yield _BESIDE
+    for name in ("watched", "barred"):
+        shadow = '  shadow: {models: [j-claude], percent: "100"}\n'
+        yield route("beside", name, "{type: single, model: j-gpt}") + shadow
 
 
 def _tools() -> Iterator[str]:

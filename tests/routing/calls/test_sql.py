@@ -21,6 +21,7 @@ FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(.*?AS \$\$(.*?)\$\$;", re.DOTALL)
 
 OWNED = {
     "anomalies": {"routing_anomaly"},
+    "beside": {"routing_beside", "routing_beside_verdict"},
     "calls": {
         "routing_call",
         "routing_attempt",
@@ -64,7 +65,7 @@ async def test_the_database_has_the_functions_of_the_files(db: Database) -> None
     written: dict[str, str] = {}
     for path in FILES:
         written |= dict(FUNCTION.findall(path.read_text()))
-    assert len(written) == 42
+    assert len(written) == 46
     rows = await ask_all(
         db,
         "SELECT proname::text, prosrc, provolatile::text, prosecdef, proconfig IS NULL, lanname::text FROM pg_proc "
@@ -106,6 +107,10 @@ def test_no_function_catches_an_exception() -> None:
         "UPDATE routing_review_decision SET verdict = 'approved'",
         "DELETE FROM routing_review_decision",
         "TRUNCATE routing_review_decision",
+        "UPDATE routing_beside SET of = gen_random_uuid()",
+        "DELETE FROM routing_beside",
+        "UPDATE routing_beside_verdict SET verdict = 'agreed'",
+        "DELETE FROM routing_beside_verdict",
         "UPDATE routing_adjustment SET amount_nano = 1",
         "DELETE FROM routing_adjustment",
         "UPDATE routing_adjustment_verdict SET accepted = true",

@@ -18,7 +18,7 @@ def sql(path):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0014_label_quickly'),
+        ('routing', '0015_valid_until'),
     ]
 
     operations = [
