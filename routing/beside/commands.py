@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from audit.log import append
 from audit.log.entry import build
@@ -15,23 +15,21 @@ ACTOR: Final = "job:beside"
 
 def record(run: Beside, word: Word) -> bool:
     """False where it was recorded before: then nothing is written."""
-    at = mandate_now()
-    entry = build(
-        "beside.compared",
-        id=new_id(),
-        at=at,
-        actor=ACTOR,
-        tenant=run.tenant,
-        call=run.call,
-        subject=run.route,
-        data={"of": run.of.hex, "model": run.model, "verdict": word},
-    )
-    try:
-        with transaction.atomic():
-            BesideVerdict.objects.create(
-                call=run.call, entry=entry.id, compared_at=at, verdict=word
-            )
-            append.append(entry)
-    except IntegrityError:
-        return False
+    with transaction.atomic():
+        if BesideVerdict.objects.filter(call=run.call).exists():
+            return False
+        at = mandate_now()
+        entry = build(
+            "beside.compared",
+            id=new_id(),
+            at=at,
+            actor=ACTOR,
+            tenant=run.tenant,
+            call=run.call,
+            subject=run.route,
+            data={"of": run.of.hex, "model": run.model, "verdict": word},
+        )
+        # two at once: the second finds the first's row in its way, and its entry goes with it
+        BesideVerdict.objects.create(call=run.call, entry=entry.id, compared_at=at, verdict=word)
+        append.append(entry)
     return True

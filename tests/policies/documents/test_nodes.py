@@ -195,7 +195,6 @@ NOT_YET = [
     ("Route", "{useCase: u, strategy: {type: single, model: m}, ^sources: [s]}", '"sources"'),
     ("Route", "{useCase: u, strategy: {type: single, model: m}, confidence: {^method: judge}}", 'confidence by "judge"'),
     ("Route", "{useCase: u, strategy: {type: single, model: m}, ^canary: {model: m, percent: 1}}", '"canary"'),
-    ("Route", "{useCase: u, strategy: {type: single, model: m}, ^shadow: {models: [m], percent: 1}}", '"shadow"'),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import connection
 
+from routing.beside.commands import record
 from routing.beside.models import Beside, BesideVerdict
 from routing.beside.read import Run, beside, of_callers, runs_among
 from routing.calls.models import Call
@@ -16,6 +17,7 @@ from routing.comparing.job import compare_ended
 from routing.reports import content as opened
 from routing.reviews import commands, content
 from tests.policies.people import member
+from tests.refusing import refuses_first
 from tests.routing.reviews.held import Desk
 
 DOCUMENT = """\
@@ -88,6 +90,15 @@ def test_each_that_has_ended_gets_one_word_once(desk: Desk) -> None:
     assert runs_among([of, same, waiting]) == {same: of, waiting: of}
     ours = Call.objects.filter(tenant=desk.name)
     assert list(of_callers(ours).values_list("pk", flat=True)) == [of]
+
+
+@refuses_first("beside.record")
+def test_without_its_entry_there_is_no_word(desk: Desk) -> None:
+    of, call = delivered(desk, "motor"), delivered(desk, "motor")
+    run = linked(desk, of, call)
+    assert record(run, "agreed") is True
+    assert record(run, "differed") is False
+    assert words(of) == ["agreed"]
 
 
 def test_what_was_erased_counts_as_nothing(desk: Desk) -> None:
