@@ -18,7 +18,7 @@ def sql(path):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0015_valid_until'),
+        ('routing', '0016_labels_told'),
     ]
 
     operations = [
