@@ -18,7 +18,7 @@ def sql(path):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0016_labels_told'),
+        ('routing', '0017_service_tier'),
     ]
 
     operations = [
