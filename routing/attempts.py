@@ -172,7 +172,8 @@ class Door:
         """
         while True:
             try:
-                return await commands.start_attempt(self._case.worker.db, step)
+                async with self._case.worker.shares.of(self._case.row.tenant):
+                    return await commands.start_attempt(self._case.worker.db, step)
             except (OperationalError, InterfaceError, PoolTimeout):
                 if self._left() <= 0:
                     raise
@@ -335,9 +336,10 @@ class Door:
         if self.last is None:
             return
         tried, self.last = self.last, None
-        settled = await commands.settle_attempt(
-            self._case.worker.db, self.settlement(tried), patience_seconds=max(2.0, self._left())
-        )
+        db, settlement = self._case.worker.db, self.settlement(tried)
+        async with self._case.worker.shares.of(self._case.row.tenant):
+            patience = max(2.0, self._left())
+            settled = await commands.settle_attempt(db, settlement, patience_seconds=patience)
         if isinstance(settled, answers.Moved):
             raise Dropped
 

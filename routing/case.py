@@ -30,6 +30,7 @@ from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
 from routing.calls.leases import Lease
 from routing.calls.pool import Database
+from routing.calls.shares import Shares
 from routing.dialects.redacted import Redacted, of_request
 from routing.dialects.stripped import without_tools
 from routing.exchange import CallRequest
@@ -67,6 +68,10 @@ class Worker:
     running: Running = field(default_factory=Running)
     wakefulness: Wakefulness = field(default_factory=Wakefulness)
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    shares: Shares = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shares = Shares(self.db)
 
 
 class Dropped(Exception):

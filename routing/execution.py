@@ -231,13 +231,13 @@ def _told(case: Case, end: End) -> dict[str, object]:
 
 async def _commit(case: Case, end: End, finish: steps.Finish) -> FinishAnswer:
     """End the call, or hand it to a person with its case."""
-    db, remaining = case.worker.db, case.deadline - asyncio.get_running_loop().time()
-    patience = max(PATIENCE_SECONDS, remaining)
-    if end.hold is None:
-        return await commands.finish_call(db, finish, patience_seconds=patience)
-    stage = end.weighed.stage if end.weighed is not None else "request"
-    case_opened = opening(case.bundle, end.hold, stage, case.row, case.worker.new_id())
-    return await hold_call(db, finish, case_opened, patience_seconds=patience)
+    async with case.worker.shares.of(case.row.tenant):
+        patience = max(PATIENCE_SECONDS, case.deadline - asyncio.get_running_loop().time())
+        if end.hold is None:
+            return await commands.finish_call(case.worker.db, finish, patience_seconds=patience)
+        stage = end.weighed.stage if end.weighed is not None else "request"
+        opened = opening(case.bundle, end.hold, stage, case.row, case.worker.new_id())
+        return await hold_call(case.worker.db, finish, opened, patience_seconds=patience)
 
 
 def _sealed(case: Case, door: Door, end: End, outcome: Outcome) -> steps.Sealed | None:

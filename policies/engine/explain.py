@@ -99,7 +99,7 @@ def trace(bundle: Bundle, facts: Facts) -> Trace:
 
 
 def _choosing(considered: Considered, decision: Decision, to: Deliberation) -> Choosing:
-    candidate = considered.candidate
+    candidate, named = considered.candidate, frozenset(considered.named)
     planned = "planned" if decision.plan else "not reached"
     return Choosing(
         model=considered.model.label,
@@ -110,7 +110,7 @@ def _choosing(considered: Considered, decision: Decision, to: Deliberation) -> C
         tiers=tuple(
             number
             for number, tier in enumerate(to.view.route.tiers if to.view else (), 1)
-            if set(tier.models) & set(considered.named)
+            if not named.isdisjoint(tier.models)
         ),
     )
 

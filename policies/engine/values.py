@@ -180,10 +180,8 @@ _TYPE_NAMES: Final[Iterable[tuple[type, str]]] = (
     (Moment, "google.protobuf.Timestamp"), (Span, "google.protobuf.Duration"),
 )  # fmt: skip
 
-_MOMENT: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))",
-    re.ASCII,
-)
+_WHOLE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d", re.ASCII)
+_REST: Final = re.compile(r"(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 _SPAN: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|ns)", re.ASCII)
 _UNITS: Final = {
     "h": 3600 * _SECOND,
@@ -197,22 +195,31 @@ _UNITS: Final = {
 
 def moment(text: str) -> Moment:
     """A timestamp from RFC 3339. Raises CelError."""
-    match = _MOMENT.fullmatch(text)
-    if match is None:
-        raise CelError(f'"{text[:40]}" is not a timestamp')
     try:
-        seconds = _seconds(text[:19])
+        # one more than a rest can have: what is longer is none, and is not kept
+        ns = _seconds(text[:19]) * _SECOND + _rest_ns(text[19:36])
     except ValueError:
         raise CelError(f'"{text[:40]}" is not a timestamp') from None
-    sign = -1 if match[9] == "-" else 1
-    offset = sign * (int(match[10]) * 60 + int(match[11])) * 60 if match[9] else 0
-    return Moment((seconds - offset) * _SECOND + int((match[7] or "0").ljust(9, "0")))
+    return Moment(ns)
 
 
 @lru_cache(maxsize=4096)
 def _seconds(text: str) -> int:
     """Whole seconds since 1970 of `2026-11-28T12:00:00` in UTC: what calls of one second have in common. Raises ValueError."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(text)
     return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
+
+
+@lru_cache(maxsize=4096)
+def _rest_ns(text: str) -> int:
+    """What `.123Z` or `+01:00` after that adds. Raises ValueError."""
+    match = _REST.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    offset = (int(match[3]) * 60 + int(match[4])) * 60 if match[2] else 0
+    part_ns = int((match[1] or "0").ljust(9, "0"))
+    return part_ns + (offset if match[2] == "-" else -offset) * _SECOND
 
 
 def moment_text(value: Moment) -> str:

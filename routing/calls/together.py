@@ -3,8 +3,7 @@
 A hot budget's row is held until its commit is on disk, so one admission a commit is all that it can take. While one is on its
 way, those that come queue; then all of them go as one. Nobody waits for others to come: a lone admission goes at once.
 
-A row may be held for long: by a slow disk, or by a person's transaction. So each tenant has a lane of its own, and only so
-many connections. In which order lanes get to PostgreSQL does not matter: it looks at everything again, whoever comes first.
+Each tenant has a lane of its own, and its share of the connections: a row that is held for long holds up nobody else.
 """
 
 import asyncio
@@ -22,6 +21,7 @@ from psycopg_pool import PoolTimeout
 from routing.calls import answers, questions
 from routing.calls.admitting import AdmitAnswer, admission_row, admit
 from routing.calls.pool import Database, LostRace, ask, seconds
+from routing.calls.shares import Shares
 from routing.calls.steps import Admission
 
 MOST = 16
@@ -30,9 +30,6 @@ MOST_BYTES = 256 * 1024
 """What the sealed requests of one batch may come to."""
 LARGE_BYTES = 64 * 1024
 """An admission with more than this goes by itself."""
-SPARE = 2
-"""Connections of the pool that admissions leave to others: who only reads waits for no budget."""
-
 _IN_VAIN = (PoolTimeout, LockNotAvailable, QueryCanceled)
 """Somebody waited for a connection or a row as long as anybody may; nothing was written."""
 
@@ -59,7 +56,7 @@ class Admissions:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._places = asyncio.Semaphore(max(1, db.max_size - SPARE))
+        self._shares = Shares(db)
         self._lanes: dict[str, _Lane] = {}
 
     async def admit(self, admission: Admission) -> AdmitAnswer:
@@ -67,7 +64,7 @@ class Admissions:
         tenant = admission.asked.tenant
         lane = self._lanes.get(tenant)
         if lane is None:
-            lane = self._lanes[tenant] = _Lane(self._db, self._places)
+            lane = self._lanes[tenant] = _Lane(self._db, self._shares, tenant)
         lane.inside += 1
         try:
             return await lane.admit(admission)
@@ -78,13 +75,12 @@ class Admissions:
 
 
 class _Lane:
-    """Where one tenant's admissions wait for each other, and for nobody else's: it takes half of the pool at most."""
+    """Where one tenant's admissions wait for each other, and for nobody else's."""
 
-    def __init__(self, db: Database, places: asyncio.Semaphore) -> None:
+    def __init__(self, db: Database, shares: Shares, tenant: str) -> None:
         self.inside = 0
-        self._db, self._places = db, places
+        self._db, self._shares, self._tenant = db, shares, tenant
         self._turn = asyncio.Semaphore(1)
-        self._alone = asyncio.Semaphore(max(1, db.max_size // 2 - 1))
         self._last: _Batch | None = None
         self._in_vain_at = 0.0
 
@@ -92,14 +88,14 @@ class _Lane:
         if not _shares(admission):
             return await self._by_itself(admission)
         if not self._turn.locked():
-            async with self._place(self._turn, monotonic()):
-                return await admit(self._db, admission)
+            async with self._turn:
+                return await self._by_itself(admission)
         answer = await self._with_others(admission)
         # INVARIANT: a refusal is always the answer of `admit` itself
         return await self._by_itself(admission) if answer is None else answer
 
     async def _by_itself(self, admission: Admission) -> AdmitAnswer:
-        async with self._place(self._alone, monotonic()):
+        async with self._place(monotonic()):
             return await admit(self._db, admission)
 
     async def _with_others(self, admission: Admission) -> AdmitAnswer | None:
@@ -117,15 +113,15 @@ class _Lane:
             batch.waiting.pop(call, None)
 
     async def _send(self, batch: _Batch) -> dict[UUID, AdmitAnswer]:
-        async with self._place(self._turn, batch.since):
+        async with self._turn, self._place(batch.since):
             if self._last is batch:
                 self._last = None
             return await _admit_all(self._db, list(batch.waiting.values()))
 
     @asynccontextmanager
-    async def _place(self, gate: asyncio.Semaphore, since: float) -> AsyncIterator[None]:
+    async def _place(self, since: float) -> AsyncIterator[None]:
         """Room for one statement. Raises PoolTimeout for who waited here while somebody waited for PostgreSQL in vain."""
-        async with gate, self._places:
+        async with self._shares.of(self._tenant):
             if since < self._in_vain_at:
                 raise PoolTimeout("those before waited in vain")
             try:

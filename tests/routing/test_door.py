@@ -21,6 +21,7 @@ from routing.exchange import CallRequest
 from routing.providers.base import Piece, ProviderError
 from routing.running import Wakefulness, Watched
 from routing.tried import Tried
+from tests.routing.walking import Free
 
 CALL = UUID(int=7)
 
@@ -106,11 +107,12 @@ def door(
         db=None,
         clock=lambda: datetime(2026, 11, 1, tzinfo=UTC),
         concurrency=plain,
+        shares=Free(),
         wakefulness=wakefulness or Wakefulness(),
         breakers=plain,
         providers=SimpleNamespace(provider=lambda _: model),
     )
-    row = SimpleNamespace(call=CALL, reserved_at=None, stream=True, tried=(), made=())
+    row = SimpleNamespace(call=CALL, tenant="t", reserved_at=None, stream=True, tried=(), made=())
     case = SimpleNamespace(
         worker=worker,
         row=row,

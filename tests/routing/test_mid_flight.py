@@ -20,6 +20,7 @@ from routing.attempts import Door
 from routing.calls import commands
 from routing.calls.answers import Admitted, NoHeadroom
 from routing.calls.pool import ask
+from routing.calls.shares import Shares
 from routing.ledger.balances import Windows, reservation_for
 from routing.providers.sandbox import SandboxProvider
 from routing.running import Watched
@@ -59,8 +60,9 @@ def moments() -> tuple[datetime, datetime]:
 class Flight:
     """One call from its admission to its end, with what is published on its way."""
 
-    def __init__(self, world: World, before: Bundle) -> None:
+    def __init__(self, world: World, before: Bundle, shares: Shares | None = None) -> None:
         self.world, self.bundle, self.windows = world, before, Windows(world.db)
+        self.shares = shares or Shares(world.db)
         self.clock: Callable[[], datetime] = system_clock
         self.call = world.ids.new()
         self.facts = small.call(tenant=world.tenant, team="claims", call=self.call.hex)
@@ -103,6 +105,7 @@ class Flight:
         case.reserved = 1
         worker = cast("Any", case.worker)
         worker.db, worker.windows, worker.clock = self.world.db, self.windows, self.clock
+        worker.shares = self.shares
         worker.new_id, worker.lease.worker = self.world.ids.new, self.world.worker
         worker.snapshots = cast("Any", self)
         answer = SandboxProvider.answer

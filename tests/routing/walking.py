@@ -6,7 +6,7 @@ Every step that would be a commit is a line of `story`; nothing is retried and n
 import asyncio
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -54,7 +54,7 @@ class Line:
 
 
 class Free:
-    """Concurrency, breakers and windows without limits."""
+    """Concurrency, breakers, windows and shares without limits."""
 
     async def acquire(self, *_: object) -> object:
         return object()
@@ -67,6 +67,9 @@ class Free:
 
     async def claims_to_windows(self, *_: object) -> tuple[()]:
         return ()
+
+    def of(self, _: str) -> nullcontext[None]:
+        return nullcontext()
 
 
 @dataclass
@@ -158,7 +161,7 @@ def _case(bundle: Bundle, facts: Facts, asked: CallRequest, line: Line) -> Case:
     ids = iter(UUID(int=CALL.int + i) for i in range(1, 1000))
     worker = SimpleNamespace(
         db=None, clock=lambda: datetime(2026, 11, 24, tzinfo=UTC), concurrency=free, breakers=free,
-        windows=free, providers=SimpleNamespace(provider=lambda _: SANDBOX), running=Running(),
+        windows=free, shares=free, providers=SimpleNamespace(provider=lambda _: SANDBOX), running=Running(),
         new_id=lambda: next(ids), lease=SimpleNamespace(worker=UUID(int=5)),
         wakefulness=SimpleNamespace(slept_since=lambda _: False),
         pulse=SimpleNamespace(slept_since=lambda _: False),

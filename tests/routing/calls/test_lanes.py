@@ -18,16 +18,18 @@ from routing import gateway
 from routing.calls import pool
 from routing.calls.answers import Admitted
 from routing.calls.pool import Database, ask, ask_all, open_pool
+from routing.calls.shares import Shares
 from routing.calls.steps import Admission, IdempotencyKey
 from routing.calls.together import MOST, Admissions
 from tests.policies.engine import small
 from tests.routing.calls.test_together import all_in, commits
 from tests.routing.desks import asked, desk_of
+from tests.routing.test_mid_flight import Flight, in_force, nothing
 from tests.routing.world import World, make_world
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND wait_event_type = 'Lock' AND query ~ 'FROM admit'"
+    "AND wait_event_type = 'Lock' AND query ~ 'FROM (admit|finish_call)'"
 )
 
 
@@ -41,7 +43,7 @@ async def held(dsn: str, window: int) -> AsyncIterator[psycopg.AsyncConnection]:
 
 
 async def until_waiting(db: Database, many: int) -> None:
-    """So many backends wait for a lock to admit somebody."""
+    """So many backends wait for a lock to let a call in, or to end one."""
     for _ in range(3000):
         if await ask_all(db, WAITING) == [(many,)]:
             return
@@ -93,6 +95,29 @@ async def test_a_row_that_all_pay_from_leaves_room_for_who_only_reads(
         assert not any(task.done() for task in waiting)
     assert {type(one) for one in await asyncio.gather(*waiting)} == {Admitted}
     assert await world.money(stuck.id) == (0, 19, 0)
+
+
+async def test_a_worker_lives_on_and_carries_others_while_a_row_of_one_tenant_is_held(
+    world: World, db: Database, app_dsn: str
+) -> None:
+    """Its own lease is renewed by the same connections: else it would be buried with everybody's calls."""
+    theirs, shares = await make_world(db), Shares(db)
+    of = in_force(world)
+    mine = [Flight(world, of, shares) for _ in range(12)]
+    [window] = [(await one.admit()).windows[0] for one in mine][:1]
+    async with held(app_dsn, window.id):
+        waiting = [asyncio.create_task(one.carry(of, nothing)) for one in mine]
+        await until_waiting(db, 4)
+        assert await world.lease()
+        other = Flight(theirs, in_force(theirs), shares)
+        await other.admit()
+        await other.carry(other.bundle, nothing)
+        assert (await other.attempt())[-1] == "completed"
+        assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting)
+    assert {(await one.attempt())[-1] for one in mine} == {"completed"}
+    assert (await world.money(window.id))[1:] == (0, 0)
+    assert await world.money(window.id) == await world.scan(window.id)
 
 
 async def test_who_waited_for_a_row_as_long_as_anybody_may_is_told_with_those_behind(
