@@ -4,9 +4,11 @@ Loaded with `-p tests.services` (pyproject.toml). DATABASE_URL, REDIS_URL and MA
 they are; what is missing is started from the wheels in a temporary home and removed at the end. Never the developer's own.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     if not (wanted.postgres or wanted.valkey):
         return
+    sweep(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix="mandate-tests-"))
     _TEMPORARY.append(folder)
     facts = embedded.start(folder, wanted, _SUPERVISOR)
@@ -44,6 +47,15 @@ def pytest_unconfigure() -> None:
     _SUPERVISOR.stop({}, default=5.0)
     while _TEMPORARY:
         shutil.rmtree(_TEMPORARY.pop(), ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what ended installations have left for their sockets: empty for an hour. One that starts makes its own anew."""
+    before = time.time() - 3600
+    for left in folder.glob(f"mandate-{os.geteuid()}-*"):
+        with contextlib.suppress(OSError):  # not empty, or gone meanwhile
+            if left.stat().st_mtime < before:
+                left.rmdir()
 
 
 def ours() -> bool:

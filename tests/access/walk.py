@@ -39,6 +39,8 @@ from tests.access.table import (  # noqa: E402
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HOST = "localhost"
+UNTOUCHED = {FORBIDDEN, NOT_FOUND, SIGN_IN}
+"""Who gets one of these, or only looks, leaves the next asker the same objects; else they are made anew."""
 
 
 class Walk:
@@ -47,6 +49,7 @@ class Walk:
     def __init__(self, made: world.World) -> None:
         self._world = made
         self._clients = {asker: self._client(asker) for asker in table.ASKERS}
+        self._unused: tuple[str, str] | None = None
         self.leaks: list[str] = []
         self.broken: list[str] = []
 
@@ -60,14 +63,19 @@ class Walk:
 
     def outcomes(self, row: Row) -> str:
         """The letters of a row, column by column. What no method answers, none answers for any session."""
+        self._unused = None
         first = self._outcome(row, table.ASKERS[0])
         known = {asker: first for asker in self._world.users if first == NO_METHOD}
         left = {a: self._outcome(row, a) for a in table.ASKERS[1:] if a not in known}
         return "".join({table.ASKERS[0]: first, **known, **left}[a] for a in table.ASKERS)
 
     def _outcome(self, row: Row, asker: str) -> str:
-        path = self._filled(row.address)
-        body: dict[str, Any] = json.loads(self._filled(json.dumps(row.body)))
+        path, filled = self._unused or (
+            self._filled(row.address),
+            self._filled(json.dumps(row.body)),
+        )
+        self._unused = path, filled
+        body: dict[str, Any] = json.loads(filled)
         kind = "application/json" if path.startswith("/api/") else None
         client = self._clients[asker]
         client.cookies.pop("messages", None)  # what an earlier page said
@@ -78,6 +86,8 @@ class Walk:
         if path.startswith("/account/") and asker in self._world.users:
             client.force_login(self._world.users[asker])  # it may have ended the session
         outcome = _letter(answer)
+        if row.method != "GET" and outcome not in UNTOUCHED:
+            self._unused = None
         stranger = asker.startswith(("there:", "foreign", "member", "nobody"))
         echoed = world.HERE in json.dumps(body) + path
         if stranger and outcome == ALLOWED and not echoed and world.HERE in _text(answer):

@@ -1,7 +1,13 @@
 """The plugin that gives every test its services: they are real, and tests run as the application role."""
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 from django.db import connection
+
+from tests import services
 
 
 @pytest.mark.django_db
@@ -30,3 +36,19 @@ def test_the_application_role_owns_and_makes_nothing() -> None:
         assert cursor.fetchone() == (0,)
         with pytest.raises(Exception, match="permission denied"):
             cursor.execute("CREATE TABLE mine (id int)")
+
+
+def test_what_ended_installations_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    mine = f"mandate-{os.geteuid()}"
+    long_ago = time.time() - 7200
+    for name in (f"{mine}-left", f"{mine}-in-use", f"{mine}-new", "mandate-somebody"):
+        (tmp_path / name).mkdir()
+    (tmp_path / f"{mine}-in-use" / ".s.PGSQL.5432").touch()
+    for name in (f"{mine}-left", f"{mine}-in-use", "mandate-somebody"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    services.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{mine}-in-use",
+        f"{mine}-new",
+        "mandate-somebody",
+    ]
