@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +51,18 @@ class Hand:
         return done.returncode, done.stdout + done.stderr
 
 
-def hand(folder: Path, supervisor: Supervisor) -> Hand:
-    """One with what it needs, under `folder`. Raises CalledProcessError, ChildFailed."""
+def hands_in(folders: Sequence[Path], supervisor: Supervisor) -> list[Hand]:
+    """One in each folder, with what it needs. Raises CalledProcessError, ChildFailed."""
+    wanted = embedded.Wanted(testing=True)
+    facts = [embedded.start(folder / "services", wanted, supervisor) for folder in folders]
+    with ThreadPoolExecutor(len(folders)) as threads:
+        return list(threads.map(_hand, folders, facts))
+
+
+def _hand(folder: Path, facts: Mapping[str, str]) -> Hand:
     tree = folder / "main"
     _copy_tree(tree)
     _compile(tree)
-    facts = embedded.start(folder / "services", embedded.Wanted(testing=True), supervisor)
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         **{name.upper(): facts[name] for name in _SERVICES},

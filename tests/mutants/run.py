@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.supervisor import Supervisor
-from tests.mutants.hands import Hand, hand
+from tests.mutants.hands import Hand, hands_in
 
 FOLDER = Path(__file__).resolve().parent
 HANDS = 2
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str]) -> int:
     supervisor = Supervisor()
     with tempfile.TemporaryDirectory(prefix="mandate-mutants-") as folder:
         try:
-            hands = [hand(Path(folder) / str(number), supervisor) for number in range(HANDS)]
+            hands = hands_in([Path(folder) / str(number) for number in range(HANDS)], supervisor)
             failed = try_all(hands, mutants)
         finally:
             supervisor.stop({}, default=5.0)
