@@ -155,7 +155,7 @@ def test_a_month_is_closed_by_two_and_a_credit_counts_in_the_open_one(past: Past
     ]
     adjustments = past.rows(
         "SELECT a.kind, a.corrects, sign(a.amount_nano)::int, coalesce(v.period, ''), coalesce(v.decided_by, '') "
-        "FROM routing_adjustment a LEFT JOIN routing_adjustment_verdict v ON v.adjustment_id = a.id ORDER BY a.id"
+        "FROM routing_adjustment a LEFT JOIN routing_adjustment_verdict v ON v.adjustment = a.id ORDER BY a.id"
     )
     assert adjustments == [
         ("credit", month, -1, following(month), cleo),
