@@ -4,7 +4,7 @@ Calls are those admitted in a span: `calls` counts each once, `of_model` once fo
 for each provider; a call before any attempt has none of either, and counts as one of "no model".
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,9 +21,11 @@ from django.db.models import (
     Q,
     QuerySet,
     Sum,
+    TextField,
     Value,
 )
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.calls.models import Attempt, Call
@@ -37,22 +39,6 @@ _RECORD: Final = "policies_decision"
 MEASURES: Final = ("spent_nano", "calls", "of_model", "of_provider", "denied")
 
 
-@dataclass(slots=True)
-class Figures:
-    """Money in nano units, posted and overrun; and counts of calls."""
-
-    spent_nano: int = 0
-    calls: int = 0
-    of_model: int = 0
-    of_provider: int = 0
-    denied: int = 0
-
-    def add(self, other: "Figures") -> None:
-        """Both together."""
-        for name in MEASURES:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
 @dataclass(frozen=True, slots=True)
 class Where:
     """Which calls: a condition on the columns of calls, and exact values by column; `label` is the name of the column's label."""
@@ -63,28 +49,23 @@ class Where:
     measures: Sequence[str] = MEASURES
 
 
-Key = tuple[int, tuple[str, ...]]
-"""The number of the step, from 0 on (0 without steps), and the values of the columns."""
+Group = tuple[int, tuple[str, ...], tuple[int, ...]]
+"""The number of the step, from 0 on (0 without steps), the values of the columns, and the measures in their order."""
 
 
 def gather(
     where: Where, span: Span, columns: Sequence[str], begins: Sequence[datetime] = ()
-) -> dict[Key, Figures]:
-    """The figures by step and columns, each "" where a call or attempt has none. `begins` are the first moments of the steps."""
-    found: dict[Key, Figures] = {}
+) -> Iterator[Group]:
+    """The measures by step and columns, each "" where a call or attempt has none. `begins` are the first moments of the steps.
+
+    The same values may come twice, for a run that is not there and for one without a name: figures add up.
+    """
     ends = len(columns) + 1
     for row in _rows(where, span, columns, begins):
-        # a run is not there or has no name: both are "" here
-        key = row[0] - 1, tuple(["" if value is None else str(value) for value in row[1:ends]])
-        told = Figures(**dict(zip(where.measures, map(_whole, row[ends:]), strict=True)))
-        known = found.setdefault(key, told)
-        if known is not told:
-            known.add(told)
-    return found
-
-
-def _whole(value: Any) -> int:  # noqa: ANN401 - a sum as PostgreSQL gives it: an integer, a Decimal, or None of nothing
-    return int(value or 0)
+        values = row[1:ends]
+        if None in values:
+            values = tuple([value or "" for value in values])
+        yield row[0] - 1, values, tuple([int(number or 0) for number in row[ends:]])
 
 
 def admitted(condition: Q, starts: datetime, until: datetime) -> QuerySet[Call]:
@@ -100,7 +81,7 @@ def admitted(condition: Q, starts: datetime, until: datetime) -> QuerySet[Call]:
 
 def _rows(
     where: Where, span: Span, columns: Sequence[str], begins: Sequence[datetime]
-) -> Iterable[Sequence[Any]]:
+) -> list[tuple[Any, ...]]:
     """A row a group: the number of its step from 1 on, the columns, the measures."""
     rows: QuerySet[Any, Any] = admitted(where.condition, span.starts, span.until)
     rows = rows.filter(**{_of_call(name): value for name, value in where.values.items()})
@@ -145,6 +126,8 @@ def _of_call(name: str) -> str:
 
 
 def _column(name: str) -> Any:  # noqa: ANN401 - an expression of Django's
+    if name == "revision":
+        return Cast(name, TextField())
     if name != LABEL:
         return F(_of_call(name))
     return RawSQL(f"routing_labels({_RECORD}.facts)", [], output_field=BinaryField())  # noqa: S611 - our own words

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus, urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -54,6 +55,8 @@ _NEXT = {
     "model": "route",
 }
 """By what a line that is opened is told next."""
+_quoted = lru_cache(4_096)(quote_plus)
+"""The addresses of a page's lines share most of their words."""
 _OF_CALLS = ("tenant", "team", "route", "key", "model", "provider", "user", "run")
 """What the list of calls can be narrowed to."""
 
@@ -99,7 +102,7 @@ class _View:
     def narrowed(self, name: str, cells: Cells, **more: str) -> str:
         """The same report of one line alone, told by what comes next."""
         only = {**self.address, **_address_of(name, cells), "by": _NEXT[name], "then": NONE, **more}
-        return f"?{urlencode(only)}"
+        return f"?{_query(only)}"
 
 
 @require_safe
@@ -273,7 +276,7 @@ def _part(part: Line, line: Line, view: _View) -> Row:
     return Row(
         title=_known_title(asked.then, part),
         told=_figures(part, view),
-        url=f"?{urlencode({**view.address, **only, 'by': _NEXT[asked.then], 'then': NONE})}",
+        url=f"?{_query({**view.address, **only, 'by': _NEXT[asked.then], 'then': NONE})}",
         calls_url=_calls_address(only, (asked.by, asked.then), view),
     )
 
@@ -331,6 +334,10 @@ def _unallocated(view: _View) -> str:
     return f"{said}, {money(closed.spent_nano, view.currency)} {UNREADABLE}" if closed else said
 
 
+def _query(said: Mapping[str, str]) -> str:
+    return urlencode(said, quote_via=_quoted)
+
+
 def _address_of(name: str, cells: Cells) -> dict[str, str]:
     """What an address says for one line: its tenant too where a name is of a tenant."""
     *places, last = cells
@@ -344,7 +351,7 @@ def _calls_address(only: Mapping[str, str], dimensions: tuple[str, ...], view: _
     if not {*dimensions, *asked} <= set(_OF_CALLS) or NONE in only.values():
         return ""
     days = {"from": view.asked.span.first.isoformat(), "to": view.asked.span.last.isoformat()}
-    return f"{reverse('calls')}?{urlencode({**asked, **only, **days})}"
+    return f"{reverse('calls')}?{_query({**asked, **only, **days})}"
 
 
 def _csv_address(request: HttpRequest) -> str:
