@@ -165,7 +165,8 @@ class Case:
         asked = replace(
             self.facts.request, labels=outline.labels, labels_given=UNSET, tools=outline.tools
         )
-        asked = completed(asked, self.facts.key, scope.required)
+        required = snapshot.bundle.required_of(self.row.tenant, self.facts.route)
+        asked = completed(asked, self.facts.key, required)
         asked = project(asked, scope.reads, self.keys.commit)
         self.facts = replace(self.facts, stops=stops, request=asked)
         self.bundle, self.revision, self.epoch = snapshot.bundle, snapshot.revision, snapshot.epoch

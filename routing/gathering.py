@@ -178,7 +178,8 @@ def _check_classes(snapshot: Snapshot, declared: Sequence[str]) -> None:
 def projected(draft: Draft, snapshot: Snapshot) -> fact.RequestFacts:
     """The request as this snapshot's rules may see it, and as it is recorded."""
     scope = snapshot.bundle.scope(draft.facts.tenant)
-    asked = completed(draft.facts.request, draft.facts.key, scope.required)
+    required = snapshot.bundle.required_of(draft.facts.tenant, draft.facts.route)
+    asked = completed(draft.facts.request, draft.facts.key, required)
     return project(asked, scope.reads, draft.keys.commit)
 
 

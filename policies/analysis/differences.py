@@ -84,10 +84,10 @@ def compare(base: Bundle, draft: Bundle, now: str, tenant: str = "") -> Compared
 
 def _labelled(base: Bundle, draft: Bundle, facts: Facts) -> Facts:
     """With the labels that both bundles require: without them one denial would hide whatever else differs."""
-    after = {one.name for one in draft.scope(facts.tenant).required}
+    after = {one.name for one in draft.required_of(facts.tenant, facts.route)}
     given = {
         one.name: (one.values or ("some",))[0]
-        for one in base.scope(facts.tenant).required
+        for one in base.required_of(facts.tenant, facts.route)
         if one.name in after and not one.default
     }
     if not given:

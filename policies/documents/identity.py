@@ -139,7 +139,7 @@ class Organisation(Kind):
             for currency, rate in rates.items():
                 if currency != "from" and not rate.strip("0."):
                     yield f"exchangeRates[{index}].{currency}", "a rate must be above zero"
-        yield from _required(spec)
+        yield from required_once(spec)
 
     @classmethod
     def not_yet(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
@@ -170,10 +170,11 @@ class Tenant(Kind):
     @classmethod
     def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
         """Each required label once, with a default that is one of its values."""
-        yield from _required(spec)
+        yield from required_once(spec)
 
 
-def _required(spec: Mapping[str, Json]) -> Iterator[Told]:
+def required_once(spec: Mapping[str, Json]) -> Iterator[Told]:
+    """What is wrong with the labels that a document requires."""
     seen = set()
     for index, one in enumerate(spec.get("requiredLabels", [])):
         at, default, values = f"requiredLabels[{index}]", one.get("default"), one.get("values")

@@ -6,6 +6,7 @@ from typing import Final
 
 from policies.documents.fields import Cel, Choice, Flag, Money, Number, Ref, Whole, Words
 from policies.documents.groups import Either, Group, ListOf, ReadList, TeamRef
+from policies.documents.identity import required_labels, required_once
 from policies.documents.kind import Kind, Told, day, email, labels, name
 from policies.documents.money import scope
 from policies.documents.reading import Json
@@ -24,6 +25,7 @@ class UseCase(Kind):
         "riskClass": Choice("minimal", "limited", "high", required=True),
         "dataClasses": ReadList(name(), unique=True),
         "reviewOn": day(),
+        "requiredLabels": required_labels(),
         "validation": Group(
             {
                 "by": email(required=True),
@@ -37,7 +39,8 @@ class UseCase(Kind):
 
     @classmethod
     def check(cls, spec: Mapping[str, Json]) -> Iterator[Told]:
-        """A validation ends after it began."""
+        """A validation ends after it began; each required label stands once, with a default that is one of its values."""
+        yield from required_once(spec)
         validation = spec.get("validation")
         if validation and validation["validUntil"] < validation["on"]:
             yield "validation.validUntil", f'ends before it begins on "{validation["on"]}"'

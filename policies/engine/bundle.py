@@ -284,6 +284,8 @@ class Bundle:
     """What the documents of each tenant ("" the organisation's) read of a caller's own words."""
     required: Mapping[str, tuple[RequiredLabel, ...]] = field(default_factory=dict)
     """The labels that each tenant ("" the organisation) requires of calls."""
+    required_in: Mapping[Key, tuple[RequiredLabel, ...]] = field(default_factory=dict)
+    """Those that a use case requires beside them."""
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
     _sweeps: dict[tuple[str, str], Sweep] = field(default_factory=dict)
     prices: dict[tuple[Key, str], object] = field(default_factory=dict)
@@ -338,6 +340,13 @@ class Bundle:
         if made is None:
             made = self._scopes[tenant] = self._make_scope(tenant)
         return made
+
+    def required_of(self, tenant: str, route: str) -> tuple[RequiredLabel, ...]:
+        """The labels that a call over a route must have: its use case's first, whose defaults count, then the scope's."""
+        every = self.scope(tenant).required
+        view = self.routes.get((tenant, route)) or self.routes.get(("", route))
+        own = self.required_in.get(view.use_case) if view else None
+        return (*own, *every) if own else every
 
     def warm(self) -> None:
         """Compile the rules of each owner together, so that no call waits for it."""

@@ -108,6 +108,11 @@ def _bundle(revision: int, text: bytes, checked: CheckedForms) -> Bundle:
             for d in (found[0], *maker.of("Tenant"))
             if d.spec["requiredLabels"]
         },
+        required_in={
+            (d.tenant, d.name): required_labels(d.spec)
+            for d in maker.of("UseCase")
+            if d.spec["requiredLabels"]
+        },
     )
     bundle.warm()
     return bundle

@@ -156,7 +156,9 @@ def _refusals(view: CallView) -> Iterator[tuple[RuleRef, str]]:
             built_in("use-case"),
             f'the validation of the use case "{name}" ended on {validation["validUntil"]}',
         )
-    for words in lacking(view.facts.request, view.scope.required):
+    for words in lacking(
+        view.facts.request, view.bundle.required_of(view.facts.tenant, view.route.key[1])
+    ):
         yield built_in(REQUIRED_LABEL), words
 
 

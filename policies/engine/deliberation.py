@@ -137,9 +137,10 @@ def every(
 def view_of(bundle: Bundle, facts: Facts, route: RouteView) -> CallView:
     """The call as rules see it."""
     scope = bundle.scope(facts.tenant)
-    if scope.required or facts.request.labels_given is not msgspec.UNSET:
+    required = bundle.required_of(facts.tenant, route.key[1])
+    if required or facts.request.labels_given is not msgspec.UNSET:
         # facts of another bundle have what that one gave
-        asked = completed(facts.request, facts.key, scope.required)
+        asked = completed(facts.request, facts.key, required)
         facts = msgspec.structs.replace(facts, request=asked)
     use_case = bundle.documents["UseCase", *route.use_case]
     tenant = bundle.documents["Tenant", "", facts.tenant]

@@ -1,8 +1,10 @@
 """Labels that documents require of every call: what is given where the caller sent none, and what is lacking.
 
-PURE. A label comes from the caller, else from the API key, else from the default of the tenant's document, else from the
-organisation's. What the caller did not send is named in the facts (`labels_given`), so that facts recorded under one bundle
-can be decided under another: what the first gave is taken away before the second gives its own.
+PURE. A label comes from the caller, else from the API key, else from the default of the use case, of the tenant, or of the
+organisation, the first of them that has one. What the three require adds up: none of them lifts what another requires, so
+that a use case may ask for more than finance's keys of cost and never for less. What the caller did not send is named in the
+facts (`labels_given`), so that facts recorded under one bundle can be decided under another: what the first gave is taken
+away before the second gives its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a finished case costs: the attempts of its call, and the time that people had it at the rate of its queue.
+"""What a finished case costs: the attempts of its call, and the time that people had it at the rate of its queue then.
 
 A case belongs to the span that it was closed in. A call that had several counts its money once, with the first that closed.
 Minutes are of the log: claims stand in entries alone.
@@ -13,11 +13,11 @@ from typing import Any, Final
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 
 from audit.log.read import of_calls
-from controlplane.kernel.money import parse_nano
 from policies.bundles.published import Published
 from routing.calls.models import Attempt
 from routing.reports.attributes import Attributes, attributes
-from routing.reports.handling import KINDS, Act, Handled, cost_nano, handled, ranked
+from routing.reports.handling import KINDS, Act, Handled, handled, ranked
+from routing.reports.hourly_rates import hourly_rates
 from routing.reports.spans import Span, step_of
 from routing.reviews.models import ReviewCase
 from routing.reviews.steps import CLAIM
@@ -41,24 +41,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One closed case; `model_nano` is what its call's attempts cost, 0 where an earlier case has that already."""
+    """One closed case; `model_nano` is what its call's attempts cost, 0 where an earlier case has that already.
+
+    `people_nano` is what the time of people cost, each stretch at the rate of its day; `rated`: somebody said what that is.
+    """
 
     name: tuple[str, ...]
     day: date
     outcome: str
     model_nano: int
-    hourly_nano: int
+    people_nano: int
+    rated: bool
     told: Handled
 
     @property
     def finished(self) -> bool:
         """Whether a person decided it."""
         return self.outcome in BY_PEOPLE
-
-    @property
-    def people_nano(self) -> int:
-        """What the time of people costs."""
-        return cost_nano(self.told.time, self.hourly_nano)
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ class Line:
         """One more case."""
         self.finished += case.finished
         self.alone += not case.finished
-        self.unrated += not case.hourly_nano
+        self.unrated += not case.rated
         self.model_nano += case.model_nano
         self.people_nano += case.people_nano
         self.time += case.told.time
@@ -124,7 +123,7 @@ class Casework:
 
 
 def casework(asked: Question, found: Published) -> Casework:
-    """The figures, in three queries: cases, entries, and the versions of documents where use cases are asked for."""
+    """The figures, in three queries (cases, entries, versions of rates), or four where use cases are asked for."""
     lines: dict[tuple[str, ...], Line] = {}
     total, steps = Line(()), defaultdict[tuple[date, str], int](int)
     for case in cases(asked, found):
@@ -141,23 +140,19 @@ def cases(asked: Question, found: Published) -> Iterator[Case]:
     """Every closed case, in the order of their closing."""
     rows = list(_closed(asked))
     known = attributes() if asked.by == "useCase" else Attributes()
-    acts = _acts(asked, rows)
+    acts, rates = _acts(asked, rows), hourly_rates(found)
     for row in rows:
+        told = handled(acts.get(row.id.hex, ()), row.closed_at, CLAIM)
+        queue = (row.queue_tenant, row.queue)
         yield Case(
             name=_name(asked.by, row, known),
             day=row.closed_at.astimezone(asked.span.zone).date(),
             outcome=row.outcome,
             model_nano=0 if row.later else int(row.spent or 0),
-            hourly_nano=hourly_nano(found, row.queue_tenant, row.queue),
-            told=handled(acts.get(row.id.hex, ()), row.closed_at, CLAIM),
+            people_nano=rates.cost_nano(*queue, told.worked),
+            rated=bool(rates.nano(*queue, row.closed_at)),
+            told=told,
         )
-
-
-def hourly_nano(found: Published, tenant: str, queue: str) -> int:
-    """What an hour of a reviewer of this queue costs, as published now: the queue's own rate, else the organisation's, else 0."""
-    document = found.find("ReviewQueue", tenant, queue)
-    own = document.spec.get("reviewerHourlyRate") if document else ""
-    return parse_nano(str(own or found.organisation.get("reviewerHourlyRate") or "0"))
 
 
 def _closed(asked: Question) -> "QuerySet[Any]":

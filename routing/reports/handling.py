@@ -5,7 +5,7 @@ came of it. Claiming one's own case again prolongs the claim; nothing is counted
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,13 +27,22 @@ class Act:
 
 @dataclass(slots=True)
 class Handled:
-    """`time` is all of it; `returned_time` and `lapsed_time` are the parts of it that led to no decision, in so many claims."""
+    """`time` is all of it; `returned_time` and `lapsed_time` are the parts of it that led to no decision, in so many claims.
+
+    `worked` has each stretch of it, with when it began.
+    """
 
     time: timedelta = _NOTHING
     returned: int = 0
     returned_time: timedelta = _NOTHING
     lapsed: int = 0
     lapsed_time: timedelta = _NOTHING
+    worked: list[tuple[datetime, timedelta]] = field(default_factory=list, compare=False)
+
+    def add(self, since: datetime, spent: timedelta) -> None:
+        """One stretch more."""
+        self.time += spent
+        self.worked.append((since, spent))
 
 
 @dataclass(slots=True)
@@ -64,10 +73,10 @@ def handled(acts: Iterable[Act], closed: datetime, claim: timedelta) -> Handled:
 
 def _end(told: Handled, open_claim: _Claim, act: Act) -> None:
     if act.kind in DECIDED and act.actor == open_claim.actor:
-        told.time += act.at - open_claim.since
+        told.add(open_claim.since, act.at - open_claim.since)
     elif act.kind == RETURNED and act.actor == open_claim.actor:
         spent = act.at - open_claim.since
-        told.time += spent
+        told.add(open_claim.since, spent)
         told.returned += 1
         told.returned_time += spent
     else:
@@ -76,7 +85,7 @@ def _end(told: Handled, open_claim: _Claim, act: Act) -> None:
 
 def _lapse(told: Handled, open_claim: _Claim, at: datetime) -> None:
     spent = max(_NOTHING, min(at, open_claim.until) - open_claim.since)
-    told.time += spent
+    told.add(open_claim.since, spent)
     told.lapsed += 1
     told.lapsed_time += spent
 

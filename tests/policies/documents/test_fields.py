@@ -111,6 +111,7 @@ BASE: dict[str, Any] = {
     },
     "Provider": {"type": "sandbox"},
     "Tenant": {"teams": ["t", "t2"], "requiredLabels": LABELS},
+    "UseCase": {"owner": "cleo@acme.example", "purpose": "x", "riskClass": "minimal", "requiredLabels": LABELS},
     "Permission": {"effect": "forbid", "on": "call", "when": "run.calls > 1", "message": "'x'"},
     "Budget": {"scope": SCOPE, "each": ["user"], "period": "day", "limit": "1", "onExhausted": "escalate", "escalateTo": "desk"},
     "RateLimit": {"scope": SCOPE, "requestsPerMinute": 1, "tokensPerMinute": 1, "concurrent": 1},

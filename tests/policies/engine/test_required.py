@@ -14,6 +14,7 @@ from policies.engine.reads import project
 from policies.engine.required import as_sent, completed
 from tests.policies.engine.small import (
     EVERYONE,
+    VALID,
     budget,
     bundle,
     call,
@@ -51,7 +52,7 @@ def sent(key: dict[str, str] | None = None, **labels: str) -> Facts:
 def facts_under(of: Bundle, facts: Facts) -> Facts:
     """As admission records them."""
     scope = of.scope(facts.tenant)
-    asked = completed(facts.request, facts.key, scope.required)
+    asked = completed(facts.request, facts.key, of.required_of(facts.tenant, facts.route))
     asked = project(asked, scope.reads, lambda _, value: value.hex())
     return msgspec.structs.replace(facts, request=asked)
 
@@ -183,4 +184,61 @@ def test_what_is_wrong_in_a_document_is_told_where(
         ("spec.requiredLabels[0].default", '"boat" is none of its values'),
         ("spec.requiredLabels[1].name", 'the label "kind" is written twice'),
         ("spec.requiredLabels[2].name", '"user_id" names the end user, it is no label'),
+    ]
+
+
+def of_use_case(*labels: dict[str, Any], ours: dict[str, Any] | None = None) -> Bundle:
+    """What the use case `u` of the route `r` requires; the route `other` belongs to a use case without any."""
+    about = {
+        "owner": "cleo@acme.example",
+        "purpose": "x",
+        "riskClass": "minimal",
+        "validation": VALID,
+    }
+    return bundle(
+        EVERYONE, model("m1"), route("r", "m1"), route("other", "m1", useCase="plain"), document("UseCase", "plain", about),
+        u=document("UseCase", "u", {**about, "requiredLabels": list(labels)}),
+        a=tenant("a", requiredLabels=[ours] if ours else []),
+    )  # fmt: skip
+
+
+def test_what_a_use_case_requires_binds_the_calls_of_its_routes_alone() -> None:
+    of = of_use_case(CASE)
+    assert refused(of, sent()) == MISSING
+    assert models(of, sent(case="1")) == ["m1"]
+    assert models(of, msgspec.structs.replace(sent(), route="other")) == ["m1"]
+    assert names(decide(of, sent()).determining) == ["required-label"]
+    assert refused(of, call(tenant="b")) == MISSING
+
+
+def test_it_adds_to_what_the_tenant_requires_and_lifts_nothing_of_it() -> None:
+    of = of_use_case(CASE | {"default": "9"}, ours=KIND)
+    words = 'required-label: the label "kind" is required: send it as metadata.kind or in x-mandate-labels; allowed: motor, home'
+    assert refused(of, sent()) == words
+    assert models(of, sent(kind="home")) == ["m1"]
+    wider = of_use_case({"name": "kind", "values": ["motor", "boat"]}, ours=KIND)
+    assert (
+        refused(wider, sent(kind="boat"))
+        == 'required-label: the label "kind" is "boat"; allowed: motor, home'
+    )
+    assert models(wider, sent(kind="motor")) == ["m1"]
+
+
+def test_its_default_counts_before_the_tenants_and_stands_in_the_clear_in_the_facts() -> None:
+    of = of_use_case(CASE | {"default": "narrow"}, ours=CASE | {"default": "wide"})
+    facts = facts_under(of, sent())
+    assert (facts.request.labels, facts.request.labels_given) == ({"case": "narrow"}, ("case",))
+    elsewhere = facts_under(of, msgspec.structs.replace(sent(), route="other"))
+    assert elsewhere.request.labels == {"case": "wide"}
+    assert decide(of, decode(encode(facts))) == decide(of, sent())
+
+
+def test_each_stands_once_in_a_use_case() -> None:
+    text = document(
+        "UseCase",
+        "u",
+        {"owner": "a", "purpose": "x", "riskClass": "minimal", "requiredLabels": [CASE, CASE]},
+    )
+    assert problems_of(text) == [
+        ("spec.requiredLabels[1].name", 'the label "case" is written twice')
     ]
