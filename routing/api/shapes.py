@@ -78,6 +78,8 @@ class BesideSerializer(serializers.Serializer[Any]):
     call = serializers.CharField()
     model = serializers.CharField()
     verdict = serializers.CharField(allow_blank=True)
+    state = serializers.CharField()
+    cost = serializers.CharField()
 
 
 class CallDetail(CallSerializer):

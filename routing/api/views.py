@@ -266,7 +266,13 @@ def _call(call: Call, currency: str, shadow_of: UUID | None) -> dict[str, Any]:
 
 
 def _beside(run: Run) -> dict[str, Any]:
-    return {"call": call_name(run.call), "model": run.model, "verdict": run.verdict}
+    return {
+        "call": call_name(run.call),
+        "model": run.model,
+        "verdict": run.verdict,
+        "state": run.state,
+        "cost": format_nano(run.cost_nano),
+    }
 
 
 def _detail(told: Why, runs: Sequence[Run]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, TextField,
 from django.db.models.functions import Coalesce
 
 from routing.beside.models import Beside, BesideVerdict
+from routing.calls.models import Call
 
 OF_A_CALL: Q = Q(Exists(Beside.objects.filter(call=OuterRef("pk"))))
 """Holds for rows of calls that are shadow runs."""
@@ -21,21 +22,27 @@ def of_callers(rows: "QuerySet[Any, Any]") -> "QuerySet[Any, Any]":
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A shadow run; `verdict` is empty until both answers were compared."""
+    """A shadow run, its call's state and cost; `verdict` is empty until both answers were compared."""
 
     call: UUID
     of: UUID
     model: str
     verdict: str
+    state: str
+    cost_nano: int
 
 
 def beside(call: UUID) -> list[Run]:
-    """What was asked beside a call, or the one run that the call itself is."""
+    """What was asked beside a call, or the one run that the call itself is; one query."""
     said = BesideVerdict.objects.filter(call=OuterRef("call")).values("verdict")[:1]
+    row = Call.objects.filter(pk=OuterRef("call"))
     rows = Beside.objects.filter(Q(of=call) | Q(call=call)).annotate(
-        said=Coalesce(Subquery(said), Value(""), output_field=TextField())
+        said=Coalesce(Subquery(said), Value(""), output_field=TextField()),
+        state=Subquery(row.values("state")[:1]),
+        cost=Subquery(row.values("cost_nano")[:1]),
     )
-    found: QuerySet[Any, Any] = rows.order_by("call").values_list("call", "of", "model", "said")
+    columns = ("call", "of", "model", "said", "state", "cost")
+    found: QuerySet[Any, Any] = rows.order_by("call").values_list(*columns)
     return [Run(*row) for row in found]
 
 

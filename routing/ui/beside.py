@@ -34,7 +34,7 @@ class BesideRow:
 
 
 def beside_of(call: Call, currency: str) -> dict[str, Any]:
-    """`beside`: its shadow runs; `shadow_of`: the call that it is a shadow run of, with its verdict. In two queries at most."""
+    """`beside`: its shadow runs; `shadow_of`: the call that it is a shadow run of, with its verdict. In one query."""
     runs = beside(call.id)
     own = next((run for run in runs if run.call == call.id), None)
     if own is not None:
@@ -44,11 +44,10 @@ def beside_of(call: Call, currency: str) -> dict[str, Any]:
             "shadow_of": {"name": of, "url": reverse("call", args=[of]), "word": word},
             "beside": [],
         }
-    rows = Call.objects.in_bulk([run.call for run in runs]) if runs else {}
-    return {"shadow_of": None, "beside": [_row(run, rows.get(run.call), currency) for run in runs]}
+    return {"shadow_of": None, "beside": [_row(run, currency) for run in runs]}
 
 
-def _row(run: Run, call: Call | None, currency: str) -> BesideRow:
+def _row(run: Run, currency: str) -> BesideRow:
     name = call_name(run.call)
     word, tone, symbol = _WORDS[run.verdict]
     return BesideRow(
@@ -58,6 +57,6 @@ def _row(run: Run, call: Call | None, currency: str) -> BesideRow:
         word=word,
         tone=tone,
         symbol=symbol,
-        state=call.state if call else "",
-        cost=money(call.cost_nano, currency) if call else "",
+        state=run.state,
+        cost=money(run.cost_nano, currency),
     )

@@ -1,6 +1,7 @@
 """A route that asks a model beside: the caller notices nothing, and a call of its own says what that model would have said."""
 
 import time
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -77,9 +78,14 @@ def test_the_callers_answer_is_its_own_and_another_models_is_compared(
     seen = mandate.seen_by(KEY, run).json()
     assert seen["shadowOf"] == f"call_{of.hex}"
     assert "answer" not in seen
-    assert mandate.seen_by(KEY, of).json()["askedBeside"] == [
-        {"call": f"call_{run.hex}", "model": "j-claude", "verdict": "agreed"}
-    ]
+    (told_of,) = mandate.seen_by(KEY, of).json()["askedBeside"]
+    assert Decimal(told_of.pop("cost")) == Decimal(second["cost_nano"]) / 10**9
+    assert told_of == {
+        "call": f"call_{run.hex}",
+        "model": "j-claude",
+        "verdict": "agreed",
+        "state": "completed",
+    }
     assert mandate.tables_with(WORDS) == []
     assert f"call_{run.hex}" in mandate.listed(tenant="j-beside", shadow="only")
     assert f"call_{run.hex}" not in mandate.listed(tenant="j-beside", shadow="without")

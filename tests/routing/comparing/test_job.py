@@ -86,7 +86,7 @@ def test_each_that_has_ended_gets_one_word_once(desk: Desk) -> None:
     compare_ended()
     assert BesideVerdict.objects.filter(call__in=[same, other, waiting]).count() == 2
     assert len(told(same)) == len(told(other)) == 1
-    assert beside(same) == [Run(same, of, "small-0", "agreed")]
+    assert beside(same) == [Run(same, of, "small-0", "agreed", "completed", 0)]
     assert runs_among([of, same, waiting]) == {same: of, waiting: of}
     ours = Call.objects.filter(tenant=desk.name)
     assert list(of_callers(ours).values_list("pk", flat=True)) == [of]
