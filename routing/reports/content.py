@@ -20,6 +20,7 @@ from controlplane.kernel.clock import system_clock
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.principal import Principal
 from policies.order.ids import new_id
+from routing.beside.read import runs_among
 from routing.calls.access import require_open
 from routing.calls.models import Call
 from routing.dialects.registry import dialect
@@ -79,6 +80,9 @@ def own_answer(call: Call) -> object | None:
     What a person turned down carries the refusal, with the reason. A stream is told as the plain answer that it came to.
     """
     if call.state != "completed" and call.code not in (REJECTED, OVERDUE):
+        return None
+    # INVARIANT: the answer of a shadow run reaches no caller
+    if runs_among([call.id]):
         return None
     try:
         with connection.cursor() as cursor:

@@ -101,6 +101,14 @@ def test_without_its_entry_there_is_no_word(desk: Desk) -> None:
     assert words(of) == ["agreed"]
 
 
+def test_its_answer_is_given_to_no_key(desk: Desk) -> None:
+    of, call = delivered(desk, "motor"), delivered(desk, "motor")
+    linked(desk, of, call)
+    first, second = Call.objects.get(pk=of), Call.objects.get(pk=call)
+    assert "motor" in json.dumps(opened.own_answer(first))
+    assert opened.own_answer(second) is None
+
+
 def test_what_was_erased_counts_as_nothing(desk: Desk) -> None:
     of, call = delivered(desk, "motor"), delivered(desk, "motor")
     run = linked(desk, of, call)
