@@ -29,6 +29,11 @@ def heads(currency: str) -> tuple[str, ...]:
         "passed",
         "low permille",
         "high permille",
+        "shadow runs",
+        "agreed",
+        "their low permille",
+        "their high permille",
+        "carried by",
         f"waste {currency}",
         f"saved {currency}",
         "why not",
@@ -67,9 +72,11 @@ def _claimed(one: Finding) -> tuple[str, ...]:
         _NOTHING if one.would_nano is None else format_nano(one.would_nano),
         format_nano(one.difference_nano),
         *_told(one.labelled),
+        *_told(one.compared),
+        one.carried,
         format_nano(one.waste_nano),
         _NOTHING,
-        one.labelled.why_not,
+        one.why_not,
     )
 
 
@@ -89,7 +96,7 @@ def _saved(one: Saved) -> tuple[str, ...]:
         format_nano(one.spent_nano),
         format_nano(one.spent_nano + one.saved_nano),
         format_nano(one.saved_nano),
-        *(_NOTHING,) * 5,
+        *(_NOTHING,) * 10,
         format_nano(one.saved_nano),
         _NOTHING,
     )

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -40,6 +41,7 @@ TOLD = Waste(
         finding("a", Labelled(30, 30), 6_000_000),
         finding("b", Labelled(3, 2), 6_000_000),
         finding("=c", Labelled(0, 0), None),
+        replace(finding("d", Labelled(0, 0), 6_000_000), compared=Labelled(40, 40)),
     ),
     (Saved("a", ("a", "sort"), "large", 5, 2 * NANO, 3 * NANO + 1),),
 )
@@ -51,16 +53,18 @@ def table(text: str) -> list[list[str]]:
 
 def test_a_row_has_what_is_claimed_and_the_evidence_for_it() -> None:
     _, *rows = table(csv_of_waste(Asked(TOLD, SPAN, ""), "EUR"))
-    days, spent = ["2026-11-01", "2026-11-29"], "0.060000001"
+    days, spent, nobody = ["2026-11-01", "2026-11-29"], "0.060000001", ["0", "0", "0", "1000"]
     assert rows == [
         ["waste", "a", "sort", "large", "small", "2", spent, "0.006", "0.054000001",
-         "30", "30", "886", "1000", "0.054000001", "", "", *days],
+         "30", "30", "886", "1000", *nobody, "labels", "0.054000001", "", "", *days],
         ["waste", "b", "sort", "large", "small", "2", spent, "0.006", "0.054000001",
-         "3", "2", "207", "939", "0.00", "", "3 of 30 labels", *days],
+         "3", "2", "207", "939", *nobody, "", "0.00", "", "3 of 30 labels", *days],
         ["waste", "'=c", "sort", "large", "small", "2", spent, "", "0.00",
-         "0", "0", "0", "1000", "0.00", "", "0 of 30 labels", *days],
+         *nobody, *nobody, "", "0.00", "", "0 of 30 labels", *days],
+        ["waste", "d", "sort", "large", "small", "2", spent, "0.006", "0.054000001",
+         *nobody, "40", "40", "912", "1000", "shadow runs", "0.054000001", "", "", *days],
         ["savings", "a", "sort", "", "large", "5", "2.00", "5.000000001", "3.000000001",
-         "", "", "", "", "", "3.000000001", "", *days],
+         *[""] * 10, "3.000000001", "", *days],
     ]  # fmt: skip
 
 
