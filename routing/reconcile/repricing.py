@@ -12,7 +12,7 @@ from controlplane.kernel.clock import to_text
 from policies.engine.bundle import Bundle, Key
 from policies.engine.calendar import today_at
 from policies.engine.prices import PriceRef, Rated, written
-from policies.engine.pricing import UsageCounts, cost, price_on, served
+from policies.engine.pricing import BATCHED, UsageCounts, cost, price_on, served
 from routing.closing.adjusting import PRICE, Proposal
 from routing.closing.months import month_of
 
@@ -91,7 +91,9 @@ def repriced(charged: Charged, was: Bundle, now: Bundle) -> Repriced | None:
 
 def _served(rated: Rated, charged: Charged) -> PriceRef:
     """The price at the service tier that the attempt's provider named."""
-    return served(rated.batched or rated.ref, charged.service_tier)
+    if rated.batched is None or charged.service_tier not in BATCHED:
+        return rated.ref
+    return served(rated.batched, charged.service_tier)
 
 
 def proposal(found: Repriced, earlier: Sequence[Earlier], time_zone: str) -> Proposal | None:

@@ -66,7 +66,7 @@ def tries(r: Random, tenant: str, team: str, sums: Sums) -> Iterator[Tried]:
             sums.held[tenant] += 1
             continue
         nano, overrun = r.choice(AMOUNTS), r.choice((0, 0, 0, 1, 500_000_000))
-        yield Tried(nano, model, provider, overrun, r.choice(ENDED))
+        yield Tried(nano, model, provider, overrun, r.choice(ENDED), r.choice(("", "", "flex")))
         sums.tenants[tenant] += nano + overrun
         sums.models[model] += nano + overrun
         sums.teams[tenant, team] += nano + overrun

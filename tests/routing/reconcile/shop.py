@@ -80,7 +80,7 @@ class Shop:
             posted_nano=spent - overrun, overrun_nano=overrun, started_at=now, settled_at=None if lost else now,
             unknown_at=now if lost else None, state=more.get("state", "succeeded"), model="small",
             model_tenant=self.tenant, provider="sky", basis=more.get("basis", "reported"), error_class="",
-            windows=more.get("windows", []),
+            windows=more.get("windows", []), service_tier=more.get("service_tier", ""),
             **({} if usage is None else {
                 "tokens_input": usage.input, "tokens_cached": usage.cached_input, "tokens_cache_write": usage.cache_write,
                 "tokens_output": usage.output,

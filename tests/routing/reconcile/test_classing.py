@@ -139,3 +139,37 @@ def test_money_is_converted_exactly_and_rounded_from_zero(
     amount: str, rate: str, nano: int
 ) -> None:
     assert nano_of(Decimal(amount), Decimal(rate)) == nano
+
+
+FLEX = msgspec.structs.replace(PRICE, batch_factor="0.5")
+HALF = UsageCounts(500, 0, 0, 50)
+FLEXED = Ours(USAGE, 1_500_000, 2, batched=HALF)
+"""Half of the tokens were served at the batch price: 1,000,000 and 500,000."""
+
+
+@pytest.mark.parametrize(
+    ("amount", "usage", "classes"),
+    [
+        (1_500_000, USAGE, {}),
+        # without amounts of theirs: their tokens at our price, as many of them at the batch price as ours
+        (None, USAGE, {}),
+        # what else differs keeps its class
+        (1_800_000, USAGE, {"price": 300_000}),
+        (1_140_000, UsageCounts(600, 400, 0, 100), {"cache": -360_000}),
+        (3_500_000, UsageCounts(2_000, 0, 0, 200), {"past-the-gateway": 2_000_000}),
+    ],
+)
+def test_what_was_served_at_the_batch_price_is_no_difference_of_price(
+    amount: int | None, usage: UsageCounts, classes: dict[str, int]
+) -> None:
+    line = Billed(
+        DAY,
+        "m",
+        "usage",
+        usage,
+        None if amount is None else Decimal(amount),
+        "EUR" if amount else "",
+    )
+    [made] = compare([(line, amount)], {(DAY, "m"): FLEXED}, lambda *_: FLEX)
+    assert dict(made.classes) == classes
+    assert sum(classes.values()) == made.difference_nano

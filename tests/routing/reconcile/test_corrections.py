@@ -157,3 +157,26 @@ def test_the_command_says_what_it_would_propose_and_then_proposes_it(shop: Shop)
     assert done.getvalue() == '{"repriced": 2, "proposed": 1, "unexplained": 1}\n'
     with pytest.raises(CommandError, match='"yesterday" is no day'):
         call_command(*words, "--since", "yesterday")
+
+
+def test_what_was_served_at_flex_is_corrected_at_flex(shop: Shop) -> None:
+    shop.price(f'{PRICE}, batchFactor: "0.5"')
+    # 1,000 at 500 nano and 100 at 5,000; the other named a tier that nobody had asked for, and was charged in full
+    half = shop.attempt(USAGE, 1_000_000, service_tier="flex")
+    full = shop.attempt(USAGE, 2_000_000, service_tier="flex")
+    plain = shop.attempt(USAGE)
+    shop.price(f'{PRICE}, batchFactor: "0.25"')
+    assert look(tenant=shop.tenant) == Looked(repriced=1, proposed=1)
+    shop.price(f'{CHEAPER}, batchFactor: "0.25"')
+    assert look(tenant=shop.tenant) == Looked(repriced=3, proposed=3)
+    kind = "price-correction"
+    assert proposed(shop)[0] == (half, -500_000, kind)
+    assert sorted(proposed(shop)[1:], key=lambda row: row[1]) == sorted(
+        [(half, -125_000, kind), (full, -500_000, kind), (plain, -500_000, kind)],
+        key=lambda row: row[1],
+    )
+    [row, *_] = Adjustment.objects.filter(tenant=shop.tenant).order_by("pk")
+    assert row.note == (
+        "0.25 in and 2.50 out a million, EUR from 2026-01-01 instead of "
+        "0.5 in and 5.0 out a million, EUR from 2026-01-01, at service tier flex"
+    )

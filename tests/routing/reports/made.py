@@ -34,6 +34,7 @@ class Tried:
     provider: str = "openai"
     overrun: int = 0
     state: str = "succeeded"
+    service_tier: str = ""
 
 
 @dataclass
@@ -102,6 +103,7 @@ def _attempts(call: Call, tried: tuple[Tried, ...]) -> Iterator[Attempt]:
         yield Attempt(
             call_id=call.id, no=no, revision=1, reserved_nano=one.nano, posted_nano=one.nano,
             overrun_nano=one.overrun, state=one.state, model=one.model, model_tenant="",
-            provider=one.provider, basis="reported", error_class="", windows=[], started_at=call.admitted_at,
+            provider=one.provider, basis="reported", error_class="", windows=[], service_tier=one.service_tier,
+            started_at=call.admitted_at,
             unknown_at=call.admitted_at if one.state == "unknown" else None,
         )  # fmt: skip

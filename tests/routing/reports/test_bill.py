@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from policies.engine.prices import PriceRef, PriceTier
@@ -124,3 +125,28 @@ def test_the_page_says_how_it_was_booked_where_that_is_another_amount() -> None:
     assert row.rate == "1 USD = 0.92 EUR"
     [exact] = bill_rows(of([attempt()], stage(7)))
     assert (exact.note, exact.amount) == ("", "0.00085445 EUR")
+
+
+def test_what_was_served_at_flex_stands_on_the_bill_at_its_price() -> None:
+    price = msgspec.structs.replace(PRICE, batch_factor="0.5")
+    # 1,001 tokens at 115 nano, 500 at 11.5, 333 at 920
+    one = attempt(service_tier="flex", posted_nano=115_115 + 5_750 + 306_360)
+    found = of([one], stage(7, price))
+    [bill] = bills(found)
+    assert [line.per_million for line in bill.lines] == ["0.125", "0.0125", "1.000"]
+    assert (bill.nano, bill.explained, bill.factor) == (427_225, True, "0.5")
+    assert [row.served for row in bill_rows(found)] == ["flex, × 0.5"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "factor", "served"),
+    [("", "0.5", ""), ("priority", "0.5", "priority"), ("flex", "", "flex")],
+)
+def test_another_tier_or_a_call_that_did_not_ask_is_billed_in_full(
+    tier: str, factor: str, served: str
+) -> None:
+    price = msgspec.structs.replace(PRICE, batch_factor=factor)
+    found = of([attempt(service_tier=tier)], stage(7, price))
+    [bill] = bills(found)
+    assert (bill.nano, bill.explained, bill.factor) == (854_450, True, "")
+    assert [row.served for row in bill_rows(found)] == [served]
