@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, TextField, Value
-from django.db.models.functions import Coalesce
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Coalesce, JSONObject
 
 from routing.beside.models import Beside, BesideVerdict
 from routing.calls.models import Call
@@ -32,18 +33,35 @@ class Run:
     cost_nano: int
 
 
+def with_runs(rows: "QuerySet[Any, Any]") -> "QuerySet[Any, Any]":
+    """Calls with what was asked beside them, or the one run that each is itself: no query more; see `runs_with`."""
+    word = BesideVerdict.objects.filter(call=OuterRef("call")).values("verdict")[:1]
+    row = Call.objects.filter(pk=OuterRef("call"))
+    runs = Beside.objects.filter(Q(of=OuterRef("pk")) | Q(call=OuterRef("pk"))).order_by("call")
+    told = JSONObject(
+        call=F("call"),
+        of=F("of"),
+        model=F("model"),
+        verdict=Coalesce(Subquery(word), Value(""), output_field=TextField()),
+        state=Subquery(row.values("state")[:1]),
+        cost_nano=Subquery(row.values("cost_nano")[:1]),
+    )
+    found: QuerySet[Any, Any] = rows.annotate(with_runs=ArraySubquery(runs.values(told=told)))
+    return found
+
+
+def runs_with(call: Call) -> list[Run]:
+    """The runs of a call that was read by `with_runs`."""
+    found: list[dict[str, Any]] = call.with_runs  # type: ignore[attr-defined]  # the annotation
+    return [
+        Run(UUID(row["call"]), UUID(row["of"]), row["model"], row["verdict"], row["state"], row["cost_nano"])
+        for row in found
+    ]  # fmt: skip
+
+
 def beside(call: UUID) -> list[Run]:
     """What was asked beside a call, or the one run that the call itself is; one query."""
-    said = BesideVerdict.objects.filter(call=OuterRef("call")).values("verdict")[:1]
-    row = Call.objects.filter(pk=OuterRef("call"))
-    rows = Beside.objects.filter(Q(of=call) | Q(call=call)).annotate(
-        said=Coalesce(Subquery(said), Value(""), output_field=TextField()),
-        state=Subquery(row.values("state")[:1]),
-        cost=Subquery(row.values("cost_nano")[:1]),
-    )
-    columns = ("call", "of", "model", "said", "state", "cost")
-    found: QuerySet[Any, Any] = rows.order_by("call").values_list(*columns)
-    return [Run(*row) for row in found]
+    return runs_with(with_runs(Call.objects.filter(pk=call)).get())
 
 
 def runs_among(calls: Sequence[UUID]) -> Mapping[UUID, UUID]:

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from audit.ui.words import money
 from controlplane.kernel.ids import call_name
-from routing.beside.read import Run, beside
+from routing.beside.read import Run, runs_with
 from routing.calls.models import Call
 
 _WORDS: Final = {
@@ -34,8 +34,8 @@ class BesideRow:
 
 
 def beside_of(call: Call, currency: str) -> dict[str, Any]:
-    """`beside`: its shadow runs; `shadow_of`: the call that it is a shadow run of, with its verdict. In one query."""
-    runs = beside(call.id)
+    """`beside`: its shadow runs; `shadow_of`: the call that it is a shadow run of. Of a call that was read by `with_runs`."""
+    runs = runs_with(call)
     own = next((run for run in runs if run.call == call.id), None)
     if own is not None:
         of = call_name(own.of)

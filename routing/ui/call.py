@@ -27,6 +27,7 @@ from policies.decisions.replay import Replay, replay
 from policies.engine.decision import BUILT_IN
 from policies.ui.documents import NO_TENANT
 from policies.ui.people import sentence
+from routing.beside.read import with_runs
 from routing.calls import access
 from routing.calls.models import Attempt, Call
 from routing.reports import story
@@ -162,6 +163,11 @@ def _get(principal: Principal, name: str) -> Call:
     return access.get(principal, _id(name))
 
 
+def _with_runs(principal: Principal, name: str) -> Call:
+    found: Call | None = with_runs(access.visible(principal)).filter(pk=_id(name)).first()
+    return _get(principal, name) if found is None else found
+
+
 def _id(name: str) -> UUID:
     try:
         return parse_call_name(name)
@@ -170,7 +176,7 @@ def _id(name: str) -> UUID:
 
 
 def _page(request: HttpRequest, principal: Principal, name: str, **more: object) -> HttpResponse:
-    told = why(found := _get(principal, name), published().currency)
+    told = why(found := _with_runs(principal, name), published().currency)
     context = {
         "call": found,
         "name": call_name(found.id),

@@ -5,6 +5,7 @@ from django.template.loader import render_to_string
 
 from controlplane.kernel.ids import call_name
 from routing.beside.models import Beside, BesideVerdict
+from routing.beside.read import with_runs
 from routing.calls.models import Call
 from routing.ui.beside import BesideRow, beside_of
 from routing.ui.calls import rows_of
@@ -29,9 +30,14 @@ def pair() -> tuple[Call, Call]:
     return of, run
 
 
+def read(call: Call) -> Call:
+    found: Call = with_runs(Call.objects.filter(pk=call.id)).get()
+    return found
+
+
 def test_a_call_names_what_was_asked_beside_it(pair: tuple[Call, Call]) -> None:
     of, run = pair
-    told = beside_of(of, "EUR")
+    told = beside_of(read(of), "EUR")
     assert told["shadow_of"] is None
     name = call_name(run.id)
     assert told["beside"] == [
@@ -43,7 +49,7 @@ def test_a_call_names_what_was_asked_beside_it(pair: tuple[Call, Call]) -> None:
 
 def test_a_shadow_run_names_its_call_and_reached_nobody(pair: tuple[Call, Call]) -> None:
     of, run = pair
-    told = beside_of(run, "EUR")
+    told = beside_of(read(run), "EUR")
     name = call_name(of.id)
     assert told["shadow_of"] == {"name": name, "url": f"/calls/{name}/", "word": "agreed"}
     assert told["beside"] == []
@@ -53,7 +59,7 @@ def test_an_ordinary_call_says_nothing_of_it() -> None:
     ledger = Ledger()
     call = ledger.call(Tried(1))
     ledger.write()
-    assert beside_of(call, "EUR") == {"shadow_of": None, "beside": []}
+    assert beside_of(read(call), "EUR") == {"shadow_of": None, "beside": []}
 
 
 def test_the_list_marks_it(pair: tuple[Call, Call]) -> None:
@@ -64,7 +70,7 @@ def test_the_list_marks_it(pair: tuple[Call, Call]) -> None:
 def test_both_sides_are_on_the_page(pair: tuple[Call, Call]) -> None:
     of, run = pair
     for call, words in ((of, "Asked beside"), (run, "its answer never reached a caller")):
-        told = beside_of(call, "EUR")
+        told = beside_of(read(call), "EUR")
         page = render_to_string("routing/beside.html", told)
         assert words in page
         assert (words == "Asked beside") is ("tiny" in page)
