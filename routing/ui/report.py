@@ -248,7 +248,7 @@ def _chart(view: _View) -> object:
 
 
 def not_shown(lines: Sequence[Line], most: int, currency: str) -> str:
-    """`9,411 more: EUR 12.30`: how many lines come after so many, and what they cost together; "" where there are none."""
+    """`4,403 more: €114.84`: how many lines come after so many, and what they cost together; "" where there are none."""
     rest = lines[most:]
     spent = money(sum(line.spent_nano for line in rest), currency)
     return f"{count(len(rest))} more: {spent}" if rest else ""
