@@ -15,8 +15,9 @@ from routing.exports.asks import Ask
 from routing.reconcile.models import Invoice
 
 _BODY = (
-    b'{"accrued":[],"adjustments":[],"budgets":[],"currency":"EUR","lines":[],"log":{"size":0},'
-    b'"open":[],"policy":{"revision":1},"totals":{"attempts":0,"calls":0,"denied":0}}'
+    b'{"accrued":[],"adjustments":[],"budgets":[],"currency":"EUR","cutOff":"2026-11-02T08:00:00.000Z","lines":[],'
+    b'"log":{"size":0},"open":[],"policy":{"revision":1},"starts":"2026-09-30T22:00:00.000Z","timeZone":"Europe/Berlin",'
+    b'"totals":{"attempts":0,"calls":0,"denied":0},"until":"2026-10-31T23:00:00.000Z"}'
 )
 
 
