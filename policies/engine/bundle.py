@@ -234,9 +234,8 @@ class TenantScope:
     call_rules: tuple[Rule, ...]
     model_rules: tuple[Rule, ...]
     on_call: Sweep
-    """The outcomes of `call_rules`, in their order."""
     on_model: Sweep
-    """Those of `model_rules`."""
+    """The outcomes of `call_rules` and of `model_rules`, in their order."""
     model_permit_levels: tuple[str, ...]
     """The owners ("" or the tenant) that have a permit on models: each needs a match of its own."""
     budgets: tuple[BudgetView, ...]
@@ -283,9 +282,8 @@ class Bundle:
     reads: Mapping[str, Reads] = field(default_factory=dict)
     """What the documents of each tenant ("" the organisation's) read of a caller's own words."""
     required: Mapping[str, tuple[RequiredLabel, ...]] = field(default_factory=dict)
-    """The labels that each tenant ("" the organisation) requires of calls."""
     required_in: Mapping[Key, tuple[RequiredLabel, ...]] = field(default_factory=dict)
-    """Those that a use case requires beside them."""
+    """The labels that each tenant ("" the organisation) requires of calls; those that a use case requires beside them."""
     _scopes: dict[str, TenantScope] = field(default_factory=dict)
     _sweeps: dict[tuple[str, str], Sweep] = field(default_factory=dict)
     prices: dict[tuple[Key, str], object] = field(default_factory=dict)
