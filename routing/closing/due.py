@@ -1,12 +1,13 @@
 """What of closing waits for finance: per tenant the month that is due, its statement where one is prepared, and adjustments."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, JSONObject
 
 from controlplane.kernel.ids import uuid7_time
 from policies.bundles.published import Published
@@ -30,29 +31,31 @@ class Due:
     """Adjustments that nobody has decided on; they stop the month that they correct, and later ones."""
 
 
-def due(found: Published, tenants: Collection[str], now: datetime) -> list[Due]:
-    """Of each of these tenants that has something to do, in one query."""
+def asked(tenants: Collection[str]) -> QuerySet[Any, Any]:
+    """What `due` is made of: one JSON object for each of these tenants, by name."""
     rows = Tenant.objects.filter(slug__in=tenants, archived_at=None).order_by("slug")
-    return [
-        one for row in rows.annotate(**_ANNOTATED).values(*_READ) if (one := _due(found, row, now))
-    ]
+    return rows.annotate(**_ANNOTATED).values_list(JSONObject(**{n: n for n in _READ}), flat=True)
 
 
-def _due(found: Published, row: dict[str, object], now: datetime) -> Due | None:
-    tenant, month = str(row["slug"]), ""
-    zone, closed, first = zone_of(found, tenant), row["closed"], row["first"]
-    if closed:
-        month = following(str(closed))
-    elif isinstance(first, UUID):
-        month = month_of(uuid7_time(first), zone)
+def due(found: Published, rows: Iterable[Mapping[str, Any]], now: datetime) -> list[Due]:
+    """Of each tenant in these rows of `asked` that has something to do."""
+    return [one for row in rows if (one := _due(found, row, now))]
+
+
+def _due(found: Published, row: Mapping[str, Any], now: datetime) -> Due | None:
+    tenant, month = row["slug"], ""
+    zone = zone_of(found, tenant)
+    if row["closed"]:
+        month = following(row["closed"])
+    elif row["first"]:
+        month = month_of(uuid7_time(UUID(row["first"])), zone)
     if month and now < span_of(month, zone)[1] + GRACE:
         month = ""
-    waiting = int(str(row["waiting"]))
-    if not month and not waiting:
+    if not month and not row["waiting"]:
         return None
     prepared = bool(month) and row["period"] == month
-    statement = row["statement"] if prepared and isinstance(row["statement"], UUID) else None
-    return Due(tenant, month, statement, str(row["by"]) if statement else "", waiting)
+    statement = UUID(row["statement"]) if prepared else None
+    return Due(tenant, month, statement, row["by"] if prepared else "", row["waiting"])
 
 
 _OF = Q(tenant=OuterRef("slug"))

@@ -7,9 +7,22 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import BigIntegerField, Count, F, Q, QuerySet, Subquery, Sum, Value
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    F,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.functions import TruncDate
+from django.db.models.lookups import GreaterThanOrEqual
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.anomalies.models import Anomaly
@@ -23,7 +36,7 @@ class Totals:
     """A span of time in figures. `spent_nano` is posted plus overrun.
 
     Of all times are `lost`, the attempts that hold their money until somebody knows what they cost, `ever`, whether there is
-    any call, and `broken`, the open anomalies among those that were handed in.
+    any call, and `broken`, the open anomalies among those that were handed in. `told` are the rows that were asked for beside.
     """
 
     calls: int
@@ -35,6 +48,7 @@ class Totals:
     lost: int
     ever: bool
     broken: int = 0
+    told: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +77,19 @@ def since(calls: QuerySet[Call], starts: datetime) -> QuerySet[Call]:
 
 
 def totals(
-    calls: QuerySet[Call], all_calls: QuerySet[Call], anomalies: QuerySet[Anomaly] | None = None
+    calls: QuerySet[Call],
+    all_calls: QuerySet[Call],
+    anomalies: QuerySet[Anomaly] | None = None,
+    told: QuerySet[Any, Any] | None = None,
 ) -> Totals:
     """Counts by state, and what the attempts of these calls cost; of all calls what waits. One query, so one moment.
 
-    Shadow runs are counted as nothing, and their money as any.
+    Shadow runs are counted as nothing, and their money as any. `told` are other rows, of one column each.
     """
     of_these = Attempt.objects.filter(call__in=calls)
     lost = Attempt.objects.filter(call__in=all_calls, unknown_at__isnull=False)
     broken = (Anomaly.objects.none() if anomalies is None else anomalies).filter(ended_at=None)
+    more = {} if told is None else {"told": _rows_beside(told)}
     row = of_callers(calls).aggregate(
         calls=Count("pk"),
         denied=Count("pk", filter=Q(state="denied")),
@@ -82,6 +100,7 @@ def totals(
         lost=_beside(_of(lost, Count("no"))),
         ever=_beside(all_calls.values(figure=Value(1))[:1]),
         broken=_beside(_of(broken, Count("pk"))),
+        **more,
     )
     return Totals(
         calls=row["calls"],
@@ -93,6 +112,7 @@ def totals(
         lost=int(row["lost"] or 0),
         ever=bool(row["ever"]),
         broken=int(row["broken"] or 0),
+        told=row.get("told") or (),
     )
 
 
@@ -103,6 +123,11 @@ def _of(rows: QuerySet[Attempt] | QuerySet[Anomaly], figure: Count | Sum) -> Que
 def _beside(told: QuerySet[Any, Any]) -> Combinable:
     """A figure of other rows, beside those that are counted: Django wants an aggregate in it, hence one that adds nothing."""
     return Count("pk") * Value(0) + Subquery(told, output_field=BigIntegerField())
+
+
+def _rows_beside(told: QuerySet[Any, Any]) -> Combinable:
+    """The same of whole rows."""
+    return Case(When(GreaterThanOrEqual(Count("pk"), 0), then=ArraySubquery(told)))
 
 
 def daily(condition: Q, starts: datetime, until: datetime, zone: ZoneInfo) -> Daily:

@@ -1,6 +1,6 @@
 """What needs a person first: one thing with its one next step, and the held calls among them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from audit.ui.words import ago, listed
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.changes.models import ChangeRequest
-from policies.ui.people import names, person
+from policies.ui.people import person
 from routing.closing.due import Due
 from routing.closing.months import said
 from routing.reports.balances import Balance
@@ -54,7 +54,9 @@ def _due(at: datetime, now: datetime) -> str:
     return f"in {minutes} min" if minutes < 120 else f"in {minutes // 60} h"
 
 
-def changes_to_look_at(rows: Iterable[ChangeRequest], tenant: str, now: datetime) -> list[Need]:
+def changes_to_look_at(
+    rows: Iterable[ChangeRequest], tenant: str, now: datetime, known: Mapping[str, str]
+) -> list[Need]:
     """Changes that one person published alone and nobody reviewed, and those that were not published at their time."""
     rows = [row for row in rows if not tenant or row.tenant == tenant]
     alone = [row for row in rows if row.published_revision]
@@ -63,7 +65,7 @@ def changes_to_look_at(rows: Iterable[ChangeRequest], tenant: str, now: datetime
     if alone:
         glass = alone[0].glass
         title = f"{_changes(len(alone))} published by one person alone"
-        text = f"{person(glass.actor, names())}, {ago(glass.broken_at, now)}: {glass.reason}. Another member reviews it."
+        text = f"{person(glass.actor, known)}, {ago(glass.broken_at, now)}: {glass.reason}. Another member reviews it."
         url = reverse("change", args=[alone[0].id])
         needs.append(Need(title, text, "alert", "bad", url, "Look at it"))
     if back:
@@ -104,7 +106,7 @@ def lost_attempts(lost: int, *, may_settle: bool) -> list[Need]:
     ]
 
 
-def to_close(rows: Sequence[Due]) -> list[Need]:
+def to_close(rows: Sequence[Due], known: Mapping[str, str]) -> list[Need]:
     """Months that finance may close, and adjustments that wait; the one next step is that of the first tenant."""
     stopped = [row for row in rows if row.waiting]
     months = [row for row in rows if row.month and not row.waiting]
@@ -114,7 +116,7 @@ def to_close(rows: Sequence[Due]) -> list[Need]:
         title = f"{number} months are to be closed" if number > 1 else "1 month is to be closed"
         what = f"{said(first.month)} of {first.tenant}"
         if first.statement:
-            text = f"{what}: {person(first.prepared_by, names())} prepared its statement."
+            text = f"{what}: {person(first.prepared_by, known)} prepared its statement."
             url, action = reverse("statement", args=[first.statement]), "Open the statement"
         else:
             text = f"{what} is over, and so is its grace; its statement is to be prepared."

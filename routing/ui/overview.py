@@ -1,8 +1,9 @@
 """The overview: what needs a person first, then money and counts, then budgets near their limit and what changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -32,7 +33,7 @@ from routing.anomalies.models import Anomaly
 from routing.calls.access import visible
 from routing.calls.models import Call
 from routing.closing import access as closing
-from routing.closing.due import Due, due
+from routing.closing.due import asked, due
 from routing.ledger.access import may_read
 from routing.reports.access import may_read_money, spend_of
 from routing.reports.balances import Balance, balances
@@ -52,6 +53,7 @@ from routing.ui.needs import (
 )
 
 _CHANGES_SHOWN = 5
+_NEEDS_SHOWN = 4
 _VALIDATION_SOON_DAYS = 30
 _ICONS = {
     "policy": "revision",
@@ -124,7 +126,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         stops=shell.stops,
         log=shell.log,
     )
-    sums = totals(view.calls, visible(principal), _anomalies(view))
+    sums = totals(view.calls, visible(principal), _anomalies(view), _closing(view))
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
     near = [row for row in rows if row.near]
@@ -156,6 +158,12 @@ def _anomalies(view: _View) -> QuerySet[Anomaly] | None:
     return rows.filter(tenant=view.tenant) if view.tenant else rows
 
 
+def _closing(view: _View) -> "QuerySet[Any, Any]":
+    """What of closing waits in the tenants whose months this member closes."""
+    tenants = [d.name for d in view.found.of("Tenant") if view.tenant in ("", d.name)]
+    return asked([name for name in tenants if closing.may_close(view.principal, name)])
+
+
 def _budgets(view: _View) -> list[Balance]:
     rows = balances(view.principal, view.found, view.now)
     if not view.tenant:
@@ -165,18 +173,8 @@ def _budgets(view: _View) -> list[Balance]:
 
 def _needs(view: _View, money: Sequence[Need], sums: Totals) -> list[Need]:
     """At most four; the log's state closes the list where it may be read, and opens it when it is bad."""
-    needs = [
-        *changes_to_look_at(view.lately.flagged, view.tenant, view.now),
-        *held_calls(view.principal, view.found, view.tenant, view.now),
-        *out_of_pattern(sums.broken),
-        *_approvals(view),
-        *_stops(view),
-        *lost_attempts(sums.lost, may_settle=may_read(view.principal)),
-        *to_close(_due(view)),
-        *_validations(view),
-        *money,
-        *_flagged(view),
-    ]
+    log = [_log(view)] if log_access.may_read(view.principal) else []
+    needs = list(islice(_by_need(view, money, sums), _NEEDS_SHOWN - len(log)))
     if not needs:
         needs = [
             Need(
@@ -186,10 +184,21 @@ def _needs(view: _View, money: Sequence[Need], sums: Totals) -> list[Need]:
                 "ok",
             )
         ]
-    if log_access.may_read(view.principal):
-        log = _log(view)
-        needs = [log, *needs[:3]] if log.tone == "bad" else [*needs[:3], log]
-    return needs[:4]
+    return [*log, *needs] if log and log[0].tone == "bad" else [*needs, *log]
+
+
+def _by_need(view: _View, money: Sequence[Need], sums: Totals) -> Iterator[Need]:
+    """Everything that needs a person, the most pressing first; what is not reached is not asked for."""
+    yield from changes_to_look_at(view.lately.flagged, view.tenant, view.now, view.known)
+    yield from held_calls(view.principal, view.found, view.tenant, view.now)
+    yield from out_of_pattern(sums.broken)
+    yield from _approvals(view)
+    yield from _stops(view)
+    yield from lost_attempts(sums.lost, may_settle=may_read(view.principal))
+    yield from _validations(view)
+    yield from money
+    yield from to_close(due(view.found, sums.told, view.now), view.known)
+    yield from _flagged(view)
 
 
 def _approvals(view: _View) -> list[Need]:
@@ -254,13 +263,6 @@ def _validation(until: date, document: Governed, today: date) -> Need:
     text = f"Use case {document.name}, valid until {until.day} {until:%b %Y}. After that its calls are denied."
     url = reverse("document", args=[document.kind, document.tenant or "-", document.name])
     return Need(title, text, "clock", "warn" if days >= 0 else "bad", url, "Open the use case")
-
-
-def _due(view: _View) -> list[Due]:
-    """Of the tenants whose months this member closes."""
-    tenants = [d.name for d in view.found.of("Tenant") if view.tenant in ("", d.name)]
-    mine = [name for name in tenants if closing.may_close(view.principal, name)]
-    return due(view.found, mine, view.now) if mine else []
 
 
 def _flagged(view: _View) -> list[Need]:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from policies.bundles.published import Published
 from policies.identity.models import Tenant
 from routing.closing import commands
-from routing.closing.due import Due, due
+from routing.closing.due import Due, asked, due
 from routing.closing.months import following, said
 from routing.ui.needs import to_close
 from tests.policies.people import FINN, member
@@ -29,7 +29,7 @@ def known(books: Books) -> None:
 
 
 def told(books: Books, clock: Clock, found: Published) -> list[Due]:
-    return due(found, [books.tenant], clock.now)
+    return due(found, asked([books.tenant]), clock.now)
 
 
 def test_a_month_is_due_after_its_grace_then_prepared_then_closed(
@@ -70,28 +70,26 @@ def test_all_tenants_in_one_query_and_no_other_tenants(
     publish(found := policy(books.tenant, other.tenant), monkeypatch)
     for one in (books, other):
         one.attempt(one.call(), 1_000)
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
-        rows = due(found, [books.tenant, other.tenant], clock.now)
-    assert len(asked) == 1
+    with CaptureQueriesContext(connection) as queries:
+        rows = due(found, asked([books.tenant, other.tenant]), clock.now)
+    assert len(queries) == 1
     assert [row.tenant for row in rows] == sorted([books.tenant, other.tenant])
-    assert [row.tenant for row in due(found, [other.tenant], clock.now)] == [other.tenant]
+    assert [row.tenant for row in due(found, asked([other.tenant]), clock.now)] == [other.tenant]
 
 
 def test_the_overview_names_one_next_step(books: Books) -> None:
     first = Due("insurance", "2026-10", None, "", 0)
-    (need,) = to_close([first, replace(first, tenant="retail")])
+    (need,) = to_close([first, replace(first, tenant="retail")], {})
     assert need.title == "2 months are to be closed"
     assert need.text == (
         "October 2026 of insurance is over, and so is its grace; its statement is to be prepared."
     )
     assert need.url == "/reports/statements/?tenant=insurance"
     prepared = replace(first, statement=(row := books.ids.new()), prepared_by="job:close")
-    (need,) = to_close([prepared])
+    (need,) = to_close([prepared], {})
     assert need.title == "1 month is to be closed"
     assert need.text.startswith(f"{said('2026-10')} of insurance: ")
     assert need.url == f"/reports/statements/{row}/"
-    (need,) = to_close([replace(prepared, waiting=2)])
+    (need,) = to_close([replace(prepared, waiting=2)], {})
     assert (need.title, need.url) == ("2 adjustments wait for finance", "/reports/adjustments/")
-    assert to_close([]) == []
+    assert to_close([], {}) == []
