@@ -3,7 +3,7 @@
 from routing.anomalies.models import Anomaly
 from routing.beside.models import Beside, BesideVerdict
 from routing.calls.models import Attempt, Call, Idempotency, WorkerLease
-from routing.closing.models import Adjustment, Period, Statement, Verdict
+from routing.closing.models import Adjustment, CapacityShare, Period, Statement, Verdict
 from routing.files.models import File, FilePart
 from routing.forecasts.models import BudgetDay, Forecast
 from routing.ledger.models import LedgerWindow, Posting
@@ -20,6 +20,7 @@ __all__ = [
     "BudgetDay",
     "BudgetMark",
     "Call",
+    "CapacityShare",
     "Delivery",
     "File",
     "FilePart",

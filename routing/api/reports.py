@@ -15,9 +15,9 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import format_nano
 from policies.bundles.published import Published, published
 from policies.order.lock import mandate_now
+from routing.ledger.capacity import Capacity, capacities
 from routing.reports.access import reads_every_tenant, require_money
 from routing.reports.asking import COMPARED, csv_of, question
-from routing.reports.capacity import Capacity, capacities
 from routing.reports.dimensions import DIMENSIONS, UNREADABLE
 from routing.reports.report import Line, Report, report
 from routing.reports.spans import PERIODS, Span

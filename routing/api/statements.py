@@ -15,7 +15,8 @@ from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
-from routing.closing import access, commands, read
+from policies.bundles.published import published
+from routing.closing import access, commands, hours, read
 from routing.closing.adjusting import (
     ACCEPTED,
     CREDIT,
@@ -55,6 +56,9 @@ class StatementSerializer(serializers.Serializer[Any]):
     accrued = serializers.CharField()
     adjusted = serializers.CharField()
     total = serializers.CharField()
+    capacity = serializers.CharField(
+        help_text="the share of models bought by the hour, beside the total"
+    )
     cutOff = serializers.DateTimeField()
     preparedBy = serializers.CharField()
     closedBy = serializers.CharField(allow_blank=True)
@@ -64,6 +68,9 @@ class StatementSerializer(serializers.Serializer[Any]):
 class OneStatementSerializer(StatementSerializer):
     """With its body: the canonical JSON whose SHA-256 is the digest."""
 
+    capacityNow = serializers.CharField(
+        help_text="what the share would be by the figures and documents of now; no statement moves with it"
+    )
     body = serializers.DictField()
 
 
@@ -108,7 +115,9 @@ class OneStatement(ApiView):
     def get(self, request: Request, statement: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """With all it says."""
         row = read.one_statement(access.statements(self.principal), statement)
-        return Response({**_statement(row), "body": json.loads(bytes(row.body))})
+        now_nano = hours.of_nano(hours.now(published(), row.period), row.tenant)
+        beside = {"capacityNow": format_nano(now_nano), "body": json.loads(bytes(row.body))}
+        return Response(_statement(row) | beside)
 
 
 class CloseStatement(ApiView):
@@ -245,6 +254,7 @@ def _statement(row: Statement) -> dict[str, Any]:
         "accrued": format_nano(row.accrued_nano),
         "adjusted": format_nano(row.adjusted_nano),
         "total": format_nano(row.total_nano),
+        "capacity": format_nano(row.capacity_nano),
         "cutOff": to_text(row.cut_off_at),
         "preparedBy": row.prepared_by,
         "closedBy": period.closed_by if period else "",

@@ -17,13 +17,14 @@ from audit.log.append import append
 from audit.log.entry import Entry, build
 from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.money import format_nano
-from controlplane.kernel.principal import Principal
+from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Published, published
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.closing import access, preparing, read
+from routing.closing import access, hours, preparing, read
 from routing.closing.adjusting import LONGEST_NOTE, Proposal, by_tenant, digest_of
-from routing.closing.models import Adjustment, Period, Statement, Verdict
+from routing.closing.hours import Part
+from routing.closing.models import Adjustment, CapacityShare, Period, Statement, Verdict
 from routing.closing.months import said
 from routing.closing.statements import body_of
 from routing.closing.statements import digest_of as sha256_of
@@ -37,7 +38,7 @@ class _Step(NamedTuple):
 
 
 def lock(tenant: str) -> None:
-    """For this transaction nobody else closes a month of the tenant, or adds to one."""
+    """For this transaction nobody else closes a month of the tenant, or adds to one. Of "", taken last: of any tenant."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(7002, hashtext(%s))", [tenant])
 
@@ -61,6 +62,7 @@ def prepare(principal: Principal, tenant: str, month: str) -> Statement:
             spent_nano=counted.spent_nano,
             accrued_nano=counted.accrued_nano,
             adjusted_nano=counted.adjusted_nano,
+            capacity_nano=frozen.capacity_nano,
             tenant=tenant,
             period=month,
             digest=sha256_of(body),
@@ -69,7 +71,7 @@ def prepare(principal: Principal, tenant: str, month: str) -> Statement:
             body=body,
         )
         row.save(force_insert=True)
-        told = {"period": month, "digest": row.digest, **preparing.sums(counted)}
+        told = {"period": month, "digest": row.digest, **preparing.sums(counted, frozen)}
         append(_entry("period.prepared", row.entry, _Step(now, principal.actor), row, told))
     return row
 
@@ -91,6 +93,7 @@ def close(principal: Principal, statement: UUID, digest: str) -> Period:
         lock(row.tenant)
         _require_ready(found, row.tenant, row.period, now)
         _require_newest(row)
+        _split_hours(found, row, _Step(now, principal.actor))
         period = Period(
             statement=row,
             entry=new_id(),
@@ -105,6 +108,7 @@ def close(principal: Principal, statement: UUID, digest: str) -> Period:
             "digest": row.digest,
             "statement": row.id.hex,
             "total": format_nano(row.total_nano),
+            **({"capacity": format_nano(row.capacity_nano)} if row.capacity_nano else {}),
             "preparedBy": row.prepared_by,
             "flagged": principal.actor == row.prepared_by,
         }
@@ -176,6 +180,57 @@ def _require_newest(row: Statement) -> None:
     counted = len(json.loads(bytes(row.body))["adjustments"])
     if (adjusted["number"], adjusted["nano"] or 0) != (counted, row.adjusted_nano):
         raise Conflict("an adjustment was accepted since; prepare the month again")
+
+
+def _split_hours(found: Published, row: Statement, step: _Step) -> None:
+    """Freeze the month's hours for all tenants where this is the first of them that closes it.
+
+    Raises Conflict where the statement says otherwise of them than what is frozen.
+    """
+    lock(ORGANISATION)
+    first, rows = not hours.frozen(row.period), hours.parts(found, row.period)
+    said_then = json.loads(bytes(row.body))
+    own = hours.told(rows, row.tenant, said_then.get("costCentre", ""))
+    # INVARIANT: what statements say of a month's hours adds up to what they cost: a share of another split closes nothing
+    if said_then.get("capacity", []) != own:
+        raise Conflict(
+            "what falls to the tenant of models bought by the hour has changed since; prepare the month again"
+        )
+    if first and rows:
+        _freeze(row.period, rows, step)
+
+
+def _freeze(month: str, rows: Sequence[Part], step: _Step) -> None:
+    entry = new_id()
+    CapacityShare.objects.bulk_create(
+        [
+            CapacityShare(
+                period=month,
+                entry=entry,
+                frozen_at=step.at,
+                **{name: getattr(one, name) for name in Part.__dataclass_fields__},
+            )
+            for one in rows
+        ],
+        batch_size=500,
+    )
+    append(
+        build(
+            "capacity.split",
+            id=entry,
+            at=step.at,
+            actor=step.actor,
+            tenant=ORGANISATION,
+            subject=f"capacity:{month}",
+            data={
+                "period": month,
+                "cost": format_nano(sum(one.cost_nano for one in rows)),
+                "models": sorted({one.model for one in rows}),
+                "shares": len(rows),
+                "digest": sha256_of(hours.canonical_of(rows)),
+            },
+        )
+    )
 
 
 def _entry(kind: str, entry: UUID, step: _Step, row: Statement, told: dict[str, Any]) -> Entry:

@@ -77,6 +77,7 @@ class Statement(models.Model):
     spent_nano = models.BigIntegerField()
     accrued_nano = models.BigIntegerField()
     adjusted_nano = models.BigIntegerField()
+    capacity_nano = models.BigIntegerField(default=0)
     tenant = models.TextField()
     period = models.TextField()
     digest = models.TextField()
@@ -95,7 +96,7 @@ class Statement(models.Model):
 
     @property
     def total_nano(self) -> int:
-        """What the month comes to."""
+        """What the month's calls come to; `capacity_nano`, of models bought by the hour, is beside it."""
         return self.spent_nano + self.accrued_nano + self.adjusted_nano
 
 
@@ -123,3 +124,26 @@ class Period(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant} {self.period}"
+
+
+class CapacityShare(models.Model):
+    """What falls to one team of a month's hours of one model; without tenant and team what nobody used. Written once a month."""
+
+    pk = models.CompositePrimaryKey("period", "model", "tenant", "team")
+    tokens = models.BigIntegerField()
+    microhours = models.BigIntegerField()
+    cost_nano = models.BigIntegerField()
+    frozen_at = models.DateTimeField()
+    entry = models.UUIDField()
+    period = models.TextField()
+    model = models.TextField()
+    tenant = models.TextField()
+    team = models.TextField()
+
+    class Meta:
+        """Its table."""
+
+        db_table = "routing_capacity_share"
+
+    def __str__(self) -> str:
+        return f"{self.period} {self.model} {self.tenant}/{self.team}"

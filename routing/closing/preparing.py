@@ -14,7 +14,7 @@ from controlplane.kernel.ids import uuid7_time
 from controlplane.kernel.money import format_nano
 from policies.bundles.published import Published
 from routing.calls.models import Call
-from routing.closing import figures, read
+from routing.closing import figures, hours, read
 from routing.closing.figures import Cut, Line, Month
 from routing.closing.models import Adjustment, Statement
 from routing.closing.months import following, month_of, said, span_of
@@ -112,6 +112,30 @@ def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[
                 "are listed; what they cost yet is late usage",
             ),
         ),
+        *_of_hours(found, name, now),
+    )
+
+
+def _of_hours(found: Published, name: str, now: datetime) -> tuple[Check, ...]:
+    """What must be so before a month's models bought by the hour are split for all tenants; nothing where there are none."""
+    if not hours.bought(found, name) or hours.frozen(name):
+        return ()
+    from_then = (hours.over_at(found, name) + GRACE).astimezone(found.zone)
+    then = f"{from_then:%a} {from_then.day} {from_then:%b %Y, %H:%M %Z}"
+    unrated = hours.unrated_days(found, name)
+    return (
+        Check(
+            "The organisation's month and its grace are over",
+            now >= from_then,
+            stops=True,
+            told=f"models are bought by the hour; they are on {then}",
+        ),
+        Check(
+            "Hours that were bought have an exchange rate",
+            not unrated,
+            stops=True,
+            told=_number(unrated, "day has none", "days have none"),
+        ),
     )
 
 
@@ -141,6 +165,7 @@ def prepared(found: Published, month: Month, name: str, now: datetime) -> tuple[
         list(found.organisation.get("exchangeRates") or []),
         _prices(found, counted.lines),
         {"size": state.size, "checkpoint": state.checkpoint},
+        hours.told(hours.parts(found, name), month.tenant, str(own["costCentre"])),
     )
     return counted, frozen
 
@@ -189,7 +214,7 @@ def _prices(found: Published, lines: Sequence[Line]) -> list[dict[str, Any]]:
     return told
 
 
-def sums(counted: Counted) -> dict[str, str]:
+def sums(counted: Counted, frozen: Frozen) -> dict[str, str]:
     """What an entry says a statement comes to."""
     total = counted.spent_nano + counted.accrued_nano + counted.adjusted_nano
     return {
@@ -197,4 +222,5 @@ def sums(counted: Counted) -> dict[str, str]:
         "accrued": format_nano(counted.accrued_nano),
         "adjusted": format_nano(counted.adjusted_nano),
         "total": format_nano(total),
+        **({"capacity": format_nano(frozen.capacity_nano)} if frozen.capacity else {}),
     }

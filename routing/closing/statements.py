@@ -27,6 +27,13 @@ class Frozen:
     exchange_rates: Sequence[Any]
     prices: Sequence[Any]
     log: Mapping[str, Any]
+    capacity: Sequence[Mapping[str, Any]] = ()
+    """The tenant's shares of models bought by the hour, as the month was split for all tenants."""
+
+    @property
+    def capacity_nano(self) -> int:
+        """What they come to, beside the total."""
+        return sum(parse_nano(one["amount"]) for one in self.capacity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ def body_of(counted: Counted, frozen: Frozen) -> bytes:
             "exchangeRates": list(frozen.exchange_rates),
             "prices": list(frozen.prices),
             "log": dict(frozen.log),
+            **({"capacity": list(frozen.capacity)} if frozen.capacity else {}),
             "totals": {
                 "calls": counted.calls,
                 "denied": counted.denied,
@@ -88,6 +96,7 @@ def body_of(counted: Counted, frozen: Frozen) -> bytes:
                 "accrued": format_nano(counted.accrued_nano),
                 "adjusted": format_nano(counted.adjusted_nano),
                 "total": format_nano(total),
+                **_beside(total, frozen),
             },
         }
     )
@@ -117,9 +126,9 @@ def read_back(body: bytes) -> tuple[Cut, Frozen]:
         ),
     )
     own = ("format", "lines", "accrued", "open", "adjustments", "totals")
-    beside = ("budgets", "exchangeRates", "prices", "log")
+    beside = ("budgets", "exchangeRates", "prices", "log", "capacity")
     head = {name: value for name, value in told.items() if name not in (*own, *beside)}
-    return at, Frozen(head, *(told[name] for name in beside))
+    return at, Frozen(head, *(told.get(name, ()) for name in beside))
 
 
 def head_of(month: Month, more: Mapping[str, Any], cut_off: datetime) -> dict[str, Any]:
@@ -143,6 +152,16 @@ def window_told(one: WindowFigures) -> dict[str, Any]:
         "opening": format_nano(one.opening_nano),
         "closing": format_nano(one.closing_nano),
         "pending": format_nano(one.pending_nano),
+    }
+
+
+def _beside(total: int, frozen: Frozen) -> dict[str, str]:
+    """No member where nothing was bought by the hour: such a month's bytes are what they always were."""
+    if not frozen.capacity:
+        return {}
+    return {
+        "capacity": format_nano(frozen.capacity_nano),
+        "withCapacity": format_nano(total + frozen.capacity_nano),
     }
 
 

@@ -1,19 +1,23 @@
 """Models bought by the hour, for exports: whole months in the organisation's time zone, an open one up to now.
 
-No attempt has this money, and no statement: its rows stand beside those that add up to a statement's total.
+No attempt has this money: its rows stand beside those that add up to a statement's total. In a month that a tenant has closed
+they are the shares that were split then, as statements have them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from itertools import groupby
 from typing import Final
 
-from policies.bundles.published import Published
+from policies.bundles.published import Governed, Published
+from routing.closing import hours
+from routing.closing.hours import Part
 from routing.closing.months import span_of
 from routing.exports.focus import Account, Charge
 from routing.exports.writing import Column, Is, Row
-from routing.reports.capacity import Capacity, capacities, within
+from routing.ledger.capacity import Capacity, Share, capacities, within
 from routing.reports.spans import Span
 
 _DIGITS: Final = 6
@@ -46,16 +50,40 @@ def bought_in(found: Published, month: str, now: datetime) -> tuple[Bought, ...]
     span = Span(starts, min(until, now.astimezone(found.zone)), found.zone)
     if span.starts >= span.until:
         return ()
+    kept = hours.kept(month)
     rows = []
-    for line in capacities(found, span):
-        spec = next(
-            d.spec
-            for d in found.of("Model")
-            if (d.tenant, d.name) == (line.model_tenant, line.model)
-        )
-        own = within(spec["capacity"], span) or span
+    for line in _as_split(kept, capacities(found, span)) if kept else capacities(found, span):
+        document = next((d for d in found.of("Model") if _names(d, line)), None)
+        spec = document.spec if document else {}
+        own = (within(spec["capacity"], span) if spec.get("capacity") else None) or span
         rows.append(Bought(month, own.starts, own.until, line, str(spec.get("provider") or "")))
     return tuple(rows)
+
+
+def _as_split(kept: Iterable[Part], now: Iterable[Capacity]) -> list[Capacity]:
+    """A month's models as the first close of the month split them, so that files say what statements say."""
+    use = {(line.model_tenant, line.model): line for line in now}
+    found = []
+    for label, group in groupby(kept, key=lambda part: part.model):
+        parts = list(group)
+        tenant, _, name = label.rpartition("/")
+        known = use.get((tenant, name))
+        shares = (Share(p.tenant, p.team, p.tokens, p.cost_nano) for p in parts if p.tenant)
+        line = Capacity(
+            model=name,
+            model_tenant=tenant,
+            hours=Fraction(sum(part.microhours for part in parts), hours.MICRO),
+            cost_nano=sum(part.cost_nano for part in parts),
+            tokens=sum(part.tokens for part in parts),
+            used_permille=known.used_permille if known else None,
+            shares=tuple(sorted(shares, key=lambda one: (-one.tokens, one.tenant, one.team))),
+        )
+        found.append(line)
+    return found
+
+
+def _names(document: Governed, line: Capacity) -> bool:
+    return (document.tenant, document.name) == (line.model_tenant, line.model)
 
 
 def columns(currency: str) -> list[Column]:

@@ -1,4 +1,4 @@
-"""A statement as a table: its lines, what is accrued, its adjustments. The JSON is the statement itself, byte for byte."""
+"""A statement as a table: lines, accruals, adjustments, its share of hours. The JSON is the statement itself, byte for byte."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ def file_of(row: Statement, form: Form) -> bytes:
 
 
 def rows(told: Mapping[str, Any]) -> Iterator[Row]:
-    """The sum of `amount` is the statement's total."""
+    """The sum of `amount` is the statement's total, with what models cost that are bought by the hour."""
     for line in told["lines"]:
         yield _row("spent", line, line["spent"])
     for one in told["accrued"]:
@@ -41,6 +41,9 @@ def rows(told: Mapping[str, Any]) -> Iterator[Row]:
     for one in told["adjustments"]:
         note = f"corrects {one['corrects']}: {one.get('note', '')}".rstrip(": ")
         yield _row(one["kind"], {**one, "note": note, "attempts": None}, one["amount"])
+    for one in told.get("capacity", ()):
+        note = f"{one['hours']} hours, {one['tokens']} tokens"
+        yield _row("capacity", {**one, "note": note}, one["amount"])
 
 
 def _row(what: str, said: Mapping[str, Any], amount: str) -> Row:

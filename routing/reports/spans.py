@@ -2,11 +2,29 @@
 
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from routing.ledger.spans import Span
+
+__all__ = [
+    "GRAINS",
+    "MOST_DAYS",
+    "NEWEST_YEAR",
+    "OLDEST_YEAR",
+    "PERIODS",
+    "Span",
+    "before",
+    "begin",
+    "between",
+    "grain_for",
+    "moved_back",
+    "span_of",
+    "step_of",
+    "steps",
+    "year_before",
+]
 PERIODS: Final = {
     "month": "this month",
     "last-month": "last month",
@@ -34,30 +52,6 @@ MOST_DAYS: Final = 400
 _LAST_DAYS: Final = {"today": 0, "week": 6, "days": 29}
 _MOST_DAY_STEPS, _MOST_WEEK_STEPS = 62, 200
 _JANUARY: Final = "01-01"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """From a moment up to another, which is not part of it; `days` counts the calendar days it touches."""
-
-    starts: datetime
-    until: datetime
-    zone: ZoneInfo
-
-    @property
-    def first(self) -> date:
-        """Its first day."""
-        return self.starts.astimezone(self.zone).date()
-
-    @property
-    def last(self) -> date:
-        """Its last day."""
-        return (self.until - timedelta(microseconds=1)).astimezone(self.zone).date()
-
-    @property
-    def days(self) -> int:
-        """How many days it touches."""
-        return (self.last - self.first).days + 1
 
 
 def span_of(period: str, now: datetime, zone: ZoneInfo, fiscal: str = _JANUARY) -> Span:

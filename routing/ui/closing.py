@@ -23,7 +23,7 @@ from controlplane.kernel.money import format_nano
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published, moment, published
 from policies.ui.people import names, person, sentence
-from routing.closing import access, commands, preparing, read
+from routing.closing import access, commands, hours, preparing, read
 from routing.closing.adjusting import CREDIT, INVOICE, Proposal, signed_nano
 from routing.closing.models import Adjustment, Statement
 from routing.closing.months import said
@@ -114,6 +114,7 @@ def statement(request: HttpRequest, statement: UUID) -> HttpResponse:
         "row": row,
         "shown": _statement(row, names(), found.currency),
         "told": _shown(row),
+        "apart": _apart(found, row, closed=closed),
         "entry": (period.entry if period else row.entry).hex,
         "closed": period is not None,
         "may": access.may_close(principal, row.tenant) and not closed,
@@ -189,7 +190,23 @@ _AMOUNTS = {
     "accrued": ("reserved",),
     "adjustments": ("amount",),
     "budgets": ("opening", "closing", "pending", "limit"),
+    "capacity": ("amount",),
 }
+
+
+def _apart(found: Published, row: Statement, *, closed: bool) -> str:
+    """Says so where the share of hours would be another by what is known and published now: no statement moves with it."""
+    rows = hours.now(found, row.period) if closed else hours.parts(found, row.period)
+    nano = hours.of_nano(rows, row.tenant)
+    if nano == row.capacity_nano:
+        return ""
+    then = "prepare the month again"
+    if closed:
+        then = "what is closed stays, and finance may propose the difference as an adjustment"
+    return (
+        f"By what is known and published now {format_nano(nano)} of the hours would fall to {row.tenant}, not "
+        f"{format_nano(row.capacity_nano)}: {then}."
+    )
 
 
 def _shown(row: Statement) -> dict[str, Any]:
@@ -206,7 +223,7 @@ def _shown(row: Statement) -> dict[str, Any]:
         one["what"], one["month"] = in_words(one["kind"]), said(one["corrects"])
     for table, columns in _AMOUNTS.items():
         for column in columns:
-            _align(told[table], column)
+            _align(told.get(table, []), column)
     return told
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from audit.ui.words import count, money, share
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
+from routing.ledger.capacity import capacities
 from routing.reports.access import reads_every_tenant
-from routing.reports.capacity import capacities
 from routing.reports.spans import Span
 
 

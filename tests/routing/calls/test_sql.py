@@ -34,6 +34,7 @@ OWNED = {
         "routing_adjustment_verdict",
         "routing_statement",
         "routing_period",
+        "routing_capacity_share",
     },
     "evidence": {"routing_evidence", "routing_evidence_part"},
     "exports": {"routing_export", "routing_export_part"},
@@ -119,6 +120,8 @@ def test_no_function_catches_an_exception() -> None:
         "DELETE FROM routing_statement",
         "UPDATE routing_period SET statement = gen_random_uuid()",
         "DELETE FROM routing_period",
+        "UPDATE routing_capacity_share SET cost_nano = 1",
+        "DELETE FROM routing_capacity_share",
     ],
 )
 async def test_the_application_role_may_not(db: Database, statement: str) -> None:

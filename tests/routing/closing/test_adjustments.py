@@ -236,6 +236,8 @@ def test_only_finance_of_the_tenant_decides(books: Books, clock: Clock) -> None:
         "UPDATE routing_statement SET spent_nano = 1",
         "DELETE FROM routing_statement",
         "DELETE FROM routing_period",
+        "UPDATE routing_capacity_share SET cost_nano = 1",
+        "DELETE FROM routing_capacity_share",
     ],
 )
 def test_nothing_is_edited_or_taken_away(books: Books, clock: Clock, change: str) -> None:

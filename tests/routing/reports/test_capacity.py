@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from routing.reports.capacity import Share, hourly, shared, within
+from routing.ledger.capacity import Share, hourly, shared, within
 from routing.reports.spans import Span
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -3,21 +3,24 @@
 Their calls cost nothing of their own (ADR 0038), so that no sum over attempts has this money: it is a line beside.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from functools import reduce
 from math import ceil
+from operator import or_
 from typing import Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 
 from controlplane.kernel.ids import uuid7_floor
 from controlplane.kernel.money import NANO, apportion
 from policies.bundles.published import Governed, Published
 from routing.calls.models import Attempt
-from routing.reports.spans import Span
+from routing.ledger.spans import Span
 
 Whose = tuple[str, str]
 """A tenant and a team."""
@@ -52,15 +55,20 @@ class Capacity:
 
 def capacities(found: Published, span: Span) -> list[Capacity]:
     """Every model that was bought by the hour in a part of the span, by name."""
-    bought = [(m, m.spec["capacity"]) for m in found.of("Model") if m.spec.get("capacity")]
-    lines = []
-    for model, spec in bought:
-        own = within(spec, span)
-        if own is not None:
-            cost, unrated = hourly(spec, own, found.organisation)
-            line = _capacity(model, spec, own, ceil(cost * NANO), _used(model, own))
-            lines.append(replace(line, unrated_days=unrated))
+    own = bought(found, span)
+    used, lines = _used([(model, part) for model, _, part in own]), []
+    for model, spec, part in own:
+        cost, unrated = hourly(spec, part, found.organisation)
+        tokens = used.get((model.tenant, model.name), {})
+        line = _capacity(model, spec, part, ceil(cost * NANO), tokens)
+        lines.append(replace(line, unrated_days=unrated))
     return sorted(lines, key=lambda line: (line.model_tenant, line.model))
+
+
+def bought(found: Published, span: Span) -> list[tuple[Governed, Mapping[str, Any], Span]]:
+    """The models that were bought by the hour in a part of the span, with their capacity and that part."""
+    specs = [(m, m.spec["capacity"]) for m in found.of("Model") if m.spec.get("capacity")]
+    return [(m, spec, part) for m, spec in specs if (part := within(spec, span)) is not None]
 
 
 def within(spec: Mapping[str, Any], span: Span) -> Span | None:
@@ -116,25 +124,34 @@ def _capacity(
     )
 
 
-def _used(model: Governed, span: Span) -> dict[Whose, int]:
-    """The tokens of the attempts at it, in and out, by the team whose calls they were."""
-    between = Q(call__gte=uuid7_floor(span.starts), call__lt=uuid7_floor(span.until))
+def _used(
+    bought: Sequence[tuple[Governed, Span]],
+) -> Mapping[tuple[str, str], Mapping[Whose, int]]:
+    """The tokens of the attempts at each model, in and out, by the team whose calls they were. One query for all."""
+    if not bought:
+        return {}
+    found: dict[tuple[str, str], dict[Whose, int]] = defaultdict(dict)
     rows: Iterable[Sequence[Any]] = (
-        Attempt.objects.filter(between, model=model.name, model_tenant=model.tenant)
-        .values_list("call__tenant", "call__team")
+        Attempt.objects.filter(reduce(or_, (_at(model, span) for model, span in bought)))
+        .values_list("model_tenant", "model", "call__tenant", "call__team")
         .annotate(
-            tokens=Coalesce(
-                Sum(
-                    F("tokens_input")
-                    + F("tokens_cached")
-                    + F("tokens_cache_write")
-                    + F("tokens_output")
-                ),
-                0,
+            tokens=Sum(
+                Coalesce("tokens_input", 0)
+                + Coalesce("tokens_cached", 0)
+                + Coalesce("tokens_cache_write", 0)
+                + Coalesce("tokens_output", 0)
             )
         )
     )
-    return {(tenant, team): tokens for tenant, team, tokens in rows if tokens}
+    for model_tenant, model, tenant, team, tokens in rows:
+        if tokens:
+            found[model_tenant, model][tenant, team] = tokens
+    return found
+
+
+def _at(model: Governed, span: Span) -> Q:
+    between = Q(call__gte=uuid7_floor(span.starts), call__lt=uuid7_floor(span.until))
+    return between & Q(model=model.name, model_tenant=model.tenant)
 
 
 def _rate(organisation: Mapping[str, Any], currency: str, day: str) -> Fraction | None:
