@@ -7,6 +7,7 @@ import pytest
 from policies.bundles.published import Published
 from routing.closing import commands
 from tests.routing.closing.books import Books, policy
+from tests.routing.closing.house import House
 
 ROOMS = (commands,)
 
@@ -45,3 +46,13 @@ def publish(found: Published, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every module of the room read this bundle."""
     for module in ROOMS:
         monkeypatch.setattr(module, "published", lambda: found)
+
+
+@pytest.fixture
+def house(books: Books, clock: Clock, found: Published, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Its two tenants have used two of three models."""
+    house = House(books)
+    house.publish = lambda found: publish(found, monkeypatch)
+    house.publish(house.found)
+    house.filled()
+    return house

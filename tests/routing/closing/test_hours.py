@@ -1,8 +1,7 @@
 """Models bought by the hour in statements: split once for all tenants when the first closes, to the nano, beside the total."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -13,11 +12,10 @@ import pytest
 
 from controlplane.kernel.errors import Conflict
 from controlplane.kernel.money import NANO, parse_nano
-from policies.bundles.published import Governed, Published
-from routing.calls.models import Attempt
 from routing.closing import commands, hours, preparing
 from routing.closing.models import CapacityShare, Statement
 from routing.closing.months import following, span_of
+from routing.closing.statements import digest_of
 from routing.exports.statement import file_of
 from routing.exports.writing import Form
 from routing.ledger.capacity import Capacity, Share, hourly, shared, within
@@ -25,105 +23,12 @@ from routing.ledger.spans import Span
 from tests.policies.people import FINN, entries, member
 from tests.refusing import refuses_first
 from tests.routing.closing.books import Books, policy, refusal
-from tests.routing.closing.conftest import Clock, publish
+from tests.routing.closing.conftest import Clock
+from tests.routing.closing.house import HOURLY, House
 
 pytestmark = pytest.mark.django_db
 FAY = member("fay", "finance")
 BERLIN = ZoneInfo("Europe/Berlin")
-HOURLY = {"alpha": "0.01", "beta": "0.0000001", "gamma": "3"}
-
-
-@dataclass
-class House:
-    """Two tenants' books of one month, and three models bought for its first day: nobody uses the third."""
-
-    own: Books
-    other: Books = field(default_factory=lambda: Books(zone="Asia/Tokyo", made=1_000))
-    publish: Callable[[Published], None] = lambda _: None
-
-    @property
-    def month(self) -> str:
-        return self.own.month
-
-    @property
-    def found(self) -> Published:
-        """As it is published."""
-        return self.policy(HOURLY)
-
-    def policy(self, hourly: dict[str, str]) -> Published:
-        """The organisation is in Berlin, one of its tenants in Tokyo."""
-        found = policy(self.own.tenant, self.other.tenant)
-        for document in found.documents:
-            if document.kind == "Organisation":
-                document.spec["timeZone"] = "Europe/Berlin"  # type: ignore[index] # a dict of this test
-            if document.name == self.other.tenant:
-                document.spec["timeZone"] = "Asia/Tokyo"  # type: ignore[index] # a dict of this test
-        return replace(found, documents=(*found.documents, *self.models(hourly)))
-
-    def models(self, hourly: dict[str, str], days: int = 1) -> list[Governed]:
-        first = self.day(1)
-        return [
-            Governed(
-                "Model",
-                "",
-                self.name(name),
-                {"name": self.name(name)},
-                {
-                    "capacity": {
-                        "perHour": price,
-                        "currency": "EUR",
-                        "from": first,
-                        "until": self.day(days),
-                    }
-                },
-            )
-            for name, price in hourly.items()
-        ]
-
-    def day(self, number: int) -> str:
-        return f"{self.month}-{number:02}"
-
-    def name(self, short: str) -> str:
-        """Of these books alone: shares are by the tokens of everybody."""
-        return f"{short}-{self.own.tenant}"
-
-    def use(self, books: Books, team: str, model: str, *, tokens: int, day: float = 0.5) -> Attempt:
-        """One call that costs nothing of its own, with so many tokens."""
-        attempt = books.attempt(
-            books.call(at=self.own.at(day), team=team), 0, tokens_input=tokens - 1, tokens_output=1
-        )
-        Attempt.objects.filter(call=attempt.call_id).update(model=self.name(model))
-        return attempt
-
-    def filled(self) -> None:
-        self.use(self.own, "claims", "alpha", tokens=100)
-        self.use(self.own, "underwriting", "alpha", tokens=100)
-        self.use(self.other, "trade", "alpha", tokens=100)
-        self.use(self.own, "claims", "beta", tokens=2)
-        self.use(self.other, "trade", "beta", tokens=5)
-        self.own.attempt(self.own.call(), 1_480_000)
-        self.other.attempt(self.other.call(), 7)
-
-    def told(self, statement: Statement) -> list[tuple[str, ...]]:
-        return [
-            (
-                one["model"].partition("-")[0],
-                one["team"],
-                one["hours"],
-                str(one["tokens"]),
-                one["amount"],
-            )
-            for one in json.loads(bytes(statement.body)).get("capacity", [])
-        ]
-
-
-@pytest.fixture
-def house(books: Books, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> House:
-    house = House(books)
-    house.publish = lambda found: publish(found, monkeypatch)
-    house.publish(house.found)
-    house.filled()
-    return house
 
 
 def prepared(books: Books) -> Statement:
@@ -200,7 +105,7 @@ def test_the_split_is_one_entry_that_binds_each_share(house: House) -> None:
         "cost": "72.2400024",
         "models": [house.name(short) for short in HOURLY],
         "shares": 6,
-        "digest": commands.sha256_of(hours.canonical_of(hours.kept(house.month))),
+        "digest": digest_of(hours.canonical_of(hours.kept(house.month))),
     }
     said = [
         entry["data"].get("capacity")
@@ -228,6 +133,7 @@ def test_who_closes_later_gets_what_was_split_first(house: House) -> None:
 def test_what_was_prepared_on_another_split_closes_nothing(house: House) -> None:
     old = prepared(house.own)
     house.use(house.other, "trade", "alpha", tokens=1)
+    assert refusal(lambda: commands.close(FAY, old.id, old.digest)) == "Conflict"
     with pytest.raises(Conflict, match="bought by the hour has changed since"):
         commands.close(FAY, old.id, old.digest)
     assert not CapacityShare.objects.filter(period=house.month).exists()
@@ -312,7 +218,7 @@ def test_an_hour_that_comes_twice_is_shared_like_any_other() -> None:
     day = within(spec, october)
     assert day is not None
     cost, unrated = hourly(spec, day, {"currency": "EUR"})
-    assert (cost * NANO, unrated) == (25, 0)
+    assert (int(cost * NANO), unrated) == (25, 0)
     line = Capacity(
         model="small",
         model_tenant="a",
