@@ -1,6 +1,7 @@
 """Models bought by the hour in statements: split once for all tenants when the first closes, to the nano, beside the total."""
 
 import json
+import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -245,3 +246,15 @@ def test_an_hour_that_comes_twice_is_shared_like_any_other() -> None:
             "amount": "0.000000008",
         }
     ]
+
+
+def test_any_split_adds_up_in_hours_and_money() -> None:
+    draw = random.Random(12)  # noqa: S311 - made-up use
+    for _ in range(200):
+        used = {(f"t{n}", "x"): draw.randrange(10**6) for n in range(draw.randrange(1, 9))}
+        cost, whole = draw.randrange(10**12), Fraction(draw.randrange(1, 2 * 745), 2)
+        line = Capacity("small", "", whole, cost, sum(used.values()), None, shared(cost, used))
+        parts = hours.split([line])
+        assert sum(part.cost_nano for part in parts) == cost
+        assert sum(part.microhours for part in parts) == whole * hours.MICRO
+        assert {part.tenant for part in parts} <= {tenant for tenant, _ in used} | {""}
