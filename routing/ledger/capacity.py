@@ -1,6 +1,6 @@
 """What models cost that are bought by the hour, how much of them was used, and whose share of the cost that is.
 
-Their calls cost nothing of their own (ADR 0038), so that no sum over attempts has this money: it is a line beside.
+Their calls cost nothing of their own (ADR 0039), so that no sum over attempts has this money: it is a line beside.
 """
 
 from collections import defaultdict
