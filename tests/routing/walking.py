@@ -162,7 +162,7 @@ def _case(bundle: Bundle, facts: Facts, asked: CallRequest, line: Line) -> Case:
     worker = SimpleNamespace(
         db=None, clock=lambda: datetime(2026, 11, 24, tzinfo=UTC), concurrency=free, breakers=free,
         windows=free, shares=free, providers=SimpleNamespace(provider=lambda _: SANDBOX), running=Running(),
-        new_id=lambda: next(ids), lease=SimpleNamespace(worker=UUID(int=5)),
+        new_id=lambda: next(ids), lease=SimpleNamespace(worker=UUID(int=5)), pause=lambda _: asyncio.sleep(0),
         wakefulness=SimpleNamespace(slept_since=lambda _: False),
         pulse=SimpleNamespace(slept_since=lambda _: False),
     )  # fmt: skip
