@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ from routing.closing.models import Adjustment, Statement
 from routing.closing.months import said
 from routing.exports.statement import file_of
 from routing.exports.writing import TYPES, Form
+from routing.ledger.windows import ALWAYS
 
 _FORM = ("corrects", "kind", "amount", "reference", "note")
 
@@ -214,9 +215,7 @@ def _shown(row: Statement) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(bytes(row.body))
     zone = ZoneInfo(told["timeZone"])
     for one in (told, *told["budgets"]):
-        first, end = (from_text(one[name]).astimezone(zone) for name in ("starts", "until"))
-        last = end - timedelta(microseconds=1)
-        one["days"] = f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
+        one["days"] = days(from_text(one["starts"]), from_text(one["until"]), zone)
     cut = from_text(told["cutOff"]).astimezone(zone)
     told["cut"] = f"{cut.day} {cut:%b %Y, %H:%M}"
     for one in told["adjustments"]:
@@ -225,6 +224,14 @@ def _shown(row: Statement) -> dict[str, Any]:
         for column in columns:
             _align(told.get(table, []), column)
     return told
+
+
+def days(starts: datetime, until: datetime, zone: ZoneInfo) -> str:
+    """`1 Oct 2026 to 31 Oct 2026`, there."""
+    if until == ALWAYS[1]:
+        return "once, has no end"
+    first, last = starts.astimezone(zone), until.astimezone(zone) - timedelta(microseconds=1)
+    return f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
 
 
 def in_words(kind: str) -> str:

@@ -3,7 +3,9 @@
 import csv
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.messages import get_messages
@@ -24,6 +26,7 @@ from routing.closing.models import Adjustment, Period, Statement
 from routing.closing.months import following
 from routing.exports import making
 from routing.files.models import FAILED, File
+from routing.ledger.windows import ALWAYS
 from routing.ui import closing, exports
 from tests.policies.people import FINN, member
 from tests.policies.ui.conftest import words
@@ -98,6 +101,13 @@ def test_a_month_is_prepared_by_one_and_closed_by_another(books: Books) -> None:
     assert "closed by fay@acme.example" in words(page(closing.statement, FINN, statement.id))
     again = page(closing.statements, FINN, tenant=books.tenant, period=books.month)
     assert again.said.endswith("is closed, and stays so.")
+
+
+def test_days_are_those_of_the_statements_own_time_zone() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    month = datetime(2026, 9, 30, 22, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)
+    assert closing.days(*month, berlin) == "1 Oct 2026 to 31 Oct 2026"
+    assert closing.days(*ALWAYS, berlin) == "once, has no end"
 
 
 def test_what_stands_in_the_way_is_said(books: Books) -> None:
