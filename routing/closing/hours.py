@@ -67,19 +67,8 @@ def frozen(month: str) -> bool:
 
 def kept(month: str) -> tuple[Part, ...]:
     """As the first close of the month split it; nothing where nothing was bought then."""
-    rows = CapacityShare.objects.filter(period=month)
-    found = (
-        Part(
-            model=row.model,
-            tenant=row.tenant,
-            team=row.team,
-            tokens=row.tokens,
-            microhours=row.microhours,
-            cost_nano=row.cost_nano,
-        )
-        for row in rows
-    )
-    return tuple(sorted(found, key=_order))
+    rows = CapacityShare.objects.filter(period=month).values(*Part.__dataclass_fields__)
+    return tuple(sorted((Part(**row) for row in rows), key=_order))
 
 
 def parts(found: Published, month: str) -> tuple[Part, ...]:

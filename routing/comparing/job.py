@@ -7,13 +7,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
-from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from audit.vault.keys import Erased
-from audit.vault.read import open_content
-from audit.vault.seal import Tampered
 from policies.bundles.snapshot import bundle_at
 from policies.decisions.models import Decision
 from policies.documents.routes import ERROR_CLASSES
@@ -26,10 +21,8 @@ from routing.beside.models import Beside, BesideVerdict, Word
 from routing.calls.models import Call
 from routing.comparing.verdicts import Whole, verdict
 from routing.dialects import tool_calls
-from routing.dialects.registry import dialect
 from routing.exchange import UnreadableAnswer
-from routing.relay import unpack_outcome
-from routing.reports.content import store
+from routing.reports.content import delivered
 from routing.reviews import drafts
 from routing.validation.registry import Result, results
 from routing.validation.said import Said, read
@@ -38,7 +31,6 @@ MOST: Final = 200
 """Shadow runs in one turn."""
 SPAN: Final = timedelta(days=3)
 """An older one is not looked for any more."""
-_OK: Final = 200
 
 
 def compare_ended() -> int:
@@ -69,20 +61,15 @@ def word_on(run: Any) -> Word:  # noqa: ANN401  # a Beside with its call's state
 
 def _whole(call: UUID) -> Whole | None:
     """What a call's answer says; None where it cannot be read (any more)."""
-    row = Call.objects.filter(pk=call).first()
-    if row is None:
+    found = delivered(call)
+    if found is None:
         return None
+    codec, outcome = found
+    streamed = drafts.is_stream(outcome)
+    tools = tool_calls.of_stream if streamed else tool_calls.of_body
     try:
-        with connection.cursor() as cursor:
-            found = open_content(store(), cursor, call, "answer")
-        if found is None:
-            return None
-        outcome = unpack_outcome(found)
-        streamed = drafts.is_stream(outcome)
-        words = read(dialect(row.dialect), outcome.body, stream=streamed)
-        tools = tool_calls.of_stream if streamed else tool_calls.of_body
-        return Whole(words, tools(outcome.body)) if outcome.status == _OK else None
-    except (Erased, Tampered, UnreadableAnswer, msgspec.MsgspecError):
+        return Whole(read(codec, outcome.body, stream=streamed), tools(outcome.body))
+    except UnreadableAnswer:
         return None
 
 

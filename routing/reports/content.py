@@ -23,13 +23,15 @@ from policies.order.ids import new_id
 from routing.beside.read import runs_among
 from routing.calls.access import require_open
 from routing.calls.models import Call
+from routing.dialects.base import Dialect
 from routing.dialects.registry import dialect
 from routing.exchange import decode_request
-from routing.relay import unpack_outcome
+from routing.relay import Outcome, unpack_outcome
 from routing.reviews import drafts
 from routing.reviews.steps import OVERDUE, REJECTED
 
 FIELDS = (("request", "Prompt"), ("answer", "Answer"))
+OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,25 @@ def own_answer(call: Call) -> object | None:
     except ValueError:
         return text
     return parsed
+
+
+def delivered(call: UUID) -> tuple[Dialect, Outcome] | None:
+    """The answer that the caller of a call got, to compare it or to decide on it again: shown to nobody.
+
+    None where there is none, and where it cannot be read (any more).
+    """
+    row = Call.objects.filter(pk=call).first()
+    if row is None:
+        return None
+    try:
+        with connection.cursor() as cursor:
+            found = open_content(store(), cursor, call, "answer")
+        outcome = None if found is None else unpack_outcome(found)
+    except (Erased, Tampered, msgspec.MsgspecError, ValueError):
+        return None
+    if outcome is None or outcome.status != OK:
+        return None
+    return dialect(row.dialect), outcome
 
 
 def weighed_text(call: UUID, no: int) -> str | None:

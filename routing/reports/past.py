@@ -9,21 +9,19 @@ import msgspec
 from django.db import connection
 
 from audit.vault.keys import CallKeys, Erased, Sealed
-from audit.vault.read import open_content, open_sealed
+from audit.vault.read import open_sealed
 from audit.vault.seal import Tampered
 from policies.engine.bundle import label
 from policies.replay.answers import Spoken
 from policies.replay.values import Attempted
 from policies.replay.words import Asked
-from routing.calls.models import Attempt, Call
+from routing.calls.models import Attempt
 from routing.dialects import tool_calls
-from routing.dialects.registry import dialect
 from routing.exchange import UnreadableAnswer, decode_request
-from routing.relay import Outcome, unpack_outcome
-from routing.reports.content import store, weighed_text
+from routing.relay import Outcome
+from routing.reports.content import delivered, store, weighed_text
 from routing.reviews import drafts
 
-OK = 200
 SMALL_BYTES: Final = 256 * 1024
 """A larger request is not opened for its labels: a few hundred are held at once."""
 _SMALL: Final = """
@@ -82,21 +80,11 @@ class Past:
 
 
 def _delivered(call: UUID) -> Spoken | None:
-    row = Call.objects.filter(pk=call).first()
-    if row is None:
-        return None
-    try:
-        with connection.cursor() as cursor:
-            found = open_content(store(), cursor, call, "answer")
-    except (Erased, Tampered):
-        return None
+    found = delivered(call)
     if found is None:
         return None
-    try:
-        outcome = unpack_outcome(found)
-    except (msgspec.MsgspecError, ValueError):
-        return None
-    answer = drafts.answer_of(dialect(row.dialect), outcome) if outcome.status == OK else None
+    codec, outcome = found
+    answer = drafts.answer_of(codec, outcome)
     if answer is None or not answer.choices:
         return None
     used = answer.usage.output if answer.usage else 0

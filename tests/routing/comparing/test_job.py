@@ -15,10 +15,10 @@ from routing.beside.read import Run, beside, of_callers, runs_among
 from routing.calls.models import Call
 from routing.comparing.job import compare_ended
 from routing.reports import content as opened
-from routing.reviews import commands, content
+from routing.reviews import commands
 from tests.policies.people import member
 from tests.refusing import refuses_first
-from tests.routing.reviews.held import Desk
+from tests.routing.reviews.held import Desk, own_keys
 
 DOCUMENT = """\
 apiVersion: mandate/v1
@@ -32,14 +32,10 @@ spec: {spec}
 def desk(
     transactional_db: None, app_dsn: str, settings: LazySettings, tmp_path: Path
 ) -> Iterator[Desk]:
-    settings.MANDATE_KEYS_DIR = tmp_path / "keys"
-    for kept in (content._store, opened.store):
-        kept.cache_clear()
-    made = Desk(app_dsn, tmp_path / "keys")
-    made.publish()
-    yield made
-    for kept in (content._store, opened.store):
-        kept.cache_clear()
+    with own_keys(settings, tmp_path / "keys") as keys:
+        made = Desk(app_dsn, keys)
+        made.publish()
+        yield made
 
 
 def delivered(desk: Desk, answer: str, **how: object) -> UUID:

@@ -12,24 +12,20 @@ from policies.replay.values import Attempted
 from routing.calls.models import Attempt
 from routing.reports import content as opened
 from routing.reports.past import Past
-from routing.reviews import commands, content
+from routing.reviews import commands
 from routing.reviews.models import ReviewCase
 from tests.policies.people import member
-from tests.routing.reviews.held import Desk
+from tests.routing.reviews.held import Desk, own_keys
 
 
 @pytest.fixture
 def desk(
     transactional_db: None, app_dsn: str, settings: LazySettings, tmp_path: Path
 ) -> Iterator[Desk]:
-    settings.MANDATE_KEYS_DIR = tmp_path / "keys"
-    for kept in (content._store, opened.store):
-        kept.cache_clear()
-    made = Desk(app_dsn, tmp_path / "keys")
-    made.publish()
-    yield made
-    for kept in (content._store, opened.store):
-        kept.cache_clear()
+    with own_keys(settings, tmp_path / "keys") as keys:
+        made = Desk(app_dsn, keys)
+        made.publish()
+        yield made
 
 
 def delivered(desk: Desk, **how: object) -> ReviewCase:

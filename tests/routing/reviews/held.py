@@ -4,12 +4,15 @@ import asyncio
 import hashlib
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import LazySettings
 from django.db import connection
 
 from audit.vault.keys import CallKeys, month_of, subject_of_team
@@ -22,6 +25,8 @@ from routing.calls.steps import Decided, Sealed
 from routing.dialects.registry import dialect
 from routing.exchange import CallRequest, encode_request
 from routing.relay import Outcome, pack_outcome
+from routing.reports import content as told
+from routing.reviews import content
 from routing.reviews.holding import admit_held, hold_call
 from routing.reviews.models import ReviewCase
 from routing.reviews.steps import Opening
@@ -43,6 +48,18 @@ def queue(name: str, of: str = "", spec: str = "{reviewers: ['role:reviewer']}")
     """A ReviewQueue document."""
     place = f", tenant: {of}" if of else ""
     return QUEUE.format(name=name, place=place, spec=spec)
+
+
+@contextmanager
+def own_keys(settings: LazySettings, folder: Path) -> Iterator[Path]:
+    """A key store of one test's own, for all that opens content; forgotten with it."""
+    settings.MANDATE_KEYS_DIR = folder
+    opened = content._store, told.store
+    for store in opened:
+        store.cache_clear()
+    yield folder
+    for store in opened:
+        store.cache_clear()
 
 
 @dataclass

@@ -17,14 +17,13 @@ from policies.bundles.published import published
 from policies.identity.models import ApiKey
 from policies.order.lock import mandate_now
 from policies.stops.commands import NewStop, set_stop
-from routing.reports import content as opened
 from routing.reports.dossier import asking, recorded, values
 from routing.reports.dossier import gather as gathering
 from routing.reports.dossier.gather import gather
 from routing.reports.dossier.values import Dossier, plain
-from routing.reviews import commands, content
+from routing.reviews import commands
 from tests.policies.people import entries, member
-from tests.routing.reviews.held import Desk
+from tests.routing.reviews.held import Desk, own_keys
 
 ADA = member("ada", "admin")
 CLEO = member("cleo", "auditor", "approver", "author")
@@ -79,14 +78,10 @@ spec: {{given: {{tenant: {tenant}, team: claims, route: claims-triage}}, expect:
 def desk(
     transactional_db: None, app_dsn: str, settings: LazySettings, tmp_path: Path
 ) -> Iterator[Desk]:
-    settings.MANDATE_KEYS_DIR = tmp_path / "keys"
-    for kept in (content._store, opened.store):
-        kept.cache_clear()
-    made = Desk(app_dsn, tmp_path / "keys")
-    made.publish("{reviewers: ['role:reviewer']}", DOCUMENTS.format(tenant=made.name))
-    yield made
-    for kept in (content._store, opened.store):
-        kept.cache_clear()
+    with own_keys(settings, tmp_path / "keys") as keys:
+        made = Desk(app_dsn, keys)
+        made.publish("{reviewers: ['role:reviewer']}", DOCUMENTS.format(tenant=made.name))
+        yield made
 
 
 def made(desk: Desk, principal: Principal = CLEO, days: asking.Days = asking.Days()) -> Dossier:  # noqa: B008 - a value
