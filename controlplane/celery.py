@@ -99,6 +99,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 55},
         },
+        "correct-hours": {
+            "task": "routing.correct_hours",
+            "schedule": 60.0,
+            "options": {"expires": 55},
+        },
         "check-ledger": {"task": "routing.check_ledger", "schedule": crontab(minute="13")},
         "check-whole-ledger": {
             "task": "routing.check_ledger",

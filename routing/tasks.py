@@ -30,7 +30,7 @@ from routing.notifications.deriving import derive
 from routing.notifications.forgetting import forget
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
-from routing.reconcile import corrections
+from routing.reconcile import corrections, hours
 from routing.reconcile.checking import check_ledger
 from routing.reports.past import Past
 from routing.retention.keeping import keep
@@ -61,6 +61,12 @@ def correct_prices() -> int:
     """Propose what attempts cost otherwise since a price was corrected backwards; how many were new."""
     done = corrections.look_if_changed()
     return done.proposed if done else 0
+
+
+@shared_task(name="routing.correct_hours", ignore_result=True)
+def correct_hours() -> int:
+    """Propose what shares of closed months' hours are otherwise by now, for all tenants; how many were new."""
+    return hours.look_if_changed() or 0
 
 
 @shared_task(name="routing.check_ledger", ignore_result=True)

@@ -137,6 +137,10 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ("period.prepared", "statement of a month prepared"),
             ("period.closed", "month closed"),
             ("capacity.split", "hours of models split over tenants for a month"),
+            (
+                "capacity.corrected",
+                "hours of a month that was split fall otherwise: adjustments proposed",
+            ),
             ("budget.overrun", "billed above what was reserved"),
             ("ledger.checked", "ledger compared with its attempts and entries"),
             ("invoice.imported", "provider's usage or invoice compared with the ledger"),

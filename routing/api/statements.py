@@ -15,7 +15,7 @@ from controlplane.kernel.clock import to_text
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano
-from policies.bundles.published import published
+from policies.bundles.published import moment, published
 from routing.closing import access, commands, hours, read
 from routing.closing.adjusting import (
     ACCEPTED,
@@ -26,6 +26,7 @@ from routing.closing.adjusting import (
     STATES,
     Proposal,
     signed_nano,
+    told_hours,
 )
 from routing.closing.models import Adjustment, Statement
 
@@ -115,7 +116,9 @@ class OneStatement(ApiView):
     def get(self, request: Request, statement: UUID) -> Response:  # noqa: ARG002 - DRF's signature
         """With all it says."""
         row = read.one_statement(access.statements(self.principal), statement)
-        now_nano = hours.of_nano(hours.now(published(), row.period), row.tenant)
+        found, now_nano = published(), row.capacity_nano
+        if hours.remembered(found, row.period, moment()):
+            now_nano = hours.of_nano(hours.now(found, row.period), row.tenant)
         beside = {"capacityNow": format_nano(now_nano), "body": json.loads(bytes(row.body))}
         return Response(_statement(row) | beside)
 
@@ -158,6 +161,9 @@ class AdjustmentSerializer(serializers.Serializer[Any]):
     corrects = serializers.CharField()
     kind = serializers.CharField()
     amount = serializers.CharField()
+    hours = serializers.CharField(
+        allow_blank=True, help_text="what moves with it of the hours of a model bought by the hour"
+    )
     state = serializers.ChoiceField(choices=STATES)
     period = serializers.CharField(allow_blank=True)
     call = serializers.CharField(allow_blank=True)
@@ -271,6 +277,7 @@ def _adjustment(row: Adjustment) -> dict[str, Any]:
         "corrects": row.corrects,
         "kind": row.kind,
         "amount": format_nano(row.amount_nano),
+        "hours": told_hours(row.microhours) if row.microhours else "",
         "state": decided if verdict else PROPOSED,
         "period": verdict.period if verdict else "",
         "call": call_name(row.call) if row.call else "",

@@ -13,21 +13,25 @@ from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import format_nano, parse_nano
 from routing.closing.months import span_of
 
-LATE_USAGE, PRICE, CREDIT, INVOICE = KINDS = (
+LATE_USAGE, PRICE, CREDIT, INVOICE, HOURS = KINDS = (
     "late-usage",
     "price-correction",
     "credit",
     "invoice-difference",
+    "hours-correction",
 )
 PROPOSED, ACCEPTED, REJECTED = STATES = ("proposed", "accepted", "rejected")
 LONGEST_NOTE: Final = 500
+MICRO: Final = 10**6
+"""Microhours of an hour: a share of hours is whole microhours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """One adjustment that somebody, or a job, proposes. The same `occurrence` of a tenant is proposed once, ever.
 
-    `amount_nano` is what the corrected month costs more, or below zero less; `corrects` is that month, `2026-10`.
+    `amount_nano` is what the corrected month costs more, or below zero less; `corrects` is that month, `2026-10`. `microhours`
+    move with it where it is a share of a model that is bought by the hour.
     """
 
     tenant: str
@@ -37,6 +41,7 @@ class Proposal:
     occurrence: str
     call: UUID | None = None
     attempt: int = 0
+    microhours: int = 0
     team: str = ""
     route: str = ""
     model: str = ""
@@ -64,6 +69,7 @@ class Proposal:
             "kind": self.kind,
             "corrects": self.corrects,
             "amount": format_nano(self.amount_nano),
+            "hours": told_hours(self.microhours) if self.microhours else "",
             "occurrence": self.occurrence,
             "call": call_name(self.call) if self.call else "",
             "attempt": self.attempt,
@@ -74,6 +80,13 @@ class Proposal:
             "note": self.note,
         }
         return {name: value for name, value in found.items() if value}
+
+
+def told_hours(microhours: int) -> str:
+    """`372.5`, `-0.25`: no more places than it has."""
+    whole, rest = divmod(abs(microhours), MICRO)
+    text = f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+    return f"-{text}" if microhours < 0 else text
 
 
 def signed_nano(text: str) -> int:

@@ -7,7 +7,7 @@ proposal changes no figure: accepted, it belongs to the first open month, and th
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,13 +21,16 @@ from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Published, published
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.closing import access, hours, preparing, read
-from routing.closing.adjusting import LONGEST_NOTE, Proposal, by_tenant, digest_of
+from routing.closing import access, hours, preparing, read, resharing
+from routing.closing.adjusting import HOURS, LONGEST_NOTE, Proposal, by_tenant, digest_of
 from routing.closing.hours import Part
 from routing.closing.models import Adjustment, CapacityShare, Period, Statement, Verdict
 from routing.closing.months import said
 from routing.closing.statements import body_of
 from routing.closing.statements import digest_of as sha256_of
+
+_HOURS_LOOKED_AT: Final = ":hours"
+"""A lock beside those of tenants, none of which is called so."""
 
 
 class _Step(NamedTuple):
@@ -138,6 +141,28 @@ def propose_adjustments(rows: Iterable[Proposal], *, actor: str) -> int:
     return number
 
 
+def correct_hours(found: Published, month: str, *, actor: str) -> int:
+    """Propose to every tenant what of its share of a closed month's hours is another by now; how many were new.
+
+    All are proposed in one transaction, so that they add up to what changed; the entry `capacity.corrected` says to what.
+    """
+    with transaction.atomic():
+        # INVARIANT: one look at a time reads what was proposed, and none between another's proposals
+        lock(_HOURS_LOOKED_AT)
+        now = hours.settled(found, month)
+        was, before = hours.kept(month), Adjustment.objects.filter(kind=HOURS, corrects=month)
+        known = before.values_list("tenant", flat=True)
+        for tenant in sorted({*(part.tenant for part in (*was, *now)), *known} - {ORGANISATION}):
+            # nobody decides meanwhile on what was proposed before
+            lock(tenant)
+        lines = resharing.lines(was, now, read.earlier_hours(before))
+        wanted = list(resharing.proposals(lines, month, _providers(found)))
+        if not propose_adjustments(wanted, actor=actor):
+            return 0
+        _tell_corrected(month, now, wanted, _Step(mandate_now(), actor))
+    return len(wanted)
+
+
 def propose(principal: Principal, wanted: Proposal) -> Adjustment:
     """Propose one by hand: a credit, a difference to an invoice. Raises Forbidden, NotFound, Conflict when it is there."""
     access.require_close(principal, wanted.tenant)
@@ -231,6 +256,42 @@ def _freeze(month: str, rows: Sequence[Part], step: _Step) -> None:
             },
         )
     )
+
+
+def _tell_corrected(
+    month: str, now: Sequence[Part], wanted: Sequence[Proposal], step: _Step
+) -> None:
+    """Of the models of which something was proposed: what their hours cost by now, for all tenants."""
+    models = {one.model for one in wanted}
+    rows = [part for part in now if part.model in models]
+    data = {
+        "period": month,
+        "cost": format_nano(sum(part.cost_nano for part in rows)),
+        "unused": format_nano(hours.of_nano(rows, ORGANISATION)),
+        "proposed": format_nano(sum(one.amount_nano for one in wanted)),
+        "models": sorted(models),
+        "number": len(wanted),
+        "digest": sha256_of(hours.canonical_of(rows)),
+    }
+    append(
+        build(
+            "capacity.corrected",
+            id=new_id(),
+            at=step.at,
+            actor=step.actor,
+            tenant=ORGANISATION,
+            subject=f"capacity:{month}",
+            data=data,
+        )
+    )
+
+
+def _providers(found: Published) -> dict[str, str]:
+    """Of each model, by label."""
+    return {
+        "/".join(filter(None, (model.tenant, model.name))): str(model.spec.get("provider") or "")
+        for model in found.of("Model")
+    }
 
 
 def _entry(kind: str, entry: UUID, step: _Step, row: Statement, told: dict[str, Any]) -> Entry:

@@ -6,20 +6,23 @@ closes splits the month for all: what is used, settled or published later moves 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import floor
 from typing import Any, Final
 
 from audit.merkle import canonical
+from audit.retention.pruning import LEAST_MONTHS, months
 from controlplane.kernel.money import apportion, format_nano
 from policies.bundles.published import Published
+from routing.closing.adjusting import MICRO, told_hours
 from routing.closing.models import CapacityShare, Period
-from routing.closing.months import span_of
+from routing.closing.months import month_of, span_of
 from routing.ledger import capacity
 from routing.ledger.capacity import Capacity
 from routing.ledger.spans import Span
 
-MICRO: Final = 10**6
+_CALLS: Final = "routing_attempt"
+_NEVER_TAKEN: Final = timedelta(days=30 * LEAST_MONTHS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Part:
         return {
             "model": self.model,
             "team": self.team,
-            "hours": _decimal(self.microhours),
+            "hours": told_hours(self.microhours),
             "tokens": self.tokens,
             "amount": format_nano(self.cost_nano),
         }
@@ -88,6 +91,33 @@ def now(found: Published, month: str) -> tuple[Part, ...]:
     return split(capacity.capacities(found, organisations(found, month)))
 
 
+def settled(found: Published, month: str) -> tuple[Part, ...]:
+    """The same, of the models whose figures stand: no attempt has yet to end, and no day of their hours is without a rate."""
+    span = organisations(found, month)
+    waits = capacity.pending(found, span)
+    known = (
+        line
+        for line in capacity.capacities(found, span)
+        if line.label not in waits and not line.unrated_days
+    )
+    return split(known)
+
+
+def remembered(found: Published, month: str, now: datetime) -> bool:
+    """Whether none of its calls were taken away with their month: without them nobody would have used anything."""
+    span = organisations(found, month)
+    if span.starts > now - _NEVER_TAKEN:
+        return True
+    held = {f"{first:%Y-%m}" for table, first in months() if table == _CALLS}
+    return {month_of(span.starts, "UTC"), month_of(span.until, "UTC")} <= held
+
+
+def closed(since: str) -> list[str]:
+    """The months from then on that a tenant has closed."""
+    rows = Period.objects.filter(period__gte=since).order_by("period")
+    return list(rows.values_list("period", flat=True).distinct())
+
+
 def of_nano(rows: Iterable[Part], tenant: str) -> int:
     """What falls to one tenant."""
     return sum(row.cost_nano for row in rows if row.tenant == tenant)
@@ -112,11 +142,10 @@ def over_at(found: Published, month: str) -> datetime:
 
 
 def _parts(line: Capacity) -> Iterable[Part]:
-    model = "/".join(filter(None, (line.model_tenant, line.model)))
     microhours = floor(line.hours * MICRO)
     if not line.shares:
         yield Part(
-            model=model,
+            model=line.label,
             tenant="",
             team="",
             tokens=0,
@@ -126,19 +155,13 @@ def _parts(line: Capacity) -> Iterable[Part]:
     each = apportion(microhours, [share.tokens for share in line.shares])
     for share, own in zip(line.shares, each, strict=True):
         yield Part(
-            model=model,
+            model=line.label,
             tenant=share.tenant,
             team=share.team,
             tokens=share.tokens,
             microhours=own,
             cost_nano=share.cost_nano,
         )
-
-
-def _decimal(microhours: int) -> str:
-    """`372.5`: no more places than it has."""
-    whole, rest = divmod(microhours, MICRO)
-    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 def _order(row: Part) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ class Adjustment(models.Model):
     call = models.UUIDField(null=True)
     entry = models.UUIDField()
     amount_nano = models.BigIntegerField()
+    microhours = models.BigIntegerField(default=0)
     proposed_at = models.DateTimeField()
     attempt = models.SmallIntegerField(default=0)
     kind = models.TextField()

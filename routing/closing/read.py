@@ -1,15 +1,18 @@
 """What is closed, what is open, and what waits for finance."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
-from routing.closing.adjusting import Proposal
+from routing.closing.adjusting import HOURS, Proposal
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.closing.months import following
+from routing.closing.resharing import Earlier, Whose
 
 
 def zone_of(found: Published, tenant: str) -> str:
@@ -89,12 +92,31 @@ def proposal_of(row: Adjustment) -> Proposal:
         occurrence=row.occurrence,
         call=row.call,
         attempt=row.attempt,
+        microhours=row.microhours,
         team=row.team,
         route=row.route,
         model=row.model,
         provider=row.provider,
         note=row.note,
     )
+
+
+def earlier_hours(rows: "QuerySet[Adjustment]") -> Mapping[Whose, Sequence[Earlier]]:
+    """What of a month's hours was proposed before, by whose share, oldest first."""
+    found: dict[Whose, list[Earlier]] = defaultdict(list)
+    for row in rows.select_related("verdict").order_by("pk"):
+        verdict = verdict_of(row)
+        rejected = verdict is not None and not verdict.accepted
+        one = Earlier(row.occurrence, row.amount_nano, row.microhours, rejected)
+        found[row.model, row.tenant, row.team].append(one)
+    return found
+
+
+def corrected_hours_nano(tenant: str, month: str) -> int:
+    """What was proposed of the tenant's share of a month's hours, and not rejected."""
+    rows = Adjustment.objects.filter(tenant=tenant, kind=HOURS, corrects=month)
+    found = rows.exclude(verdict__accepted=False).aggregate(nano=Sum("amount_nano"))
+    return found["nano"] or 0
 
 
 def alone(principal: Principal, other: str, found: Published) -> bool:

@@ -193,7 +193,7 @@ def _category(charge: Charge) -> str:
 
 
 def _corrects(charge: Charge) -> bool:
-    return charge.adjusts in {"late-usage", "price-correction"}
+    return charge.adjusts in {"late-usage", "price-correction", "hours-correction"}
 
 
 def _description(charge: Charge) -> str:

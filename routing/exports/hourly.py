@@ -5,7 +5,7 @@ they are the shares that were split then, as statements have them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
@@ -13,6 +13,7 @@ from typing import Final
 
 from policies.bundles.published import Governed, Published
 from routing.closing import hours
+from routing.closing.adjusting import MICRO
 from routing.closing.hours import Part
 from routing.closing.months import span_of
 from routing.exports.focus import Account, Charge
@@ -36,7 +37,7 @@ class Bought:
     @property
     def model(self) -> str:
         """`name` or `tenant/name`."""
-        return "/".join(filter(None, (self.line.model_tenant, self.line.model)))
+        return self.line.label
 
     def hours(self, tokens: int) -> str:
         """The hours that fall to so many of the tokens, as a decimal."""
@@ -50,9 +51,8 @@ def bought_in(found: Published, month: str, now: datetime) -> tuple[Bought, ...]
     span = Span(starts, min(until, now.astimezone(found.zone)), found.zone)
     if span.starts >= span.until:
         return ()
-    kept = hours.kept(month)
-    rows = []
-    for line in _as_split(kept, capacities(found, span)) if kept else capacities(found, span):
+    lines, rows = capacities(found, span), []
+    for line in _as_split(hours.kept(month), lines) if hours.frozen(month) else lines:
         document = next((d for d in found.of("Model") if _names(d, line)), None)
         spec = document.spec if document else {}
         own = (within(spec["capacity"], span) if spec.get("capacity") else None) or span
@@ -61,25 +61,27 @@ def bought_in(found: Published, month: str, now: datetime) -> tuple[Bought, ...]
 
 
 def _as_split(kept: Iterable[Part], now: Iterable[Capacity]) -> list[Capacity]:
-    """A month's models as the first close of the month split them, so that files say what statements say."""
-    use = {(line.model_tenant, line.model): line for line in now}
-    found = []
+    """A month's models as the first close of the month split them, so that files say what statements say.
+
+    Hours that it did not split are nobody's share: where they are proposed as adjustments, those are charged in their month.
+    """
+    use, found = {line.label: line for line in now}, []
     for label, group in groupby(kept, key=lambda part: part.model):
         parts = list(group)
         tenant, _, name = label.rpartition("/")
-        known = use.get((tenant, name))
+        known = use.pop(label, None)
         shares = (Share(p.tenant, p.team, p.tokens, p.cost_nano) for p in parts if p.tenant)
         line = Capacity(
             model=name,
             model_tenant=tenant,
-            hours=Fraction(sum(part.microhours for part in parts), hours.MICRO),
+            hours=Fraction(sum(part.microhours for part in parts), MICRO),
             cost_nano=sum(part.cost_nano for part in parts),
             tokens=sum(part.tokens for part in parts),
             used_permille=known.used_permille if known else None,
             shares=tuple(sorted(shares, key=lambda one: (-one.tokens, one.tenant, one.team))),
         )
         found.append(line)
-    return found
+    return [*found, *(replace(line, shares=()) for line in use.values())]
 
 
 def _names(document: Governed, line: Capacity) -> bool:

@@ -20,6 +20,7 @@ from controlplane.kernel.ids import uuid7_floor
 from controlplane.kernel.money import NANO, apportion
 from policies.bundles.published import Governed, Published
 from routing.calls.models import Attempt
+from routing.calls.states import PENDING
 from routing.ledger.spans import Span
 
 Whose = tuple[str, str]
@@ -52,6 +53,11 @@ class Capacity:
     shares: tuple[Share, ...]
     unrated_days: int = 0
 
+    @property
+    def label(self) -> str:
+        """`name` or `tenant/name`."""
+        return "/".join(filter(None, (self.model_tenant, self.model)))
+
 
 def capacities(found: Published, span: Span) -> list[Capacity]:
     """Every model that was bought by the hour in a part of the span, by name."""
@@ -63,6 +69,18 @@ def capacities(found: Published, span: Span) -> list[Capacity]:
         line = _capacity(model, spec, part, ceil(cost * NANO), tokens)
         lines.append(replace(line, unrated_days=unrated))
     return sorted(lines, key=lambda line: (line.model_tenant, line.model))
+
+
+def pending(found: Published, span: Span) -> set[str]:
+    """The models bought by the hour, by label, one of whose attempts in the span has yet to end: its tokens move every share."""
+    own = bought(found, span)
+    if not own:
+        return set()
+    rows = Attempt.objects.filter(
+        reduce(or_, (_at(model, part) for model, _, part in own)), state__in=PENDING
+    )
+    pairs = rows.values_list("model_tenant", "model").distinct()
+    return {"/".join(filter(None, pair)) for pair in pairs}
 
 
 def bought(found: Published, span: Span) -> list[tuple[Governed, Mapping[str, Any], Span]]:

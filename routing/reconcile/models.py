@@ -5,7 +5,10 @@ from django.db import models
 
 
 class Standing(models.Model):
-    """What one check last said: `ledger` or `prices`. `seen` is what it was about, where a check looks only at what changed."""
+    """What one check last said: `ledger`, `prices` or `hours`.
+
+    `seen` is what it was about, where a check looks only at what changed.
+    """
 
     check_name = models.TextField(primary_key=True)
     checked_at = models.DateTimeField()

@@ -24,7 +24,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published, moment, published
 from policies.ui.people import names, person, sentence
 from routing.closing import access, commands, hours, preparing, read
-from routing.closing.adjusting import CREDIT, INVOICE, Proposal, signed_nano
+from routing.closing.adjusting import CREDIT, HOURS, INVOICE, Proposal, signed_nano
 from routing.closing.models import Adjustment, Statement
 from routing.closing.months import said
 from routing.exports.statement import file_of
@@ -54,6 +54,7 @@ class AdjustmentRow:
     corrects: str
     amount: str
     call: str
+    source: str
     proposed_by: str
     verdict: str
     reason: str
@@ -199,11 +200,16 @@ def _apart(found: Published, row: Statement, *, closed: bool) -> str:
     """Says so where the share of hours would be another by what is known and published now: no statement moves with it."""
     rows = hours.now(found, row.period) if closed else hours.parts(found, row.period)
     nano = hours.of_nano(rows, row.tenant)
-    if nano == row.capacity_nano:
+    if nano == row.capacity_nano or not hours.remembered(found, row.period, moment()):
         return ""
     then = "prepare the month again"
     if closed:
-        then = "what is closed stays, and finance may propose the difference as an adjustment"
+        proposed = read.corrected_hours_nano(row.tenant, row.period)
+        then = "what is closed stays, and what differs is looked at once a day, to be proposed"
+        if proposed:
+            then = (
+                f"what is closed stays, and adjustments of {format_nano(proposed)} are there for it"
+            )
     return (
         f"By what is known and published now {format_nano(nano)} of the hours would fall to {row.tenant}, not "
         f"{format_nano(row.capacity_nano)}: {then}."
@@ -290,6 +296,7 @@ def _adjustment(
         corrects=said(row.corrects),
         amount=format_nano(row.amount_nano),
         call=call_name(row.call) if row.call else "",
+        source=f"hours of {row.model}, {row.team}" if row.kind == HOURS else row.occurrence,
         proposed_by=person(row.proposed_by, known),
         verdict=f"{decided}{where}" if verdict else "",
         reason=verdict.reason if verdict else "",

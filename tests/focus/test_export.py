@@ -23,11 +23,11 @@ from routing.exports.asks import CAPACITY, WHATS, Ask
 from routing.exports.making import write_to
 from routing.exports.writing import Form
 from tests.policies.people import FINN, member
-from tests.routing.closing.books import Books
-from tests.routing.closing.conftest import Clock, books, clock, found
+from tests.routing.closing.books import Books, policy
+from tests.routing.closing.conftest import Clock, books, clock, publish
 
 pytestmark = pytest.mark.django_db
-__all__ = ["books", "clock", "found"]
+__all__ = ["books", "clock"]
 FOLDER = "FOCUS_FOLDER"
 
 
@@ -39,6 +39,14 @@ def written(ask: Ask, found: Published, clock: Clock) -> bytes:
 
 def rows_of(text: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(text.decode().splitlines()))
+
+
+@pytest.fixture(autouse=True)
+def found(books: Books, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """What is published: with a model that is bought by the hour."""
+    found = renting(policy(books.tenant), books)
+    publish(found, monkeypatch)
+    return found
 
 
 def gpu(books: Books) -> str:
@@ -55,15 +63,8 @@ def renting(found: Published, books: Books) -> Published:
     return replace(found, documents=(*found.documents, model))
 
 
-def ledger(books: Books, clock: Clock) -> Statement:
-    """Two teams, failed, overrun and lost attempts; a closed month, late usage, a credit, a corrected price, an open month."""
-    for day in range(1, 12):
-        call = books.call(at=books.at(day), team="claims" if day % 3 else "underwriting")
-        books.attempt(
-            call, day * 1_480_001, overrun=day % 2, tokens_input=900 + day, tokens_output=day
-        )
-    books.attempt(books.call(at=books.at(4)), 0, "failed", reserved=9)
-    books.attempt(books.call(at=books.at(5), route="=quote"), 5_000_000_000, tokens_input=7)
+def by_the_hour(books: Books) -> None:
+    """Two teams use the model that is bought so."""
     for team, tokens in (("claims", 300), ("underwriting", 100)):
         by_hour = books.attempt(
             books.call(at=books.at(2), team=team),
@@ -73,6 +74,18 @@ def ledger(books: Books, clock: Clock) -> Statement:
             tokens_output=0,
         )
         Attempt.objects.filter(pk=by_hour.pk).update(model=gpu(books), tokens_cache_write=0)
+
+
+def ledger(books: Books, clock: Clock) -> Statement:
+    """Two teams, failed, overrun and lost attempts; a closed month, late usage, a credit, a corrected price, an open month."""
+    for day in range(1, 12):
+        call = books.call(at=books.at(day), team="claims" if day % 3 else "underwriting")
+        books.attempt(
+            call, day * 1_480_001, overrun=day % 2, tokens_input=900 + day, tokens_output=day
+        )
+    books.attempt(books.call(at=books.at(4)), 0, "failed", reserved=9)
+    books.attempt(books.call(at=books.at(5), route="=quote"), 5_000_000_000, tokens_input=7)
+    by_the_hour(books)
     lost = books.attempt(books.call(at=books.at(6)), 0, "unknown", reserved=700_000)
     running = books.attempt(books.call(at=books.at(29), state="running"), 0, "started", reserved=30)
     statement = commands.prepare(FINN, books.tenant, books.month)
@@ -85,6 +98,7 @@ def ledger(books: Books, clock: Clock) -> Statement:
         ("credit", -2_000_000),
         ("price-correction", -77),
         ("invoice-difference", 5),
+        ("hours-correction", -3),
     ):
         commands.propose_adjustments(
             [
@@ -111,7 +125,7 @@ def ledger(books: Books, clock: Clock) -> Statement:
 def test_files_say_what_the_statement_says_and_the_ledger(
     books: Books, clock: Clock, found: Published, tmp_path: Path
 ) -> None:
-    statement, found = ledger(books, clock), renting(found, books)
+    statement = ledger(books, clock)
     later = following(books.month)
     folder = Path(os.environ.get(FOLDER) or tmp_path)
     files = {}
@@ -123,7 +137,7 @@ def test_files_say_what_the_statement_says_and_the_ledger(
         rows = rows_of(files[version])
         assert tuple(rows[0]) == tuple(focus.COLUMNS[version])
         assert total(rows, statement) == statement.total_nano
-        assert total(rows, None) == 999 - 250_000 + 1 - 2_000_000 - 77 + 5
+        assert total(rows, None) == 999 - 250_000 + 1 - 2_000_000 - 77 + 5 - 3
         assert {row["SubAccountId"] for row in rows} == {books.tenant}
         # 48 hours at 1.25 dollars of 0.92 euro
         assert [nano(row["BilledCost"]) for row in rows if purchased(row)] == [41_400_000_000, 13_800_000_000]  # fmt: skip
@@ -182,6 +196,7 @@ def test_each_row_says_where_it_comes_from(books: Books, clock: Clock, found: Pu
         "price-correction": ("Usage", "Correction", ""),
         "credit": ("Credit", "", ""),
         "invoice-difference": ("Adjustment", "", ""),
+        "hours-correction": ("Usage", "Correction", ""),
     }
     assert adjusted["credit"]["ChargeDescription"] == "Credit: =1+1"
     assert adjusted["credit"]["BilledCost"] == "-0.002"
@@ -194,7 +209,7 @@ def test_what_is_bought_by_the_hour_is_a_row_of_its_own_and_its_tokens_cost_noth
 ) -> None:
     ledger(books, clock)
     ask = Ask(what=focus.V12, tenant=books.tenant, first=books.month)
-    rows = [row for row in rows_of(written(ask, renting(found, books), clock)) if row["x_Model"] == gpu(books)]  # fmt: skip
+    rows = [row for row in rows_of(written(ask, found, clock)) if row["x_Model"] == gpu(books)]  # fmt: skip
     assert [(r["x_Team"], r["BilledCost"], r["x_InputTokens"]) for r in rows if not purchased(r)] == [
         ("claims", "0.00", "300"), ("underwriting", "0.00", "100"),
     ]  # fmt: skip
@@ -211,15 +226,15 @@ def test_what_is_bought_by_the_hour_is_a_row_of_its_own_and_its_tokens_cost_noth
     # finance of one tenant learns nothing of what the rest used
     own = member("fay", "finance", tenant=books.tenant)
     out = BytesIO()
-    write_to(out, own, ask, renting(found, books), clock.now)
+    write_to(out, own, ask, found, clock.now)
     assert [row for row in rows_of(out.getvalue()) if purchased(row)] == []
 
 
 def test_capacity_is_a_file_of_its_own_for_who_reads_every_tenant(
     books: Books, clock: Clock, found: Published
 ) -> None:
-    ledger(books, clock)
-    found, ask = renting(found, books), Ask(what=CAPACITY, form=Form.JSON, first=books.month)
+    by_the_hour(books)
+    ask = Ask(what=CAPACITY, form=Form.JSON, first=books.month)
     mine = [one for one in json.loads(written(ask, found, clock)) if one["model"] == gpu(books)]
     assert [(one["team"], one["hours"], one["cost EUR"]) for one in mine] == [
         ("claims", "36.000000", "41.40"), ("underwriting", "12.000000", "13.80"),
@@ -241,11 +256,11 @@ def test_hours_that_nobody_used_are_a_row_without_a_team(
     books: Books, clock: Clock, found: Published
 ) -> None:
     ask = Ask(what=CAPACITY, form=Form.JSON, first=books.month)
-    [row] = json.loads(written(ask, renting(found, books), clock))
+    [row] = json.loads(written(ask, found, clock))
     shown = ("tenant", "team", "tokens", "tokens of all", "hours", "cost EUR", "used permille")
     assert [row[name] for name in shown] == ["", "", 0, 0, "48.000000", "55.20", None]
     mine = replace(ask, tenant=books.tenant)
-    assert json.loads(written(mine, renting(found, books), clock)) == []
+    assert json.loads(written(mine, found, clock)) == []
 
 
 def test_the_columns_are_documented() -> None:

@@ -20,6 +20,10 @@ class House:
     other: Books = field(default_factory=lambda: Books(zone="Asia/Tokyo", made=1_000))
     publish: Callable[[Published], None] = lambda _: None
 
+    def __post_init__(self) -> None:
+        """Their months are the same."""
+        self.other.month = self.own.month
+
     @property
     def month(self) -> str:
         return self.own.month

@@ -14,6 +14,7 @@ import pytest
 from controlplane.kernel.errors import Conflict
 from controlplane.kernel.money import NANO, parse_nano
 from routing.closing import commands, hours, preparing
+from routing.closing.adjusting import MICRO
 from routing.closing.models import CapacityShare, Statement
 from routing.closing.months import following, span_of
 from routing.closing.statements import digest_of
@@ -82,7 +83,7 @@ def test_all_shares_add_up_to_what_the_hours_cost(house: House) -> None:
     for short, cost_nano in whole.items():
         own = [row for row in rows if row.model == house.name(short)]
         assert sum(row.cost_nano for row in own) == cost_nano
-        assert sum(row.microhours for row in own) == 24 * hours.MICRO
+        assert sum(row.microhours for row in own) == 24 * MICRO
     # what nobody used is in no statement, and is told
     unused = [(row.model, row.team, row.cost_nano) for row in rows if row.tenant == ""]
     assert unused == [(house.name("gamma"), "", 72 * NANO)]
@@ -256,5 +257,5 @@ def test_any_split_adds_up_in_hours_and_money() -> None:
         line = Capacity("small", "", whole, cost, sum(used.values()), None, shared(cost, used))
         parts = hours.split([line])
         assert sum(part.cost_nano for part in parts) == cost
-        assert sum(part.microhours for part in parts) == whole * hours.MICRO
+        assert sum(part.microhours for part in parts) == whole * MICRO
         assert {part.tenant for part in parts} <= {tenant for tenant, _ in used} | {""}

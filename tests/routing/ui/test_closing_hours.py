@@ -1,13 +1,16 @@
 """A share of hours on the page of a statement, by API, and in the files of models bought by the hour."""
 
+from uuid import UUID
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from policies.bundles.published import Published
 from routing.api import statements as api
-from routing.closing import commands
+from routing.closing import commands, hours
 from routing.closing.models import Statement
+from routing.closing.months import said
 from routing.exports.hourly import bought_in, rows
 from routing.ui import closing
 from tests.policies.people import FINN, member
@@ -108,3 +111,42 @@ def test_files_of_hours_say_what_statements_say(house: House, clock: Clock) -> N
         (house.name("gamma"), 72_000_000_000, 0),
     ]
     assert [one[4] for one in own] == ["8.000000", "8.000000", "6.857143"]
+
+
+def test_adjustments_of_hours_name_their_model_and_team(house: House) -> None:
+    row = closed(house)
+    house.use(house.other, "trade", "alpha", tokens=700)
+    assert "what differs is looked at once a day" in words(page(closing.statement, FINN, row.id))
+    commands.correct_hours(house.found, house.month, actor="job:hours")
+    shown = words(page(closing.adjustments, member("fin", "finance", tenant=house.other.tenant)))
+    assert f"hours correction{house.other.tenant}, {said(house.month)}" in shown
+    assert f"hours of {house.name('alpha')}, trade19.2 hours at 0.192 instead" in shown
+    assert "instead of 8 hours at 0.08 · proposed by the system 0.112" in shown
+    assert "underwriting" not in shown
+    moved = words(page(closing.statement, FINN, row.id))
+    assert "not 0.160000686: what is closed stays, and adjustments of -0.112 are there" in moved
+    items = asked(api.Adjustments, FINN).data["items"]
+    told = {one["team"]: one for one in items if house.name("alpha") == one["model"]}
+    assert [told[team]["hours"] for team in ("claims", "trade")] == ["-5.6", "11.2"]
+    accepted = asked(api.AcceptAdjustment, FINN, {}, adjustment=UUID(told["trade"]["id"])).data
+    assert (accepted["state"], accepted["period"]) == ("accepted", house.month)
+
+
+def test_a_month_whose_calls_are_gone_says_nothing_of_today(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = closed(house)
+    house.use(house.other, "trade", "alpha", tokens=700)
+    monkeypatch.setattr(hours, "remembered", lambda *_: False)
+    assert "would fall to" not in words(page(closing.statement, FINN, row.id))
+    told = asked(api.OneStatement, FINN, statement=row.id).data
+    assert told["capacityNow"] == told["capacity"] == "0.160000686"
+
+
+def test_hours_that_no_close_split_are_in_no_tenants_file(house: House, clock: Clock) -> None:
+    house.publish(house.policy({}))
+    closed(house)
+    found = house.policy({"alpha": "0.01"})
+    assert list(rows(found, [house.month], house.own.tenant, clock.now)) == []
+    [every] = rows(found, [house.month], "", clock.now)
+    assert (every[3], every[5:7], every[-1]) == (house.name("alpha"), ("", ""), 240_000_000)
