@@ -13,8 +13,10 @@ from policies.bundles.published import Published
 from routing.calls.models import Attempt
 from routing.closing import commands, hours, preparing, read
 from routing.closing.adjusting import MICRO
+from routing.closing.hours import Part
 from routing.closing.models import Adjustment, CapacityShare
 from routing.closing.months import following
+from routing.closing.resharing import Earlier, lines, proposals
 from routing.closing.statements import digest_of
 from routing.reconcile import hours as job
 from routing.reconcile.models import Standing
@@ -310,3 +312,21 @@ def test_a_month_whose_calls_were_taken_away_is_left(
     held = [("routing_attempt", house.own.at(days).date()) for days in (-5, 20)]
     monkeypatch.setattr(hours, "months", lambda: held)
     assert hours.remembered(house.found, house.month, first + timedelta(days=200))
+
+
+def test_of_a_model_that_moved_only_what_is_another_than_last_is_proposed() -> None:
+    def part(team: str, cost_nano: int) -> Part:
+        return Part(
+            model="m", tenant="t", team=team, tokens=1, microhours=MICRO, cost_nano=cost_nano
+        )
+
+    was = [part("a", 10), part("b", 10), part("c", 10)]
+    rejected = Earlier("hours:2026-12:m:a:0:15", 5, 0, rejected=True)
+    waits = Earlier("hours:2026-12:m:c:0:15", 5, 0, rejected=False)
+    found = lines(
+        was,
+        [part("a", 15), part("b", 12), part("c", 11)],
+        {("m", "t", "a"): [rejected], ("m", "t", "c"): [waits]},
+    )
+    made = [(one.team, one.amount_nano, one.occurrence) for one in proposals(found, "2026-12", {})]
+    assert made == [("b", 2, "hours:2026-12:m:b:0:12"), ("c", -4, "hours:2026-12:m:c:1:11")]
