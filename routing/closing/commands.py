@@ -250,6 +250,7 @@ def _freeze(month: str, rows: Sequence[Part], step: _Step) -> None:
             data={
                 "period": month,
                 "cost": format_nano(sum(one.cost_nano for one in rows)),
+                "unused": format_nano(hours.of_nano(rows, ORGANISATION)),
                 "models": sorted({one.model for one in rows}),
                 "shares": len(rows),
                 "digest": sha256_of(hours.canonical_of(rows)),

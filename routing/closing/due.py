@@ -1,6 +1,6 @@
 """What of closing waits for finance: per tenant the month that is due, its statement where one is prepared, and adjustments."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,13 +9,13 @@ from uuid import UUID
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, JSONObject
 
-from controlplane.kernel.ids import uuid7_time
+from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.identity.models import Tenant
 from routing.calls.models import Call
 from routing.closing.models import Adjustment, Period, Statement, Verdict
-from routing.closing.months import following, month_of, span_of
-from routing.closing.preparing import GRACE
+from routing.closing.months import following, span_of
+from routing.closing.preparing import GRACE, months_of
 from routing.closing.read import zone_of
 
 
@@ -31,9 +31,15 @@ class Due:
     """Adjustments that nobody has decided on; they stop the month that they correct, and later ones."""
 
 
-def asked(tenants: Collection[str]) -> QuerySet[Any, Any]:
-    """What `due` is made of: one JSON object for each of these tenants, by name."""
-    rows = Tenant.objects.filter(slug__in=tenants, archived_at=None).order_by("slug")
+def asked(principal: Principal, found: Published, only: str = "") -> QuerySet[Any, Any]:
+    """What `due` is made of: one JSON object for each tenant whose months this member closes, or for one, by name.
+
+    Archived ones too: their last months are closed like all others.
+    """
+    own, named = principal.tenants_with("finance"), [d.name for d in found.of("Tenant")]
+    rows = Tenant.objects.filter(Q(slug__in=named) | Q(archived_at__isnull=False)).order_by("slug")
+    rows = rows if own is None else rows.filter(slug__in=own)
+    rows = rows.filter(slug=only) if only else rows
     return rows.annotate(**_ANNOTATED).values_list(JSONObject(**{n: n for n in _READ}), flat=True)
 
 
@@ -48,7 +54,9 @@ def _due(found: Published, row: Mapping[str, Any], now: datetime) -> Due | None:
     if row["closed"]:
         month = following(row["closed"])
     elif row["first"]:
-        month = month_of(uuid7_time(UUID(row["first"])), zone)
+        month = min(months_of(found, tenant, UUID(row["first"])))
+    if month and row["archived"] and month > max(months_of(found, tenant, UUID(row["last"]))):
+        month = ""
     if month and now < span_of(month, zone)[1] + GRACE:
         month = ""
     if not month and not row["waiting"]:
@@ -66,6 +74,8 @@ _WAITING = Adjustment.objects.filter(
 _ANNOTATED = {
     "closed": Subquery(Period.objects.filter(_OF).order_by("-period").values("period")[:1]),
     "first": Subquery(Call.objects.filter(_OF).order_by("id").values("id")[:1]),
+    "last": Subquery(Call.objects.filter(_OF).order_by("-id").values("id")[:1]),
+    "archived": Q(archived_at__isnull=False),
     "period": Subquery(_STATEMENTS.values("period")[:1]),
     "statement": Subquery(_STATEMENTS.values("id")[:1]),
     "by": Subquery(_STATEMENTS.values("prepared_by")[:1]),
@@ -73,4 +83,4 @@ _ANNOTATED = {
         Subquery(_WAITING.order_by().values("tenant").annotate(n=Count("pk")).values("n")), 0
     ),
 }
-_READ = ("slug", "closed", "first", "period", "statement", "by", "waiting")
+_READ = ("slug", "closed", "first", "last", "archived", "period", "statement", "by", "waiting")

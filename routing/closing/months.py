@@ -32,6 +32,12 @@ def following(month: str) -> str:
     return f"{year + number // 12:04d}-{number % 12 + 1:02d}"
 
 
+def preceding(month: str) -> str:
+    """The month before."""
+    year, number = (int(part) for part in month.split("-"))
+    return f"{year - (number == 1):04d}-{(number + 10) % 12 + 1:02d}"
+
+
 def said(month: str) -> str:
     """`October 2026`."""
     year, number = (int(part) for part in month.split("-"))

@@ -1,9 +1,11 @@
 """Gather what a month's statement says, and what stands in the way of closing it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
@@ -17,7 +19,7 @@ from routing.calls.models import Call
 from routing.closing import figures, hours, read
 from routing.closing.figures import Cut, Line, Month
 from routing.closing.models import Adjustment, Statement
-from routing.closing.months import following, month_of, said, span_of
+from routing.closing.months import following, month_of, preceding, said, span_of
 from routing.closing.statements import (
     Accepted,
     Counted,
@@ -46,12 +48,22 @@ class Check:
 
 
 def month_in(found: Published, tenant: str, name: str) -> Month:
-    """The tenant's month of this name. Raises InvalidRequest."""
+    """The tenant's month of this name: as its statement has it, else from where that of the month before ended.
+
+    A tenant's time zone may change, also by its document going: no call is in two months then, or in none. Raises InvalidRequest.
+    """
     try:
         starts, until = span_of(name, read.zone_of(found, tenant))
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
-    return Month(tenant, starts, until)
+    closed = read.statements_of(tenant, (preceding(name), name)).order_by("-period").first()
+    if closed is None:
+        return Month(tenant, starts, until)
+    told = json.loads(bytes(closed.body))
+    kept = {edge: datetime.fromisoformat(str(told[edge])) for edge in ("starts", "until")}
+    if closed.period == name:
+        return Month(tenant, kept["starts"], kept["until"])
+    return Month(tenant, kept["until"], until)
 
 
 def next_month(found: Published, tenant: str) -> str:
@@ -60,7 +72,15 @@ def next_month(found: Published, tenant: str) -> str:
     if closed:
         return following(closed)
     first = Call.objects.filter(tenant=tenant).order_by("id").values_list("id", flat=True).first()
-    return month_of(uuid7_time(first), read.zone_of(found, tenant)) if first else ""
+    return min(months_of(found, tenant, first)) if first else ""
+
+
+def months_of(found: Published, tenant: str, call: UUID) -> set[str]:
+    """The months that a call counts in: the tenant's, and the organisation's where its models' hours are split."""
+    at = uuid7_time(call)
+    shared = month_of(at, str(found.zone.key))
+    own = {month_of(at, read.zone_of(found, tenant))}
+    return own | {shared} if hours.bought(found, shared) else own
 
 
 def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[Check, ...]:

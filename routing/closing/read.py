@@ -1,7 +1,7 @@
 """What is closed, what is open, and what waits for finance."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet, Sum
@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Sum
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
+from policies.identity.models import Tenant
 from routing.closing.adjusting import HOURS, Proposal
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.closing.months import following
@@ -39,7 +40,18 @@ def open_month(tenant: str, corrects: str) -> str:
 
 def statement_of(tenant: str, month: str) -> Statement | None:
     """The statement that closed a month."""
-    return Statement.objects.filter(tenant=tenant, period=month, closed__isnull=False).first()
+    return statements_of(tenant, (month,)).first()
+
+
+def statements_of(tenant: str, months: Collection[str]) -> "QuerySet[Statement]":
+    """The statements that closed these months."""
+    return Statement.objects.filter(tenant=tenant, period__in=months, closed__isnull=False)
+
+
+def tenants(found: Published) -> list[str]:
+    """Those that are published, and those that were: they have months to close yet, and statements, by name."""
+    archived = Tenant.objects.filter(archived_at__isnull=False).values_list("slug", flat=True)
+    return sorted({*(document.name for document in found.of("Tenant")), *archived})
 
 
 def waiting(rows: "QuerySet[Adjustment]") -> "QuerySet[Adjustment]":

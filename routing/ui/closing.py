@@ -255,8 +255,7 @@ def _align(rows: list[dict[str, Any]], column: str) -> None:
 
 def _tenants(principal: Principal, found: Published) -> list[str]:
     allowed = access.tenants(principal)
-    named = sorted(document.name for document in found.of("Tenant"))
-    return [name for name in named if allowed is None or name in allowed]
+    return [name for name in read.tenants(found) if allowed is None or name in allowed]
 
 
 def _proposal(tenant: str, given: dict[str, str]) -> Proposal:

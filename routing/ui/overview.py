@@ -32,8 +32,8 @@ from routing.anomalies import access as anomalies
 from routing.anomalies.models import Anomaly
 from routing.calls.access import visible
 from routing.calls.models import Call
-from routing.closing import access as closing
-from routing.closing.due import asked, due
+from routing.closing.due import asked as to_be_closed
+from routing.closing.due import due
 from routing.ledger.access import may_read
 from routing.reports.access import may_read_money, spend_of
 from routing.reports.balances import Balance, balances
@@ -126,7 +126,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         stops=shell.stops,
         log=shell.log,
     )
-    sums = totals(view.calls, visible(principal), _anomalies(view), _closing(view))
+    months = to_be_closed(principal, found, tenant)
+    sums = totals(view.calls, visible(principal), _anomalies(view), months)
     money_open = may_read_money(principal)
     rows = _budgets(view) if money_open else []
     near = [row for row in rows if row.near]
@@ -156,12 +157,6 @@ def _anomalies(view: _View) -> QuerySet[Anomaly] | None:
         return None
     rows = anomalies.visible(view.principal)
     return rows.filter(tenant=view.tenant) if view.tenant else rows
-
-
-def _closing(view: _View) -> "QuerySet[Any, Any]":
-    """What of closing waits in the tenants whose months this member closes."""
-    tenants = [d.name for d in view.found.of("Tenant") if view.tenant in ("", d.name)]
-    return asked([name for name in tenants if closing.may_close(view.principal, name)])
 
 
 def _budgets(view: _View) -> list[Balance]:

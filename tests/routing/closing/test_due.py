@@ -29,7 +29,7 @@ def known(books: Books) -> None:
 
 
 def told(books: Books, clock: Clock, found: Published) -> list[Due]:
-    return due(found, asked([books.tenant]), clock.now)
+    return due(found, asked(FINN, found, books.tenant), clock.now)
 
 
 def test_a_month_is_due_after_its_grace_then_prepared_then_closed(
@@ -71,10 +71,14 @@ def test_all_tenants_in_one_query_and_no_other_tenants(
     for one in (books, other):
         one.attempt(one.call(), 1_000)
     with CaptureQueriesContext(connection) as queries:
-        rows = due(found, asked([books.tenant, other.tenant]), clock.now)
+        rows = due(found, asked(FINN, found), clock.now)
     assert len(queries) == 1
-    assert [row.tenant for row in rows] == sorted([books.tenant, other.tenant])
-    assert [row.tenant for row in due(found, asked([other.tenant]), clock.now)] == [other.tenant]
+    mine = [row.tenant for row in rows if row.tenant in {books.tenant, other.tenant}]
+    assert mine == sorted([books.tenant, other.tenant])
+    theirs = member("fin", "finance", tenant=other.tenant)
+    assert [row.tenant for row in due(found, asked(theirs, found), clock.now)] == [other.tenant]
+    assert due(found, asked(theirs, found, books.tenant), clock.now) == []
+    assert due(found, asked(member("ada", "admin"), found), clock.now) == []
 
 
 def test_the_overview_names_one_next_step(books: Books) -> None:

@@ -105,6 +105,7 @@ def test_the_split_is_one_entry_that_binds_each_share(house: House) -> None:
     assert body["data"] == {
         "period": house.month,
         "cost": "72.2400024",
+        "unused": "72.00",
         "models": [house.name(short) for short in HOURLY],
         "shares": 6,
         "digest": digest_of(hours.canonical_of(hours.kept(house.month))),
