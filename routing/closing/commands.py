@@ -157,10 +157,10 @@ def correct_hours(found: Published, month: str, *, actor: str) -> int:
             lock(tenant)
         lines = resharing.lines(was, now, read.earlier_hours(before))
         wanted = list(resharing.proposals(lines, month, _providers(found)))
-        if not propose_adjustments(wanted, actor=actor):
-            return 0
-        _tell_corrected(month, now, wanted, _Step(mandate_now(), actor))
-    return len(wanted)
+        number = propose_adjustments(wanted, actor=actor)
+        if number:
+            _tell_corrected(month, now, wanted, _Step(mandate_now(), actor))
+    return number
 
 
 def propose(principal: Principal, wanted: Proposal) -> Adjustment:

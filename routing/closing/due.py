@@ -55,7 +55,7 @@ def _due(found: Published, row: Mapping[str, Any], now: datetime) -> Due | None:
         month = following(row["closed"])
     elif row["first"]:
         month = min(months_of(found, tenant, UUID(row["first"])))
-    if month and row["archived"] and month > max(months_of(found, tenant, UUID(row["last"]))):
+    if month and row["archived"] and month > _last_month(found, tenant, row["last"]):
         month = ""
     if month and now < span_of(month, zone)[1] + GRACE:
         month = ""
@@ -64,6 +64,11 @@ def _due(found: Published, row: Mapping[str, Any], now: datetime) -> Due | None:
     prepared = bool(month) and row["period"] == month
     statement = UUID(row["statement"]) if prepared else None
     return Due(tenant, month, statement, row["by"] if prepared else "", row["waiting"])
+
+
+def _last_month(found: Published, tenant: str, call: str | None) -> str:
+    """That of the tenant's last call; "" where no call is kept."""
+    return max(months_of(found, tenant, UUID(call))) if call else ""
 
 
 _OF = Q(tenant=OuterRef("slug"))

@@ -20,6 +20,7 @@ from tests.policies.people import FINN, entries
 from tests.routing.closing.books import Books, policy
 from tests.routing.closing.conftest import Clock, publish
 from tests.routing.closing.house import HOURLY, House
+from tests.routing.closing.test_adjustments import closed as closed_by_hand
 from tests.routing.closing.test_hours import closed
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +83,15 @@ def test_an_archived_tenant_closes_its_last_month_with_its_share(
     house.use(house.own, "claims", "alpha", tokens=700)
     commands.correct_hours(found, house.month, actor="job:hours")
     assert due(found, asked(FINN, found, gone), clock.now) == [Due(gone, "", None, "", 1)]
+
+
+def test_an_archived_tenant_of_which_no_call_is_kept_has_nothing_to_close(
+    books: Books, clock: Clock, found: Published
+) -> None:
+    closed_by_hand(books, books.month)
+    gone = archive(found, books.tenant)
+    clock.now = books.at(90)
+    assert due(gone, asked(FINN, gone, books.tenant), clock.now) == []
 
 
 def test_who_comes_in_the_middle_of_the_month_pays_by_tokens_like_all(house: House) -> None:
