@@ -56,3 +56,8 @@ def require_close(principal: Principal, tenant: str) -> None:
     if not sees_tenant(principal, tenant):
         raise NotFound(f'there is no tenant "{tenant}"')
     raise Forbidden(f"months are closed by finance; {principal.name} is not, there")
+
+
+def closes(principal: Principal) -> frozenset[str] | None:
+    """The tenants whose months they close; None: all."""
+    return principal.tenants_with("finance")

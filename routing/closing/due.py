@@ -13,6 +13,7 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published
 from policies.identity.models import Tenant
 from routing.calls.models import Call
+from routing.closing import access
 from routing.closing.models import Adjustment, Period, Statement, Verdict
 from routing.closing.months import following, span_of
 from routing.closing.preparing import GRACE, months_of
@@ -36,7 +37,7 @@ def asked(principal: Principal, found: Published, only: str = "") -> QuerySet[An
 
     Archived ones too: their last months are closed like all others.
     """
-    own, named = principal.tenants_with("finance"), [d.name for d in found.of("Tenant")]
+    own, named = access.closes(principal), [d.name for d in found.of("Tenant")]
     rows = Tenant.objects.filter(Q(slug__in=named) | Q(archived_at__isnull=False)).order_by("slug")
     rows = rows if own is None else rows.filter(slug__in=own)
     rows = rows.filter(slug=only) if only else rows
