@@ -120,9 +120,13 @@ class Model(Kind):
                     "currency": Words(CURRENCY, "a currency like USD", required=True),
                     **_PRICE,
                     **_MEDIA,
-                    # of calls that ask for service tier flex, where the provider says that it served so
+                    # of what a provider says that it served at its batch price, or at its dearer one
                     "batchFactor": Words(
                         r"[0-9](\.[0-9]{1,6})?", 'a factor in quotes like "0.5"', default="1"
+                    ),
+                    "priorityFactor": Words(
+                        r"[1-9][0-9]?(\.[0-9]{1,6})?",
+                        'a factor of 1 or more in quotes like "2"',
                     ),
                     "tiers": ListOf(Group({"aboveInputTokens": Whole(1, required=True), **_PRICE})),
                 }

@@ -85,10 +85,8 @@ class Candidate(Part, frozen=True, kw_only=True):
     @property
     def rest_key(self) -> str:
         """What `rest_of` of the same model on the same day depends on: what its answers cost, and any batch factor."""
-        factor = self.price.batch_factor
-        return (
-            f"{self.output_nano_per_million} {factor}" if factor else self.output_nano_per_million
-        )
+        text = self.output_nano_per_million
+        return f"{text} {self.price.batch_factor}" if self.price.asked else text
 
 
 class Retry(Part, frozen=True, kw_only=True):

@@ -29,8 +29,9 @@ class PriceRef(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The price in force on the day (`since`, its `from`): decimals per million tokens in `currency`.
 
     `rate` converts into the organisation's currency. Pictures and sound without a price of their own (empty) are input
-    and output like any other. `tiers` go up. `batch_factor` is what all of it is times where the provider says that it
-    served at its batch price; empty in a decision on a call that did not ask for that.
+    and output like any other. `tiers` go up. `batch_factor` (below 1) and `priority_factor` (1 or more) are what all of it
+    is times where the provider says that it served so; empty where no document says that. `asked`: the call asked for
+    flex, so that the batch factor is part of its decision's bytes.
     """
 
     since: str
@@ -45,6 +46,8 @@ class PriceRef(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     audio_output: str = ""
     tiers: tuple[PriceTier, ...] = ()
     batch_factor: str = ""
+    priority_factor: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,15 +59,14 @@ class DatedPrice:
     ref: PriceRef
     """As it stands in a decision, still with the rate 1."""
     until: str = "9999-12-31"
-    batch_factor: str = ""
-    """Of what is below 1: cheaper, where a call asks for it and the provider says that it did so."""
 
 
 class Rated(NamedTuple):
     """A price in the organisation's money: nano units per million tokens as exact ratios of whole numbers.
 
-    They are the dearest of those that may apply. `roundings` is how many units more than one line of input and one of
-    output a bill may have, each line being rounded up. `tiers` are what binds instead above so many tokens of input.
+    They are the dearest of those that may apply, at the dearest service tier that has a price. `roundings` is how many
+    units more than one line of input and one of output a bill may have, each line being rounded up. `tiers` are what binds
+    instead above so many tokens of input.
     """
 
     ref: PriceRef
@@ -73,8 +75,6 @@ class Rated(NamedTuple):
     output_ratio: tuple[int, int]
     roundings: int = 2
     tiers: tuple[tuple[int, "Rated"], ...] = ()
-    batched: PriceRef | None = None
-    """The price with its batch factor, for a call that asks for that; None where it is no cheaper."""
 
     def at(self, input_tokens: int) -> "Rated":
         """What binds for a request of at most so many tokens of input."""
@@ -100,7 +100,7 @@ def written(price: PriceRef) -> dict[str, object]:
     return {
         **({"audioInput": price.audio_input} if price.audio_input else {}),
         **({"audioOutput": price.audio_output} if price.audio_output else {}),
-        **({"batchFactor": price.batch_factor} if price.batch_factor else {}),
+        **({"batchFactor": price.batch_factor} if price.asked else {}),
         "cacheWrite": price.cache_write,
         "cachedInput": price.cached_input,
         "currency": price.currency,
@@ -108,6 +108,7 @@ def written(price: PriceRef) -> dict[str, object]:
         **({"imageInput": price.image_input} if price.image_input else {}),
         "input": price.input,
         "output": price.output,
+        **({"priorityFactor": price.priority_factor} if price.priority_factor else {}),
         "rate": price.rate,
         **({"tiers": tiers} if tiers else {}),
     }
@@ -116,15 +117,14 @@ def written(price: PriceRef) -> dict[str, object]:
 def price(spec: Mapping[str, Json]) -> DatedPrice:
     """One of its prices."""
     paid, cached, write, given = _lines(spec)
+    factor = spec.get("batchFactor") or "1"
     ref = PriceRef(
         since=spec["from"], currency=spec["currency"], input=paid, cached_input=cached, cache_write=write, output=given, rate="1",
         image_input=spec.get("imageInputPerMillion") or "", audio_input=spec.get("audioInputPerMillion") or "",
         audio_output=spec.get("audioOutputPerMillion") or "", tiers=tuple(map(_tier, spec.get("tiers") or ())),
+        batch_factor=factor if Decimal(factor) < 1 else "", priority_factor=spec.get("priorityFactor") or "",
     )  # fmt: skip
-    factor = spec.get("batchFactor") or "1"
-    return DatedPrice(
-        ref.since, ref.currency, ref, batch_factor=factor if Decimal(factor) < 1 else ""
-    )
+    return DatedPrice(ref.since, ref.currency, ref)
 
 
 def capacity(spec: Mapping[str, Json]) -> DatedPrice:

@@ -20,6 +20,9 @@ MIN_OUTPUT_TOKENS: Final = 16
 FLEX: Final = "flex"
 BATCHED: Final = frozenset({FLEX, "batch"})
 """What providers call the service tiers that they bill at their batch price."""
+PRIORITY: Final = "priority"
+DEARER: Final = frozenset({PRIORITY, "scale"})
+"""Those that cost another price, which only a document can say."""
 _TOKENS: Final = ("input", "cached_input", "cache_write", "output")
 _MEDIA: Final = ("image_input", "audio_input", "audio_output")
 _UNSEEN: Final = object()
@@ -83,10 +86,7 @@ def _rated(price: DatedPrice, rate: Decimal) -> Rated:
     ref = msgspec.structs.replace(price.ref, rate=format(rate, "f"))
     own = dearest(ref, 0)
     tiers = tuple((tier.above, _at(ref, rate, dearest(ref, tier.above + 1))) for tier in ref.tiers)
-    batched = msgspec.structs.replace(ref, batch_factor=price.batch_factor)
-    return _at(ref, rate, own)._replace(
-        tiers=tiers, batched=batched if price.batch_factor else None
-    )
+    return _at(ref, rate, own)._replace(tiers=tiers)
 
 
 def _at(ref: PriceRef, rate: Decimal, most: tuple[Decimal, Decimal]) -> Rated:
@@ -97,14 +97,22 @@ def _at(ref: PriceRef, rate: Decimal, most: tuple[Decimal, Decimal]) -> Rated:
 
 
 def dearest(price: PriceRef, input_tokens: int) -> tuple[Decimal, Decimal]:
-    """The most that a token of input and one of output may cost in a request of at most so many tokens of input."""
+    """The most that a token of input and one of output may cost in a request of at most so many tokens of input.
+
+    INVARIANT: where a document says what `priority` costs, that is what is held: the provider may serve so, whatever was asked.
+    """
     within: list[PriceRef | PriceTier] = [
         price,
         *(tier for tier in price.tiers if input_tokens > tier.above),
     ]
     inputs = [t for one in within for t in (one.input, one.cached_input, one.cache_write)]
     given = max(map(Decimal, (*inputs, price.image_input or 0, price.audio_input or 0)))
-    return given, max(map(Decimal, (*(one.output for one in within), price.audio_output or 0)))
+    output = max(map(Decimal, (*(one.output for one in within), price.audio_output or 0)))
+    if not price.priority_factor:
+        return given, output
+    with localcontext(prec=100):
+        factor = Decimal(price.priority_factor)
+        return given * factor, output * factor
 
 
 def roundings(price: PriceRef) -> int:
@@ -122,17 +130,33 @@ def bound(tokens: int, ratio: tuple[int, int]) -> int:
     return -(-tokens * ratio[0] // ratio[1])
 
 
-def served(price: PriceRef, service_tier: str) -> PriceRef:
-    """The price that the answer of a provider is billed at: all of it times the batch factor where it says flex or batch.
+def factor_of(price: PriceRef, service_tier: str) -> str:
+    """What a price is times at a service tier that a provider names; empty where it is the price itself."""
+    if service_tier in BATCHED:
+        return price.batch_factor
+    return price.priority_factor if service_tier == PRIORITY else ""
 
-    INVARIANT: without a word of the provider, and where the call did not ask for it, it is the price itself.
+
+def unpriced(price: PriceRef, service_tier: str) -> bool:
+    """Whether a provider may bill more at that service tier than any document says; tokens bought by the hour cost nothing."""
+    known = factor_of(price, service_tier)
+    return service_tier in DEARER and not known and any(dearest(price, MILLION))
+
+
+def served(price: PriceRef, service_tier: str) -> PriceRef:
+    """The price that the answer of a provider is billed at: all of it times the factor of the service tier that it names.
+
+    INVARIANT: without a word of the provider it is the price itself, whatever was asked.
     """
-    if not price.batch_factor or service_tier not in BATCHED:
+    known = factor_of(price, service_tier)
+    if not known:
         return price
-    factor = Decimal(price.batch_factor)
+    factor = Decimal(known)
     tiers = tuple(msgspec.structs.replace(tier, **_times(tier, factor)) for tier in price.tiers)
     own = _times(price, factor) | _times(price, factor, _MEDIA)
-    return msgspec.structs.replace(price, **own, tiers=tiers, batch_factor="")
+    return msgspec.structs.replace(
+        price, **own, tiers=tiers, batch_factor="", priority_factor="", asked=False
+    )
 
 
 def _times(

@@ -160,7 +160,7 @@ def _not_flex(view: CallView, one: Prepared) -> Iterator[Dropped]:
             "service-tier",
             f"{name} has no service tier flex: {said} at {model.provider_type}",
         )
-    elif price is not None and price.batched is None:
+    elif price is not None and not price.ref.batch_factor:
         said = f"{name} has no price for service tier flex: its batchFactor on {view.today} is not below 1"
         yield _against(model, "service-tier", said)
 
@@ -252,7 +252,9 @@ def _candidate(view: CallView, model: ModelView, price: Rated, tokens: int) -> C
     request = view.facts.request
     given = request.input_tokens_max
     # INVARIANT: what is held is the full price: the provider may serve at it, whatever was asked
-    ref = price.batched if request.service_tier == FLEX and price.batched else price.ref
+    ref = price.ref
+    if request.service_tier == FLEX:
+        ref = msgspec.structs.replace(ref, asked=True)
     if request.input_unbounded is True:
         # a model never reads more than its window, whatever lies at an address
         given = max(given, model.context_window)

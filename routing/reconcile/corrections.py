@@ -24,7 +24,6 @@ from controlplane.kernel.ids import uuid7_floor
 from policies.bundles.published import published
 from policies.bundles.snapshot import bundle_at
 from policies.engine.bundle import Bundle, Key
-from policies.engine.prices import written
 from policies.engine.pricing import UsageCounts
 from policies.order.lock import mandate_now
 from routing.closing.adjusting import PRICE, Proposal
@@ -153,7 +152,7 @@ def _corrected(first: UUID, tenant: str) -> set[tuple[UUID | None, int, str]]:
 
 def _said(model: Any) -> object:  # noqa: ANN401 - a ModelView; its parts are compared as they are written
     bought = model.capacity
-    dated = [(p.since, p.until, p.batch_factor, written(p.ref)) for p in model.prices]
+    dated = [(p.since, p.until, p.ref) for p in model.prices]
     return dated, bought and (bought.since, bought.until)
 
 

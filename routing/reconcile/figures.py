@@ -100,7 +100,7 @@ class Account:
             if name == model and key in bundle.models:
                 rated = price_on(bundle, bundle.models[key], day.isoformat())
                 if rated is not None:
-                    return rated.batched or rated.ref
+                    return rated.ref
         return None
 
 

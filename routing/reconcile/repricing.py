@@ -11,8 +11,8 @@ from audit.merkle import canonical
 from controlplane.kernel.clock import to_text
 from policies.engine.bundle import Bundle, Key
 from policies.engine.calendar import today_at
-from policies.engine.prices import PriceRef, Rated, written
-from policies.engine.pricing import BATCHED, UsageCounts, cost, price_on, served
+from policies.engine.prices import PriceRef, written
+from policies.engine.pricing import UsageCounts, cost, price_on, served
 from routing.closing.adjusting import PRICE, Proposal
 from routing.closing.months import month_of
 
@@ -84,16 +84,10 @@ def repriced(charged: Charged, was: Bundle, now: Bundle) -> Repriced | None:
     old, new = price_on(was, before, day), price_on(now, after, day)
     if old is None or new is None:
         return None
-    cheaper = Repriced(charged, _served(old, charged), _served(new, charged))
-    # a provider may name a tier that nobody asked for: that was charged in full, and stays so
-    return cheaper if cheaper.explained else Repriced(charged, old.ref, new.ref)
-
-
-def _served(rated: Rated, charged: Charged) -> PriceRef:
-    """The price at the service tier that the attempt's provider named."""
-    if rated.batched is None or charged.service_tier not in BATCHED:
-        return rated.ref
-    return served(rated.batched, charged.service_tier)
+    tier = charged.service_tier
+    at_tier = Repriced(charged, served(old.ref, tier), served(new.ref, tier))
+    # flex that nobody had asked for was charged in full before ADR 49, and stays so
+    return at_tier if at_tier.explained else Repriced(charged, old.ref, new.ref)
 
 
 def proposal(found: Repriced, earlier: Sequence[Earlier], time_zone: str) -> Proposal | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from controlplane.kernel.money import line_item
 from policies.engine.prices import PriceRef
-from policies.engine.pricing import BATCHED, UsageCounts, lines, served
+from policies.engine.pricing import UsageCounts, factor_of, lines, served, unpriced
 from routing.calls.models import Attempt
 from routing.reports.why import Stage, Why
 
@@ -37,16 +37,18 @@ class Bill:
     booked_nano: int
     basis: str
     service_tier: str = ""
+    factor: str = ""
+    """What the price is times at that service tier; empty where it is the ordinary price."""
 
     @property
-    def factor(self) -> str:
-        """What the price is times at that service tier; empty where it is the ordinary price."""
-        return self.price.batch_factor if self.service_tier in BATCHED else ""
+    def unpriced(self) -> bool:
+        """Whether the provider named a service tier that it may bill dearer, and no document says what it costs."""
+        return unpriced(self.price, self.service_tier)
 
     @property
     def nano(self) -> int:
         """The sum of its lines."""
-        return sum(line.nano for line in self.lines)
+        return _sum(self.lines)
 
     @property
     def explained(self) -> bool:
@@ -72,17 +74,26 @@ def _bill(attempt: Attempt, stages: Sequence[Stage]) -> Bill | None:
         attempt.tokens_cache_write or 0,
         attempt.tokens_output,
     )
+    booked, tier = attempt.posted_nano + attempt.overrun_nano, attempt.service_tier
+    at_tier, in_full = _lines(served(price, tier), usage), _lines(price, usage)
+    # flex that nobody had asked for was charged in full before ADR 49
+    full = _sum(in_full) == booked != _sum(at_tier)
     return Bill(
         no=attempt.no,
         model=attempt.model,
         model_tenant=attempt.model_tenant,
         revision=stage.revision,
         price=price,
-        lines=_lines(served(price, attempt.service_tier), usage),
-        booked_nano=attempt.posted_nano + attempt.overrun_nano,
+        lines=in_full if full else at_tier,
+        booked_nano=booked,
         basis=attempt.basis,
-        service_tier=attempt.service_tier,
+        service_tier=tier,
+        factor="" if full else factor_of(price, tier),
     )
+
+
+def _sum(found: Sequence[BillLine]) -> int:
+    return sum(line.nano for line in found)
 
 
 def _lines(price: PriceRef, usage: UsageCounts) -> tuple[BillLine, ...]:

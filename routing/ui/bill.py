@@ -33,7 +33,7 @@ class BillRow:
     amount: str
     note: str
     served: str = ""
-    """The service tier, where the provider named another than the ordinary one: `flex, × 0.5`."""
+    """The service tier, where the provider named another than the ordinary one: `flex, × 0.5`, `priority, no price known`."""
 
 
 def bill_rows(found: Why) -> list[BillRow]:
@@ -54,8 +54,14 @@ def _row(bill: Bill, currency: str) -> BillRow:
         lines=tuple(_line(line, price.currency, currency) for line in bill.lines),
         amount=_exact(bill.booked_nano, currency),
         note=_note(bill, currency),
-        served=f"{bill.service_tier}, × {bill.factor}" if bill.factor else bill.service_tier,
+        served=_served(bill),
     )
+
+
+def _served(bill: Bill) -> str:
+    if bill.factor:
+        return f"{bill.service_tier}, × {bill.factor}"
+    return f"{bill.service_tier}, no price known" if bill.unpriced else bill.service_tier
 
 
 def _line(line: BillLine, priced: str, currency: str) -> LineRow:

@@ -41,7 +41,7 @@ class ModelRow:
     health_tone: str
     price_in: str
     price_out: str
-    flex: str
+    at_tiers: str
     clearance: str
     regions: str
     routes: int
@@ -110,7 +110,7 @@ def _row(model: Governed, found: Published, around: _Around) -> ModelRow:
         health_tone=tone,
         price_in=_in_currency(price, "inputPerMillion", found),
         price_out=_in_currency(price, "outputPerMillion", found),
-        flex=flex(price),
+        at_tiers=at_tiers(price),
         clearance=", ".join(spec.get("clearance", [])),
         regions=", ".join(spec.get("regions", [])),
         routes=sum(model.name in models_of(route.spec) for route in around.routes),
@@ -162,10 +162,11 @@ def _price(spec: Mapping[str, Any], today: date) -> Mapping[str, Any]:
     return max(begun, key=lambda p: str(p["from"]), default={})
 
 
-def flex(price: Mapping[str, Any]) -> str:
-    """What service tier flex costs of that, where it is cheaper: nothing else is asked for it."""
-    factor = str(price.get("batchFactor") or "1")
-    return "" if Decimal(factor) >= 1 else f"× {factor} at service tier flex"
+def at_tiers(price: Mapping[str, Any]) -> str:
+    """What other service tiers cost of that: flex where it is cheaper, priority where it has a price."""
+    flex, priority = str(price.get("batchFactor") or "1"), price.get("priorityFactor")
+    told = [f"× {flex} at service tier flex"] if Decimal(flex) < 1 else []
+    return ", ".join(told + ([f"× {priority} at priority"] if priority else []))
 
 
 def _in_currency(price: Mapping[str, Any], field: str, found: Published) -> str:

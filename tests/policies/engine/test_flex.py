@@ -1,4 +1,4 @@
-"""Service tier flex: who may serve it, what is held for it, and what an answer is billed at."""
+"""Service tiers: who may serve flex, what is held, and what an answer is billed at."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from policies.engine.decide import decide
 from policies.engine.decision import Decision, encode
 from policies.engine.facts import encode as facts_of
 from policies.engine.prices import PriceRef, PriceTier
-from policies.engine.pricing import UsageCounts, cost, enlarged, served
+from policies.engine.pricing import UsageCounts, cost, enlarged, served, unpriced
 from tests.policies.engine.small import (
     EVERYONE,
     bundle,
@@ -88,8 +88,9 @@ def test_the_full_price_is_held_and_the_factor_stands_in_the_decision_of_who_ask
     assert (flex.model, plain.model) == ("half", "half")
     amounts = (flex.fixed_nano, flex.amount_nano, flex.min_amount_nano)
     assert amounts == (plain.fixed_nano, plain.amount_nano, plain.min_amount_nano)
-    assert (flex.price.batch_factor, plain.price.batch_factor) == ("0.5", "")
-    assert enlarged(flex, 50).price.batch_factor == "0.5"
+    assert (flex.price.asked, plain.price.asked) == (True, False)
+    assert flex.price.batch_factor == plain.price.batch_factor == "0.5"
+    assert enlarged(flex, 50).price == flex.price
 
 
 def test_the_bytes_of_a_decision_have_the_factor_only_where_it_was_asked_for() -> None:
@@ -120,13 +121,47 @@ def test_the_bytes_of_a_decision_have_the_factor_only_where_it_was_asked_for() -
     ],
 )
 def test_it_is_billed_at_the_tier_that_the_answer_names(tier: str, nano: int) -> None:
-    [step] = steps(decide(offered(), call(FLEX)))
-    assert cost(served(step.price, tier), UsageCounts(1000, 0, 0, 100)) == nano
+    for asked in (FLEX, {}):
+        step = next(s for s in steps(decide(offered(), call(asked))) if s.model == "half")
+        assert cost(served(step.price, tier), UsageCounts(1000, 0, 0, 100)) == nano
 
 
-def test_who_did_not_ask_for_it_pays_in_full_whatever_the_answer_names() -> None:
-    step = steps(decide(offered(), call()))[1]
-    assert served(step.price, "flex") is step.price
+def test_a_price_without_a_factor_is_itself_at_every_tier() -> None:
+    full = steps(decide(offered(), call()))[0]
+    for tier in ("flex", "batch", "priority", "scale", ""):
+        assert served(full.price, tier) is full.price
+        assert unpriced(full.price, tier) is (tier in {"priority", "scale"})
+
+
+def test_where_priority_has_a_price_that_is_held_for_every_call_and_billed_on_the_answers_word() -> (
+    None
+):
+    usage, request = (
+        UsageCounts(1000, 0, 0, 100),
+        {"input_tokens_max": 1000, "output_tokens_asked": 100},
+    )
+    plain = bundle(EVERYONE, model("m", prices=[PRICE]), route("r", "m"))
+    dear = bundle(EVERYONE, model("m", prices=[HALF | {"priorityFactor": "2.5"}]), route("r", "m"))
+    [was], [now] = (steps(decide(of, call(request))) for of in (plain, dear))
+    # 1,000 tokens at the price of one that is written to a cache, and 100 of output
+    assert (was.amount_nano, now.amount_nano) == (
+        2 + 6_000_000 + 700_000,
+        2 + 15_000_000 + 1_750_000,
+    )
+    bills = [cost(served(now.price, tier), usage) for tier in ("", "flex", "priority", "scale")]
+    assert bills == [3_700_000, 1_850_000, 9_250_000, 3_700_000]
+    assert [unpriced(now.price, tier) for tier in ("priority", "scale")] == [False, True]
+    # a repair makes its input longer at the same price
+    assert enlarged(now, 10).amount_nano - now.amount_nano == 10 * 15_000
+    told = json.loads(encode(decide(dear, call(request))))["plan"]["steps"][0]["price"]
+    assert (told["priorityFactor"], "batchFactor" in told) == ("2.5", False)
+
+
+def test_tokens_that_are_bought_by_the_hour_cost_nothing_at_any_tier() -> None:
+    bought = {"perHour": "9", "currency": "EUR", "from": "2026-01-01"}
+    of = bundle(EVERYONE, model("m", prices=[PRICE], capacity=bought), route("r", "m"))
+    [step] = steps(decide(of, call()))
+    assert not unpriced(step.price, "scale")
 
 
 def test_pictures_sound_and_tiers_are_cheaper_alike_and_each_line_is_rounded_up() -> None:
@@ -159,17 +194,20 @@ TOKENS = st.integers(0, 5_000)
 @settings(deadline=None, max_examples=120)
 @given(
     st.from_regex(r"\A0(\.[0-9]{1,6})?\Z"),
+    st.one_of(st.just(""), st.from_regex(r"\A[1-9](\.[0-9]{1,6})?\Z")),
     st.tuples(TOKENS, TOKENS, TOKENS, st.integers(1, 1000)),
     st.sampled_from(["", "flex", "batch", "priority", "scale"]),
     st.booleans(),
 )
 def test_what_is_held_is_never_less_than_what_is_settled(
     factor: str,
+    dearer: str,
     used: tuple[int, int, int, int],
     tier: str,
     asks: bool,  # hypothesis draws it
 ) -> None:
     price: dict[str, Any] = PRICE | {"batchFactor": factor, "cachedInputPerMillion": "0.3"}
+    price |= {"priorityFactor": dearer} if dearer else {}
     price |= {
         "tiers": [{"aboveInputTokens": 4000, "inputPerMillion": "6", "outputPerMillion": "9"}]
     }
@@ -180,6 +218,10 @@ def test_what_is_held_is_never_less_than_what_is_settled(
         cost(served(step.price, tier), UsageCounts(*used)),
         cost(step.price, UsageCounts(*used)),
     )
-    assert bill <= full <= step.amount_nano
-    if not asks or tier not in {"flex", "batch"}:
+    assert max(bill, full) <= step.amount_nano
+    if tier in {"flex", "batch"}:
+        assert bill <= full
+    elif tier == "priority" and dearer:
+        assert bill >= full
+    else:
         assert bill == full

@@ -140,9 +140,15 @@ def test_what_was_served_at_flex_stands_on_the_bill_at_its_price() -> None:
 
 @pytest.mark.parametrize(
     ("tier", "factor", "served"),
-    [("", "0.5", ""), ("priority", "0.5", "priority"), ("flex", "", "flex")],
+    # the last was charged before what nobody had asked for was cheaper
+    [
+        ("", "0.5", ""),
+        ("priority", "0.5", "priority, no price known"),
+        ("flex", "", "flex"),
+        ("flex", "0.5", "flex"),
+    ],
 )
-def test_another_tier_or_a_call_that_did_not_ask_is_billed_in_full(
+def test_a_tier_without_a_factor_and_what_was_booked_in_full_are_told_in_full(
     tier: str, factor: str, served: str
 ) -> None:
     price = msgspec.structs.replace(PRICE, batch_factor=factor)
@@ -150,3 +156,11 @@ def test_another_tier_or_a_call_that_did_not_ask_is_billed_in_full(
     [bill] = bills(found)
     assert (bill.nano, bill.explained, bill.factor) == (854_450, True, "")
     assert [row.served for row in bill_rows(found)] == [served]
+
+
+def test_what_was_served_at_priority_stands_on_the_bill_at_its_price() -> None:
+    price = msgspec.structs.replace(PRICE, priority_factor="2")
+    one = attempt(service_tier="priority", posted_nano=2 * 854_450)
+    [bill] = bills(of([one], stage(7, price)))
+    assert (bill.explained, bill.factor, bill.unpriced) == (True, "2", False)
+    assert [row.served for row in bill_rows(of([one], stage(7, price)))] == ["priority, × 2"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routing.ui.models import flex
+from routing.ui.models import at_tiers
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,14 @@ from routing.ui.models import flex
         ({"batchFactor": "1.00"}, ""),
         ({"batchFactor": "1.5"}, ""),
         ({"batchFactor": "0.5"}, "× 0.5 at service tier flex"),
+        ({"priorityFactor": "2"}, "× 2 at priority"),
+        (
+            {"batchFactor": "0.5", "priorityFactor": "2"},
+            "× 0.5 at service tier flex, × 2 at priority",
+        ),
     ],
 )
-def test_a_factor_for_service_tier_flex_is_told_where_it_is_one(
+def test_the_factors_of_service_tiers_are_told_where_they_are_some(
     price: dict[str, str], told: str
 ) -> None:
-    assert flex(price) == told
+    assert at_tiers(price) == told
