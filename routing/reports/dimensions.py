@@ -15,6 +15,8 @@ LABEL: Final = "label"
 UNRECORDED: Final = "\x01"
 """What stands for a label that was committed when its call was made, since no rule named it then: some value, or none."""
 UNREADABLE: Final = "committed (not readable)"
+STANDARD: Final = "standard"
+"""The service tier of attempts whose provider named none, or the ordinary one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
     "task": Dimension("task", ("tenant", "route", "revision"), "no task"),
     LABEL: Dimension("label", (LABEL,), "without it"),
     "run": Dimension("run", ("tenant", "run"), "no run"),
+    "serviceTier": Dimension("service tier", ("service_tier",), "no attempt", "of_tier"),
 }
 UNALLOCATED: Final = tuple(name for name, one in DIMENSIONS.items() if one.without)
 Cells = tuple[str, ...]

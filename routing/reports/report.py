@@ -29,7 +29,7 @@ from routing.reports.splitting import Part, split
 from routing.reports.sums import Group, Where, gather
 
 _DERIVED = ("costCentre", "useCase", "task")
-_COMPARED_HERE = (*_DERIVED, "label", "user")
+_COMPARED_HERE = (*_DERIVED, "label", "user", "serviceTier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +278,11 @@ def _needs_documents(asked: Question) -> bool:
 
 
 def _counted(asked: Question, *dimensions: str) -> str:
-    """How calls are counted where lines are told apart by models, by providers, or by neither."""
+    """How calls are counted where lines are told apart by models, providers or service tiers, or by none of them."""
     kinds = {DIMENSIONS[name].calls for name in (*dimensions, *asked.only) if name}
-    return next((kind for kind in ("of_model", "of_provider") if kind in kinds), "calls")
+    if "of_tier" in kinds and kinds & {"of_model", "of_provider"}:
+        return "of_model_at_tier"
+    return next((kind for kind in ("of_model", "of_provider", "of_tier") if kind in kinds), "calls")
 
 
 def dearest(lines: Iterable[Line]) -> list[Line]:

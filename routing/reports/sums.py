@@ -1,7 +1,8 @@
 """What attempts cost and how many calls they were of, by any columns: the one query that reports are made of.
 
 Calls are those admitted in a span: `calls` counts each once, `of_model` once for each model it tried, `of_provider` once
-for each provider; a call before any attempt has none of either, and counts as one of "no model".
+for each provider, `of_tier` once for each service tier, `of_model_at_tier` once for each model at each; a call before any
+attempt has none of them, and counts as one of "no model".
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import (
     BinaryField,
+    Case,
     Count,
     Exists,
     F,
@@ -23,20 +25,23 @@ from django.db.models import (
     Sum,
     TextField,
     Value,
+    When,
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.calls.models import Attempt, Call
-from routing.reports.dimensions import LABEL
+from routing.reports.dimensions import LABEL, STANDARD
 from routing.reports.spans import Span
 
 CLOCKS: Final = timedelta(days=1)
 """An id has the time of the process that made it: so far it may be from PostgreSQL's, which says when a call was admitted."""
 _OF_ATTEMPT: Final = ("model", "provider")
 _RECORD: Final = "policies_decision"
-MEASURES: Final = ("spent_nano", "calls", "of_model", "of_provider", "denied")
+MEASURES: Final = (
+    *("spent_nano", "calls", "of_model", "of_provider", "of_tier", "of_model_at_tier", "denied"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +133,23 @@ def _of_call(name: str) -> str:
 def _column(name: str) -> Any:  # noqa: ANN401 - an expression of Django's
     if name == "revision":
         return Cast(name, TextField())
+    if name == "service_tier":
+        named = When(attempts__service_tier="", then=Value(STANDARD))
+        return Case(named, default=F("attempts__service_tier"), output_field=TextField())
     if name != LABEL:
         return F(_of_call(name))
     return RawSQL(f"routing_labels({_RECORD}.facts)", [], output_field=BinaryField())  # noqa: S611 - our own words
 
 
-def _tried_before(what: str) -> Exists:
-    """Whether an earlier attempt of the same call went to the same model, or provider."""
-    same = {"call": OuterRef("pk"), what: OuterRef(f"attempts__{what}")}
-    return Exists(Attempt.objects.filter(no__lt=OuterRef("attempts__no"), **same))
+def _tried_before(what: Sequence[str]) -> Exists:
+    """Whether an earlier attempt of the same call went to the same model, provider or service tier."""
+    same = {name: OuterRef(f"attempts__{name}") for name in what}
+    before = Attempt.objects.filter(call=OuterRef("pk"), no__lt=OuterRef("attempts__no"))
+    return Exists(before.filter(**same))
 
 
-def _counted(*, before: str) -> Count:
-    """The calls let in, each by its first attempt, or by the first at each model or provider."""
+def _counted(*before: str) -> Count:
+    """The calls let in, each by its first attempt, or by the first at each model, provider or service tier."""
     first = Q(attempts__no=1) | Q(attempts__no__isnull=True)
     if before:
         first |= Q(~_tried_before(before))
@@ -150,8 +159,10 @@ def _counted(*, before: str) -> Count:
 _LET_IN: Final = ~Q(state="denied")
 _MEASURED: Final[Mapping[str, Callable[[], Count | Sum]]] = {
     "spent_nano": lambda: Sum(F("attempts__posted_nano") + F("attempts__overrun_nano")),
-    "calls": lambda: _counted(before=""),
-    "of_model": lambda: _counted(before="model"),
-    "of_provider": lambda: _counted(before="provider"),
+    "calls": _counted,
+    "of_model": lambda: _counted("model"),
+    "of_provider": lambda: _counted("provider"),
+    "of_tier": lambda: _counted("service_tier"),
+    "of_model_at_tier": lambda: _counted("model", "service_tier"),
     "denied": lambda: Count("pk", filter=~_LET_IN),
 }

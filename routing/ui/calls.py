@@ -22,6 +22,7 @@ from policies.bundles.published import Published, moment, published
 from routing.beside.read import OF_A_CALL, of_callers, runs_among
 from routing.calls.access import reading_tenants, visible
 from routing.calls.models import Attempt, Call
+from routing.reports.dimensions import STANDARD
 from routing.reports.runs import of_run
 from routing.reports.spans import Span, between
 from routing.reports.spend import since
@@ -35,7 +36,7 @@ _SPANS = {
 }
 
 
-_KEPT = ("team", "key", "run", "provider", "user", "from", "to")
+_KEPT = ("team", "key", "run", "provider", "serviceTier", "user", "from", "to")
 """What only links say; the form hands it on."""
 
 
@@ -166,7 +167,7 @@ class Only:
 
 
 def only_of(address: Mapping[str, str], found: Published) -> Only:
-    """Days, team, key, provider, user and run as reports' addresses have them; what cannot be read counts as nothing."""
+    """Days, team, key, provider, tier, user and run as reports' addresses have them; what cannot be read counts as nothing."""
     condition, words = Q(), []
     for name, word in (("team", "team"), ("key", "key"), ("run", "run")):
         if value := address.get(name, ""):
@@ -176,6 +177,10 @@ def only_of(address: Mapping[str, str], found: Published) -> Only:
         tried = Attempt.objects.filter(call=OuterRef("pk"), provider=provider)
         condition &= Q(Exists(tried))
         words.append(f"provider {provider[:40]}")
+    if tier := address.get("serviceTier", ""):
+        named = "" if tier == STANDARD else tier
+        condition &= Q(Exists(Attempt.objects.filter(call=OuterRef("pk"), service_tier=named)))
+        words.append(f"service tier {tier[:40]}")
     if user := address.get("user", ""):
         condition &= Q(user_ref__endswith=f"/user/{user}")
         words.append(f"user committed {user[:12]}…")

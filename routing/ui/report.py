@@ -53,11 +53,12 @@ _NEXT = {
     "provider": "model",
     "run": "model",
     "model": "route",
+    "serviceTier": "model",
 }
 """By what a line that is opened is told next."""
 _quoted = lru_cache(4_096)(quote_plus)
 """The addresses of a page's lines share most of their words."""
-_OF_CALLS = ("tenant", "team", "route", "key", "model", "provider", "user", "run")
+_OF_CALLS = ("tenant", "team", "route", "key", "model", "provider", "user", "run", "serviceTier")
 """What the list of calls can be narrowed to."""
 
 

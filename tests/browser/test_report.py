@@ -39,6 +39,7 @@ def _one(console: Console, query: str, *params: object) -> int:
         "provider",
         "task",
         "run",
+        "serviceTier",
     ],
 )
 def test_every_cut_has_the_same_sum_as_the_ledger(console: Console, by: str) -> None:

@@ -54,6 +54,7 @@ class Sums:
     tenants: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     teams: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
 
 
@@ -66,7 +67,9 @@ def tries(r: Random, tenant: str, team: str, sums: Sums) -> Iterator[Tried]:
             sums.held[tenant] += 1
             continue
         nano, overrun = r.choice(AMOUNTS), r.choice((0, 0, 0, 1, 500_000_000))
-        yield Tried(nano, model, provider, overrun, r.choice(ENDED), r.choice(("", "", "flex")))
+        tier = r.choice(("", "", "flex", "priority"))
+        yield Tried(nano, model, provider, overrun, r.choice(ENDED), tier)
+        sums.tiers[tenant, tier] += nano + overrun
         sums.tenants[tenant] += nano + overrun
         sums.models[model] += nano + overrun
         sums.teams[tenant, team] += nano + overrun
@@ -182,15 +185,19 @@ def decimals(amounts: Iterable[str]) -> int:
     return sum(int(Decimal(amount).scaleb(9)) for amount in amounts)
 
 
-def in_a_file(asked: Ask, found: Published, now: datetime, column: str) -> int:
-    """What an export adds up to: as JSON, and to the same as CSV."""
+def in_a_file(
+    asked: Ask, found: Published, now: datetime, column: str, tier: str | None = None
+) -> int:
+    """What an export adds up to: as JSON, and to the same as CSV; of one service tier, where one is given."""
     wanted = {}
     for form in (Form.JSON, Form.CSV):
         out = BytesIO()
         write_to(out, FINN, replace(asked, form=form), found, now)
         text = out.getvalue().decode()
         rows = json.loads(text) if form is Form.JSON else csv.DictReader(StringIO(text))
-        wanted[form] = decimals(row[column] for row in rows)
+        wanted[form] = decimals(
+            row[column] for row in rows if tier is None or (row["x_ServiceTier"] or "") == tier
+        )
     assert wanted[Form.JSON] == wanted[Form.CSV]
     return wanted[Form.CSV]
 
@@ -208,6 +215,8 @@ def exported(sums: Sums, made: Ledger, span: Span) -> None:
         for version in (V12, V14):
             asked = Ask(what=version, tenant=tenant, first=month)
             assert in_a_file(asked, found, made.at, "BilledCost") == sums.tenants[tenant]
+        for tier in ("", "flex", "priority"):
+            assert in_a_file(asked, found, made.at, "BilledCost", tier) == sums.tiers[tenant, tier]
 
 
 def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
@@ -226,6 +235,10 @@ def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
 
     assert reported(span, "tenant") == wanted
     assert reported(span, "model") == without_zero(sums.models)
+    tiers: Counter[str] = Counter()
+    for (_, tier), nano in sums.tiers.items():
+        tiers[tier or "standard"] += nano
+    assert reported(span, "serviceTier") == without_zero(tiers)
     told = report(Question(Q(tenant__startswith="same-"), span, None, "provider", "team"))
     assert sum(told.chart.values()) == whole
     exported(sums, made, span)

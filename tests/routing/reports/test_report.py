@@ -43,7 +43,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     made.call(Tried(100), labels={"project": "roof"}, run="r1", revision=2, user_ref=USER)
     made.call(
         Tried(20),
-        Tried(5, "claude-large", "anthropic", overrun=2),
+        Tried(5, "claude-large", "anthropic", overrun=2, service_tier="priority"),
         after=timedelta(hours=1),
         committed=True,
         revision=3,
@@ -99,6 +99,7 @@ LINES: dict[str, list[tuple[tuple[str, ...], int, int, int]]] = {
         (("insurance", ""), 2, 27, 11),
         (("retail", ""), 1, 3, 0),
     ],
+    "serviceTier": [(("standard",), 3, 123, 11), (("priority",), 1, 7, 0), (("",), 1, 0, 0)],
 }
 
 
@@ -153,6 +154,9 @@ def test_what_a_title_says(ledger: Ledger) -> None:
         ({"user": "c0ffee" * 10, "tenant": "insurance"}, 100, 1),
         ({"useCase": "claims-triage", "model": "gpt-mini"}, 120, 2),
         ({"run": "r1"}, 100, 1),
+        ({"serviceTier": "standard"}, 123, 3),
+        ({"serviceTier": "priority", "model": "claude-large"}, 7, 1),
+        ({"serviceTier": "priority", "model": "gpt-mini"}, 0, 0),
         ({"team": "nobody"}, 0, 0),
     ],
 )
