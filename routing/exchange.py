@@ -12,6 +12,8 @@ from controlplane.kernel.errors import UpstreamFailed
 
 Finish = Literal["stop", "stop_sequence", "length", "tool_calls", "refusal"]
 ServiceTier = Literal["", "flex", "batch", "priority", "scale"]
+SERVICE_TIERS: Final = ("flex", "batch", "priority", "scale")
+"""Those that have a name of their own; empty is the ordinary one."""
 DialectName = Literal["openai.chat", "openai.responses", "anthropic.messages"]
 
 

@@ -66,6 +66,9 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     billedTokens = TokensSerializer(allow_null=True)
     ledgerTokens = TokensSerializer()
     classes = ClassSerializer(many=True)
+    serviceTiers = serializers.ListField(
+        child=serializers.CharField(), help_text="those that the class `price` has to do with"
+    )
 
 
 class InvoiceSerializer(serializers.Serializer[Any]):
@@ -94,6 +97,7 @@ class ExplainedSerializer(serializers.Serializer[Any]):
     model = serializers.CharField()
     attempts = serializers.ListField(child=serializers.CharField())
     tokens = TokensSerializer()
+    serviceTier = serializers.CharField(allow_blank=True)
 
 
 class OneInvoiceSerializer(InvoiceSerializer):
@@ -258,6 +262,7 @@ def _explained(found: settling.Explained) -> dict[str, Any]:
         "model": found.model,
         "attempts": [f"{call_name(row.call_id)}/{row.no}" for row in found.attempts],
         "tokens": _tokens(found.usage[:4]),
+        "serviceTier": found.service_tier,
     }
 
 
@@ -272,6 +277,7 @@ def _line(line: read.InvoiceLine) -> dict[str, Any]:
         "billedTokens": None if line.billed_tokens is None else _tokens(line.billed_tokens),
         "ledgerTokens": _tokens(line.ledger_tokens),
         "classes": _classes(line.classes),
+        "serviceTiers": list(line.tiers),
     }
 
 

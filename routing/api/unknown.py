@@ -15,6 +15,7 @@ from controlplane.kernel.money import format_nano, parse_nano
 from policies.api.once import KEY, answered
 from policies.bundles.published import published
 from policies.engine.pricing import UsageCounts
+from routing.exchange import SERVICE_TIERS
 from routing.ledger import access
 from routing.ledger.commands import MOST_REASON, Resolution, settle_unknown
 from routing.ledger.unknown import UnknownAttempt, page_of_calls
@@ -63,6 +64,11 @@ class SettleWanted(serializers.Serializer[Any]):
 
     amount = serializers.RegexField(r"^[0-9]{1,9}(\.[0-9]{1,9})?$", required=False)
     usage = ReportedUsage(required=False)
+    serviceTier = serializers.ChoiceField(
+        choices=SERVICE_TIERS,
+        required=False,
+        help_text="at which it was served, where not as usual",
+    )
     reason = serializers.CharField(max_length=MOST_REASON)
 
 
@@ -128,7 +134,14 @@ def _resolution(name: str, no: int, said: dict[str, Any]) -> Resolution:
         output=usage["output"],
     )
     nano = None if amount is None else parse_nano(amount)
-    return Resolution(call=call, no=no, reason=said["reason"], amount_nano=nano, usage=counts)
+    return Resolution(
+        call=call,
+        no=no,
+        reason=said["reason"],
+        amount_nano=nano,
+        usage=counts,
+        service_tier=said.get("serviceTier", ""),
+    )
 
 
 def _shown(row: UnknownAttempt, currency: str) -> dict[str, object]:

@@ -12,12 +12,13 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name
 from controlplane.kernel.money import MAX_NANO, format_nano
 from controlplane.kernel.principal import Principal
-from policies.engine.pricing import UsageCounts, cost
+from policies.engine.pricing import UsageCounts, cost, served
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 from routing.calls.models import Attempt
 from routing.calls.questions import SETTLE
 from routing.calls.steps import Settlement, Tokens
+from routing.exchange import SERVICE_TIERS
 from routing.ledger.access import require_settle
 from routing.ledger.unknown import price_of
 
@@ -30,7 +31,7 @@ class Resolution:
     """What an unknown attempt cost: an amount, or the usage that the provider reports, priced as it was reserved.
 
     `basis` is `person` where somebody says so, `reported` where a provider's own record does (an import). `reason` is
-    where they know it from.
+    where they know it from. `service_tier` is the one that they say it was served at; empty for the ordinary one.
     """
 
     call: UUID
@@ -39,6 +40,7 @@ class Resolution:
     amount_nano: int | None = None
     usage: UsageCounts | None = None
     basis: Basis = "person"
+    service_tier: str = ""
 
 
 def settle_unknown(principal: Principal, wanted: Resolution) -> int:
@@ -71,6 +73,7 @@ def settle_unknown(principal: Principal, wanted: Resolution) -> int:
         basis=wanted.basis,
         error_class=attempt.error_class,
         tokens=_tokens(wanted.usage),
+        service_tier=wanted.service_tier,
     )
     row: list[Any] = [settlement.call, None, *settlement.row(), entry.id, entry.body]
     with connection.cursor() as cursor:
@@ -84,12 +87,15 @@ def settle_unknown(principal: Principal, wanted: Resolution) -> int:
 def _amount(attempt: Attempt, wanted: Resolution) -> int:
     if not 1 <= len(wanted.reason.strip()) <= MOST_REASON:
         raise InvalidRequest(f"say where you know it from, in 1 to {MOST_REASON} characters")
+    if wanted.service_tier and wanted.service_tier not in SERVICE_TIERS:
+        listed = ", ".join(SERVICE_TIERS)
+        raise InvalidRequest(f'"{wanted.service_tier[:20]}" is no service tier; use {listed}')
     if (wanted.amount_nano is None) == (wanted.usage is None):
         raise InvalidRequest("give either an amount or the reported usage")
     if wanted.usage is not None:
         if min(wanted.usage) < 0:
             raise InvalidRequest("tokens are whole numbers, never below zero")
-        amount = cost(price_of(attempt), wanted.usage)
+        amount = cost(served(price_of(attempt), wanted.service_tier), wanted.usage)
     else:
         amount = wanted.amount_nano or 0
     if not 0 <= amount <= MAX_NANO // 1_000:
@@ -112,5 +118,6 @@ def _told(wanted: Resolution, attempt: Attempt, amount: int) -> Mapping[str, obj
         "reserved": str(attempt.reserved_nano),
         "basis": wanted.basis,
         "reason": wanted.reason.strip(),
+        **({"service_tier": wanted.service_tier} if wanted.service_tier else {}),
         **tokens,
     }

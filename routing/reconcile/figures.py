@@ -14,25 +14,21 @@ from policies.bundles.published import Governed, Published
 from policies.engine.bundle import Bundle, Key
 from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts, price_on
-from routing.reconcile.classing import Ours
+from routing.reconcile.classing import NONE, Ours, added
 
 _DATED: Final = re.compile(r"-([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})$")
 _SUMS: Final = """
-SELECT (c.admitted_at AT TIME ZONE 'UTC')::date, a.model_tenant, a.model,
+SELECT (c.admitted_at AT TIME ZONE 'UTC')::date, a.model_tenant, a.model, a.service_tier,
        coalesce(sum(a.tokens_input) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
        coalesce(sum(a.tokens_cached) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
        coalesce(sum(a.tokens_cache_write) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
        coalesce(sum(a.tokens_output) FILTER (WHERE a.basis = 'reported'), 0)::bigint,
        sum(a.posted_nano + a.overrun_nano)::bigint, count(*),
        coalesce(sum(a.posted_nano + a.overrun_nano) FILTER (WHERE a.basis <> 'reported'), 0)::bigint,
-       count(*) FILTER (WHERE a.basis IN ('counted', 'reserve', 'person') OR a.state = 'unknown'),
-       coalesce(sum(a.tokens_input) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint,
-       coalesce(sum(a.tokens_cached) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint,
-       coalesce(sum(a.tokens_cache_write) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint,
-       coalesce(sum(a.tokens_output) FILTER (WHERE a.basis = 'reported' AND a.service_tier IN ('flex', 'batch')), 0)::bigint
+       count(*) FILTER (WHERE a.basis IN ('counted', 'reserve', 'person') OR a.state = 'unknown')
   FROM routing_attempt a JOIN routing_call c ON c.id = a.call
  WHERE a.call >= %s AND a.call < %s AND a.provider = %s AND a.state IN ('succeeded', 'failed', 'reconciled', 'unknown')
- GROUP BY 1, 2, 3
+ GROUP BY 1, 2, 3, 4
 """
 
 
@@ -111,8 +107,8 @@ def ours(account: Account, first: date, last: date) -> dict[tuple[date, str], Ou
         name = account.upstream.get((row[1], row[2]))
         if name is None:
             continue
-        usage, batched = UsageCounts(*row[3:7]), UsageCounts(*row[11:15])
-        one = Ours(usage, row[7], row[8], row[9], row[10], batched)
+        usage, tier = UsageCounts(*row[4:8]), row[3]
+        one = Ours(usage, *row[8:12], {tier: usage} if tier else {})
         known = found.get((row[0], name))
         found[row[0], name] = one if known is None else _sum(known, one)
     return found
@@ -138,17 +134,16 @@ def calls_of(first: date, last: date) -> tuple[UUID, UUID]:
 
 def _sum(one: Ours, other: Ours) -> Ours:
     return Ours(
-        _added(one.usage, other.usage),
+        added(one.usage, other.usage),
         one.spent_nano + other.spent_nano,
         one.attempts + other.attempts,
         one.lost_nano + other.lost_nano,
         one.lost + other.lost,
-        _added(one.batched, other.batched),
+        {
+            tier: added(one.tiers.get(tier, NONE), other.tiers.get(tier, NONE))
+            for tier in {*one.tiers, *other.tiers}
+        },
     )
-
-
-def _added(one: UsageCounts, other: UsageCounts) -> UsageCounts:
-    return UsageCounts(*map(sum, zip(one, other, strict=True)))
 
 
 def _ask(query: str, values: list[Any]) -> list[tuple[Any, ...]]:

@@ -12,7 +12,6 @@ from typing import Final
 
 from controlplane.kernel.money import apportion
 from policies.engine.bundle import Bundle
-from policies.engine.pricing import UsageCounts
 from routing.calls.models import Call
 from routing.closing.adjusting import CREDIT, INVOICE, LATE_USAGE, PRICE, Proposal
 from routing.closing.models import Adjustment
@@ -71,9 +70,8 @@ def _classes(
     was = dict(line.classes)
     if own is None or (own.spent_nano, own.attempts) == (line.ledger_nano, line.attempts):
         return was
-    usage = None if line.billed_tokens is None else UsageCounts(*line.billed_tokens)
     price = account.price(bundle, line.day, line.model)
-    found = again(line.usage_nano, usage, own, price)
+    found = again(line.usage_nano, line.theirs, own, price)
     return found | ({CREDITED: was[CREDITED]} if CREDITED in was else {})
 
 
@@ -112,6 +110,7 @@ def _proposal(
     # INVARIANT: what was proposed for the same day, model and tenant is not proposed again, by whatever import or job
     nano = part.nano - before.get((day, name, at.tenant, at.label), 0)
     if nano:
+        tiers = f" of service tier {', '.join(line.tiers)}" if name == PRICED and line.tiers else ""
         yield Proposal(
             tenant=at.tenant,
             corrects=day[:7],
@@ -120,7 +119,7 @@ def _proposal(
             occurrence=f"invoice:{row.id.hex}:{day}:{name}:{at.label}",
             model=at.label,
             provider=row.provider,
-            note=f"{name}, {line.model or 'the whole account'}, {day}: {row.name}"[:500],
+            note=f"{name}{tiers}, {line.model or 'the whole account'}, {day}: {row.name}"[:500],
         )
 
 

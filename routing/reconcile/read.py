@@ -1,7 +1,7 @@
 """What was imported, for pages, API and command line."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -9,13 +9,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from controlplane.kernel.errors import NotFound
-from routing.reconcile.classing import CLASSES, CREDITED, TAXED
+from policies.engine.pricing import UsageCounts
+from routing.reconcile.classing import CLASSES, CREDITED, TAXED, Theirs
 from routing.reconcile.models import Invoice
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One day and model. Tokens are input, cached, written and output; None where the file does not say them."""
+    """One day and model. Tokens are input, cached, written and output; None where the file does not say them.
+
+    `billed_tiers` are those of other service tiers than the ordinary one, `tiers` those that another price has to do with.
+    """
 
     day: date
     model: str
@@ -25,6 +29,17 @@ class InvoiceLine:
     billed_tokens: tuple[int, ...] | None
     ledger_tokens: tuple[int, ...]
     classes: tuple[tuple[str, int], ...]
+    billed_tiers: Mapping[str, tuple[int, ...]] | None = None
+    tiers: tuple[str, ...] = ()
+
+    @property
+    def theirs(self) -> Theirs | None:
+        """As it was compared."""
+        if self.billed_tokens is None:
+            return None
+        said = self.billed_tiers
+        tiers = None if said is None else {n: UsageCounts(*used) for n, used in said.items()}
+        return Theirs(UsageCounts(*self.billed_tokens), tiers)
 
     @property
     def difference_nano(self) -> int:
@@ -49,7 +64,8 @@ def one_invoice(rows: "QuerySet[Invoice]", identity: UUID) -> Invoice:
 def lines(row: Invoice) -> Iterator[InvoiceLine]:
     """Its lines as they were compared, by day and model."""
     for line in row.lines:
-        billed = line["billedTokens"]
+        # what was imported before service tiers were compared says nothing of them
+        billed, at_tiers = line["billedTokens"], line.get("billedTiers")
         yield InvoiceLine(
             day=date.fromisoformat(line["day"]),
             model=line["model"],
@@ -61,6 +77,10 @@ def lines(row: Invoice) -> Iterator[InvoiceLine]:
             classes=tuple(
                 (name, line["classes"][name]) for name in CLASSES if name in line["classes"]
             ),
+            billed_tiers=None
+            if at_tiers is None
+            else {name: tuple(used) for name, used in at_tiers.items()},
+            tiers=tuple(line.get("tiers", ())),
         )
 
 

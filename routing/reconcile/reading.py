@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from controlplane.kernel.errors import InvalidRequest
 from policies.engine.pricing import UsageCounts
+from routing.exchange import SERVICE_TIERS
 
 Json = Any
+Key = tuple[date, str, str, str, str, str]
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_LINES: Final = 200_000
 COLUMNS: Final = (
@@ -32,8 +34,18 @@ COLUMNS: Final = (
     "amount",
     "currency",
     "attempt",
+    "service_tier",
 )
 """`attempt` is what providers get as `x-mandate-attempt`, where their own log keeps it."""
+STANDARD: Final = "standard"
+_TIERS: Final[Mapping[str, str]] = {
+    **{name: name for name in SERVICE_TIERS},
+    **dict.fromkeys((STANDARD, "default", "standard_only", "auto"), STANDARD),
+    "fast": "priority",
+    "priority_on_demand": "priority",
+    "flex_discount": "flex",
+}
+"""What providers call service tiers in their exports, and what an answer calls them."""
 USAGE, CREDIT, TAX = KINDS = ("usage", "credit", "tax")
 _MOST_TOKENS: Final = 10**15
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -57,7 +69,8 @@ class Form(StrEnum):
 class Billed:
     """One day of one model. `usage` without tokens says None, `amount` without money; a credit's amount is below zero.
 
-    `input` is what was neither read from nor written to a cache.
+    `input` is what was neither read from nor written to a cache. `service_tier` is the one at which it was served, or
+    `standard`; empty where the file does not say.
     """
 
     day: date
@@ -68,11 +81,12 @@ class Billed:
     currency: str = ""
     at: str = ""
     attempt: str = ""
+    service_tier: str = ""
 
     @property
-    def key(self) -> tuple[date, str, str, str, str]:
+    def key(self) -> Key:
         """Lines of the same are one."""
-        return self.day, self.kind, self.model, self.currency, self.attempt
+        return self.day, self.kind, self.model, self.currency, self.attempt, self.service_tier
 
 
 def read(data: bytes, form: str) -> tuple[Billed, ...]:
@@ -85,7 +99,7 @@ def read(data: bytes, form: str) -> tuple[Billed, ...]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"byte {error.start + 1} is no UTF-8") from None
-    found: dict[tuple[date, str, str, str, str], Billed] = {}
+    found: dict[Key, Billed] = {}
     for number, line in enumerate(_READERS[Form(form)](text), 1):
         if number > MOST_LINES:
             raise InvalidRequest(f"a file has at most {MOST_LINES} lines")
@@ -158,6 +172,7 @@ def _row(names: list[str], row: list[str], line: int) -> Billed:
         currency=cell("currency", _currency, ""),
         at=f"line {line}",
         attempt=cell("attempt", _attempt, ""),
+        service_tier=cell("service_tier", _tier, ""),
     )
     return _checked(made)
 
@@ -165,6 +180,8 @@ def _row(names: list[str], row: list[str], line: int) -> Billed:
 def _checked(line: Billed) -> Billed:
     if line.kind == USAGE and not line.model:
         raise InvalidRequest(f"{line.at}: usage names its model")
+    if line.service_tier and line.kind != USAGE:
+        raise InvalidRequest(f"{line.at}: only usage is served at a service tier")
     if line.attempt and line.kind != USAGE:
         raise InvalidRequest(f"{line.at}: only usage names an attempt")
     if line.amount is not None and not line.currency:
@@ -216,16 +233,18 @@ def _counted(at: str, found: Mapping[str, Json], name: str) -> int:
 
 
 def _openai_usage(text: str) -> Iterator[Billed]:
-    """GET /v1/organization/usage/completions, grouped by model."""
+    """GET /v1/organization/usage/completions, grouped by model; by service tier or batch too, where it should be told."""
     for at, day, result in _buckets(text, "start_time"):
-        every, cached = (
-            _counted(at, result, "input_tokens"),
-            _counted(at, result, "input_cached_tokens"),
-        )
-        if cached > every:
+        names = ("input_tokens", "input_cached_tokens", "input_cache_write_tokens", "output_tokens")
+        every, cached, written, output = (_counted(at, result, name) for name in names)
+        if cached + written > every:
             raise InvalidRequest(f"{at}.input_cached_tokens: more than input_tokens")
-        usage = UsageCounts(every - cached, cached, 0, _counted(at, result, "output_tokens"))
-        yield Billed(day, _at(f"{at}.model", _name, result.get("model")), usage=usage, at=at)
+        usage = UsageCounts(every - cached - written, cached, written, output)
+        model = _at(f"{at}.model", _name, result.get("model"))
+        tier = _told_tier(at, result)
+        if result.get("batch") is not None and tier in {"", STANDARD}:
+            tier = "batch" if result["batch"] is True else tier
+        yield Billed(day, model, usage=usage, at=at, service_tier=tier)
 
 
 def _openai_costs(text: str) -> Iterator[Billed]:
@@ -240,7 +259,7 @@ def _openai_costs(text: str) -> Iterator[Billed]:
 
 
 def _anthropic_usage(text: str) -> Iterator[Billed]:
-    """GET /v1/organizations/usage_report/messages, grouped by model."""
+    """GET /v1/organizations/usage_report/messages, grouped by model; by service tier too, where it should be told."""
     for at, day, result in _buckets(text, "starting_at"):
         written = _of(result.get("cache_creation") or {}, f"{at}.cache_creation")
         usage = UsageCounts(
@@ -249,7 +268,8 @@ def _anthropic_usage(text: str) -> Iterator[Billed]:
             cache_write=sum(_counted(f"{at}.cache_creation", written, name) for name in written),
             output=_counted(at, result, "output_tokens"),
         )
-        yield Billed(day, _at(f"{at}.model", _name, result.get("model")), usage=usage, at=at)
+        model, tier = _at(f"{at}.model", _name, result.get("model")), _told_tier(at, result)
+        yield Billed(day, model, usage=usage, at=at, service_tier=tier)
 
 
 def _anthropic_cost(text: str) -> Iterator[Billed]:
@@ -322,6 +342,19 @@ def _attempt(text: str) -> str:
     if _ATTEMPT.fullmatch(text.lower()) is None:
         raise ValueError(f'"{text[:50]}" is no attempt; write it as x-mandate-attempt said it')
     return text.lower()
+
+
+def _told_tier(at: str, found: Mapping[str, Json]) -> str:
+    said = found.get("service_tier")
+    return "" if said is None else str(_at(f"{at}.service_tier", _tier, said))
+
+
+def _tier(value: Json) -> str:
+    known = _TIERS.get(value.lower()) if isinstance(value, str) else None
+    if known is None:
+        listed = ", ".join((*SERVICE_TIERS, STANDARD))
+        raise ValueError(f'"{str(value)[:20]}" is no service tier; use {listed}')
+    return known
 
 
 def _kind(text: str) -> str:

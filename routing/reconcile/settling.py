@@ -19,15 +19,15 @@ from controlplane.kernel.principal import Principal
 from policies.bundles.published import published
 from policies.bundles.snapshot import bundle_at
 from policies.engine.bundle import Bundle
-from policies.engine.pricing import UsageCounts, cost
+from policies.engine.pricing import UsageCounts, cost, served
 from routing.calls.models import Attempt
 from routing.ledger.access import may_settle
 from routing.ledger.commands import Resolution, settle_unknown
-from routing.reconcile.classing import NONE, ROUNDING_NANO, Ours
+from routing.reconcile.classing import NONE, ROUNDING_NANO, Ours, Tiers, less
 from routing.reconcile.figures import Account, calls_of, ours
 from routing.reconcile.models import Invoice
 from routing.reconcile.read import InvoiceLine, lines
-from routing.reconcile.reading import Billed
+from routing.reconcile.reading import STANDARD, Billed
 
 _BATCH: Final = 1_000
 Place = tuple[date, str]
@@ -35,12 +35,13 @@ Place = tuple[date, str]
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The unknown attempts of one day and model, and what each of them used."""
+    """The unknown attempts of one day and model, what each of them used, and at which service tier, where the file says that."""
 
     day: date
     model: str
     attempts: tuple[Attempt, ...]
     usage: UsageCounts
+    service_tier: str = ""
 
 
 def named(
@@ -57,7 +58,10 @@ def named(
                 continue
             amount = None if line.usage is not None else nano
             if line.usage is not None or (amount is not None and amount >= 0):
-                yield _resolution(row, reason, usage=line.usage, amount_nano=amount)
+                tier = "" if line.service_tier == STANDARD else line.service_tier
+                yield _resolution(
+                    row, reason, usage=line.usage, amount_nano=amount, service_tier=tier
+                )
 
 
 def explained(row: Invoice, account: Account, bundle: Bundle) -> list[Explained]:
@@ -73,9 +77,9 @@ def explained(row: Invoice, account: Account, bundle: Bundle) -> list[Explained]
     for line in lines(row):
         place = (line.day, line.model)
         if place in groups:
-            usage = _left(line, now[place], groups[place], account, bundle)
-            if usage is not None:
-                found.append(Explained(*place, tuple(groups[place]), usage))
+            left = _left(line, now[place], groups[place], account, bundle)
+            if left is not None:
+                found.append(Explained(*place, tuple(groups[place]), *left))
     return found
 
 
@@ -103,26 +107,39 @@ def settle(principal: Principal, wanted: Iterable[Resolution]) -> int:
 
 def resolutions(found: Explained, reason: str) -> list[Resolution]:
     """One for each attempt."""
-    return [_resolution(row, reason, usage=found.usage) for row in found.attempts]
+    return [
+        _resolution(row, reason, usage=found.usage, service_tier=found.service_tier)
+        for row in found.attempts
+    ]
 
 
 def _left(
     line: InvoiceLine, now: Ours, rows: Sequence[Attempt], account: Account, bundle: Bundle
-) -> UsageCounts | None:
-    """What each of these used. None where it cannot be told, or more than that is between the two sides."""
-    price = account.price(bundle, line.day, line.model)
-    if line.billed_tokens is None or price is None or now.lost != len(rows):
+) -> tuple[UsageCounts, str] | None:
+    """What each of these used, and at which service tier. None where that cannot be told, or more is between the two sides."""
+    price, theirs = account.price(bundle, line.day, line.model), line.theirs
+    if theirs is None or price is None or now.lost != len(rows):
         return None
-    left = UsageCounts(
-        *(theirs - own for theirs, own in zip(line.billed_tokens, now.usage[:4], strict=True))
-    )
-    if min(left) < 0 or (left != NONE and len(rows) > 1):
+    left = less(theirs.usage, now.usage)
+    tier = _tier_of(left, theirs.tiers, now.tiers)
+    if tier is None or min(left) < 0 or (left != NONE and len(rows) > 1):
         return None
-    nano = cost(price, left)
+    nano = cost(served(price, tier), left)
     more = line.usage_nano - now.spent_nano - nano
     # INVARIANT: only what leaves nothing to explain is offered, and never above what the attempt holds
     exact = abs(more) <= ROUNDING_NANO * now.attempts
-    return left if exact and all(nano <= row.reserved_nano for row in rows) else None
+    return (left, tier) if exact and all(nano <= row.reserved_nano for row in rows) else None
+
+
+def _tier_of(left: UsageCounts, theirs: Tiers | None, ours: Tiers) -> str | None:
+    """The one service tier at which all that is left was served; the ordinary one where they say none. None for several."""
+    if theirs is None:
+        return ""
+    apart = {n: less(theirs.get(n, NONE), ours.get(n, NONE)) for n in {*theirs, *ours}}
+    named = [name for name, used in apart.items() if used != NONE]
+    if not named:
+        return ""
+    return named[0] if len(named) == 1 and apart[named[0]] == left else None
 
 
 def _unknown(account: Account) -> "QuerySet[Attempt]":
@@ -139,7 +156,12 @@ def _place(account: Account, row: Attempt) -> Place:
 
 
 def _resolution(
-    row: Attempt, reason: str, *, usage: UsageCounts | None, amount_nano: int | None = None
+    row: Attempt,
+    reason: str,
+    *,
+    usage: UsageCounts | None,
+    amount_nano: int | None = None,
+    service_tier: str = "",
 ) -> Resolution:
     return Resolution(
         call=row.call_id,
@@ -148,4 +170,5 @@ def _resolution(
         amount_nano=amount_nano,
         usage=usage,
         basis="reported",
+        service_tier=service_tier,
     )

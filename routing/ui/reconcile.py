@@ -15,6 +15,7 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from policies.bundles.published import published
 from policies.ui.people import names, person, sentence
 from routing.reconcile import access, read, settling
+from routing.reconcile.classing import PRICE
 from routing.reconcile.commands import (
     File,
     import_invoice,
@@ -105,7 +106,7 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
         "imported_by": person(row.imported_by, names()),
         "sums": [(WORDS[name], nano) for name, nano in read.sums(row).items()],
         "lines": [
-            (line, [(WORDS[name], nano) for name, nano in line.classes])
+            (line, [(_word(name, line), nano) for name, nano in line.classes])
             for line in lines[:_LINES_SHOWN]
         ],
         "more": max(0, len(lines) - _LINES_SHOWN),
@@ -115,6 +116,12 @@ def invoice(request: HttpRequest, invoice: UUID) -> HttpResponse:
         "explained": settling.offered(principal, row),
     }
     return render(request, "routing/invoice.html", context)
+
+
+def _word(name: str, line: read.InvoiceLine) -> str:
+    """`another price (service tier priority)`."""
+    tiers = f" (service tier {', '.join(line.tiers)})" if name == PRICE and line.tiers else ""
+    return WORDS[name] + tiers
 
 
 @require_POST

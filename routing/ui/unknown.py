@@ -18,6 +18,7 @@ from controlplane.kernel.money import parse_nano
 from policies.bundles.published import published
 from policies.engine.pricing import UsageCounts
 from policies.ui.people import sentence
+from routing.exchange import SERVICE_TIERS
 from routing.ledger import access
 from routing.ledger.commands import Resolution, settle_unknown
 from routing.ledger.unknown import UnknownAttempt, page_of_calls
@@ -49,7 +50,11 @@ def attempts(request: HttpRequest) -> HttpResponse:
         may = access.may_settle(principal, one.tenant)
         held = money(one.reserved_nano, currency)
         shown.append(Row(one, call_name(one.call), held, url if may else ""))
-    context = {"page": linked(request, shown, following), "currency": currency}
+    context = {
+        "page": linked(request, shown, following),
+        "currency": currency,
+        "tiers": SERVICE_TIERS,
+    }
     return render(request, "routing/unknown.html", context)
 
 
@@ -84,7 +89,14 @@ def _resolution(request: HttpRequest, call: UUID, no: int) -> Resolution:
         amount = parse_nano(text) if text else None
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
-    return Resolution(call=call, no=no, reason=reason, amount_nano=amount, usage=usage)
+    return Resolution(
+        call=call,
+        no=no,
+        reason=reason,
+        amount_nano=amount,
+        usage=usage,
+        service_tier=request.POST.get("service_tier", ""),
+    )
 
 
 def _tokens(text: str) -> int:

@@ -12,6 +12,7 @@ from policies.bundles.published import published
 from policies.engine.pricing import UsageCounts
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
+from routing.exchange import SERVICE_TIERS
 from routing.ledger import access
 from routing.ledger.commands import Resolution, settle_unknown
 from routing.ledger.unknown import page_of_calls
@@ -31,6 +32,9 @@ class Command(Base):
         settle.add_argument("--amount", help="in the organisation's currency, like 0.0148")
         for name in UsageCounts._fields:
             settle.add_argument(f"--{name.replace('_', '-')}", type=int, help="reported tokens")
+        settle.add_argument(
+            "--service-tier", choices=SERVICE_TIERS, default="", help="at which it was served"
+        )
         settle.add_argument("--reason", required=True, help="how you know")
 
     def handle(self, *, action: str, **options: Any) -> None:
@@ -52,7 +56,12 @@ class Command(Base):
         except ValueError as error:
             raise CommandError(str(error)) from None
         wanted = Resolution(
-            call=call, no=options["no"], reason=options["reason"], amount_nano=amount, usage=usage
+            call=call,
+            no=options["no"],
+            reason=options["reason"],
+            amount_nano=amount,
+            usage=usage,
+            service_tier=options["service_tier"],
         )
         booked = settle_unknown(operator(), wanted)
         self.stdout.write(f"booked: {format_nano(booked)} {published().currency}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies.engine.prices import PriceRef, PriceTier
 from policies.engine.pricing import UsageCounts, cost
-from routing.reconcile.classing import Compared, Ours, compare, nano_of
+from routing.reconcile.classing import NONE, Compared, Ours, compare, nano_of
 from routing.reconcile.reading import Billed
 
 DAY = date(2026, 11, 1)
@@ -143,7 +143,7 @@ def test_money_is_converted_exactly_and_rounded_from_zero(
 
 FLEX = msgspec.structs.replace(PRICE, batch_factor="0.5")
 HALF = UsageCounts(500, 0, 0, 50)
-FLEXED = Ours(USAGE, 1_500_000, 2, batched=HALF)
+FLEXED = Ours(USAGE, 1_500_000, 2, tiers={"flex": HALF})
 """Half of the tokens were served at the batch price: 1,000,000 and 500,000."""
 
 
@@ -173,3 +173,78 @@ def test_what_was_served_at_the_batch_price_is_no_difference_of_price(
     [made] = compare([(line, amount)], {(DAY, "m"): FLEXED}, lambda *_: FLEX)
     assert dict(made.classes) == classes
     assert sum(classes.values()) == made.difference_nano
+
+
+PRIORITY = msgspec.structs.replace(PRICE, priority_factor="2")
+REST = UsageCounts(500, 0, 0, 50)
+FULL = Ours(USAGE, SPENT, 2, tiers={"flex": HALF})
+PLAIN = Ours(USAGE, SPENT, 2, tiers={"priority": HALF})
+APART = [(HALF, "priority"), (REST, "standard")]
+DEAR = Ours(USAGE, 3_000_000, 2, tiers={"priority": HALF})
+
+
+def tiered(
+    amount: int | None, lines: list[tuple[UsageCounts | None, str]], ours: Ours, price: PriceRef
+) -> Compared:
+    """What comes of lines that say their service tiers; the amount stands on the first."""
+    billed = [
+        (Billed(DAY, "m", "usage", usage, service_tier=tier), None if n else amount)
+        for n, (usage, tier) in enumerate(lines)
+    ]
+    [made] = compare(billed, {(DAY, "m"): ours}, lambda *_: price)
+    assert sum(made.classes.values()) == made.difference_nano
+    return made
+
+
+@pytest.mark.parametrize(
+    ("amount", "lines", "ours", "price", "told"),
+    [
+        # flex that was charged in full: the money between is the tier's, with their word of it and without
+        (1_500_000, [(HALF, "flex"), (REST, "standard")], FULL, FLEX, ({"price": -500_000}, ("flex",))),
+        (1_500_000, [(USAGE, "")], FULL, FLEX, ({"price": -500_000}, ("flex",))),
+        (1_500_000, [(None, "")], FULL, FLEX, ({"price": -500_000}, ("flex",))),
+        # they served at flex what no answer said so
+        (None, [(HALF, "flex"), (REST, "standard")], Ours(USAGE, SPENT, 2), FLEX, ({"price": -500_000}, ("flex",))),
+        # priority, which no document prices: billed above the plain price
+        (3_000_000, [(USAGE, "")], PLAIN, PRICE, ({"price": 1_000_000}, ("priority",))),
+        (3_000_000, APART, Ours(USAGE, SPENT, 2), PRICE, ({"price": 1_000_000}, ("priority",))),
+        # a price for it came later than the calls
+        (3_000_000, [(None, "")], PLAIN, PRIORITY, ({"price": 1_000_000}, ("priority",))),
+        # both sides bill it
+        (3_000_000, APART, DEAR, PRIORITY, ({}, ())),
+        # another price has nothing to do with a tier that agrees
+        (3_600_000, [(USAGE, "")], DEAR, PRIORITY, ({"price": 600_000}, ())),
+        # money without tokens that no tier explains
+        (1_700_000, [(None, "")], FULL, FLEX, ({"unexplained": -300_000}, ())),
+    ],
+)  # fmt: skip
+def test_a_difference_that_a_service_tier_explains_is_of_price_and_names_it(
+    amount: int | None,
+    lines: list[tuple[UsageCounts | None, str]],
+    ours: Ours,
+    price: PriceRef,
+    told: tuple[dict[str, int], tuple[str, ...]],
+) -> None:
+    found = tiered(amount, lines, ours, price)
+    assert (dict(found.classes), found.tiers) == told
+
+
+TIERS = st.sampled_from(["", "standard", "flex", "batch", "priority", "scale"])
+
+
+@given(
+    st.one_of(st.none(), st.integers(0, 10**12)),
+    st.lists(st.tuples(st.one_of(st.none(), COUNTS), TIERS), min_size=1, max_size=4),
+    st.dictionaries(TIERS, COUNTS, max_size=4),
+    st.integers(0, 10**11),
+)
+def test_classes_add_up_whatever_tiers_either_side_names(
+    amount: int | None,
+    lines: list[tuple[UsageCounts | None, str]],
+    mine: dict[str, UsageCounts],
+    spent: int,
+) -> None:
+    whole = UsageCounts(*map(sum, zip(NONE, *mine.values(), strict=True)))
+    named = {tier: used for tier, used in mine.items() if tier not in {"", "standard"}}
+    price = msgspec.structs.replace(PRIORITY, batch_factor="0.5")
+    tiered(amount, lines, Ours(whole, spent, 3, tiers=named), price)

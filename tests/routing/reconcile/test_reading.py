@@ -81,6 +81,50 @@ def test_anthropic_usage_tells_what_was_written_to_caches() -> None:
     assert (line.day, line.usage) == (DAY, UsageCounts(1500, 200, 1500, 500))
 
 
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({}, ""),
+        ({"service_tier": None, "batch": None}, ""),
+        ({"service_tier": "default"}, "standard"),
+        ({"service_tier": "flex"}, "flex"),
+        ({"service_tier": "priority", "batch": False}, "priority"),
+        ({"batch": True}, "batch"),
+        ({"batch": False}, ""),
+        ({"service_tier": "default", "batch": True}, "batch"),
+    ],
+)
+def test_openai_usage_says_the_service_tier_where_it_is_grouped_by_it(
+    said: dict[str, object], tier: str
+) -> None:
+    counts = {"input_tokens": 10, "input_cached_tokens": 2, "input_cache_write_tokens": 3}
+    [line] = read(bucket({"model": "m", **counts, "output_tokens": 4, **said}), "openai-usage")
+    assert (line.service_tier, line.usage) == (tier, UsageCounts(5, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [("standard", "standard"), ("batch", "batch"), ("priority_on_demand", "priority"), ("flex_discount", "flex"), (None, "")],
+)  # fmt: skip
+def test_anthropic_usage_says_the_service_tier(said: str | None, tier: str) -> None:
+    result = {"model": "m", "uncached_input_tokens": 5, "output_tokens": 1, "service_tier": said}
+    [line] = read(bucket(result, "2026-11-01T00:00:00Z", "starting_at"), "anthropic-usage")
+    assert line.service_tier == tier
+
+
+def test_a_csv_says_it_in_a_column_and_tiers_stay_apart() -> None:
+    text = "date,model,output_tokens,service_tier\n" + "".join(
+        f"2026-11-01,m,{n},{tier}\n"
+        for n, tier in ((1, "Flex"), (2, "standard"), (4, ""), (8, "flex"))
+    )
+    found = read(text.encode(), "csv")
+    assert [(line.service_tier, line.usage and line.usage.output) for line in found] == [
+        ("", 4),
+        ("flex", 9),
+        ("standard", 2),
+    ]
+
+
 def test_anthropic_costs_are_in_cents() -> None:
     result = {
         "amount": "123.45",
@@ -140,6 +184,14 @@ def test_anthropic_costs_are_in_cents() -> None:
         ),
         ("date,output_tokens\n2026-11-01,5\n", "line 2: usage names its model"),
         ("date,model\n2026-11-01,m\n", "line 2: there is neither an amount nor usage"),
+        (
+            "date,model,output_tokens,service_tier\n2026-11-01,m,1,gold\n",
+            'line 2, column 4 (service_tier): "gold" is no service tier; use flex, batch, priority, scale, standard',
+        ),
+        (
+            "date,kind,amount,currency,service_tier\n2026-11-01,tax,1,EUR,flex\n",
+            "line 2: only usage is served at a service tier",
+        ),
         ('date,model\n2026-11-01,"m\n', "unexpected end of data"),
     ],
 )
@@ -160,6 +212,7 @@ def test_bad_csv_is_told_with_line_and_column(text: str, told: str) -> None:
         (bucket({"input_tokens": 1}), "openai-usage", "data[0].results[0].model: must name a model"),
         (bucket({"input_tokens": 1.5, "model": "m"}), "openai-usage", "data[0].results[0].input_tokens: tokens are"),
         (bucket({"input_tokens": 1, "input_cached_tokens": 2, "model": "m"}), "openai-usage", "more than input_tokens"),
+        (bucket({"model": "m", "service_tier": 7}), "openai-usage", 'data[0].results[0].service_tier: "7" is no service tier'),
         (bucket({"line_item": "m"}), "openai-costs", "data[0].results[0].amount: must be an object"),
         (bucket({"line_item": "m", "amount": {"value": True, "currency": "usd"}}), "openai-costs", 'amount.value: "True"'),
         (bucket({"model": "m"}, "0001-01-01T00:00:00+14:00"), "openai-usage", "data[0].start_time: "),

@@ -1,6 +1,7 @@
 """Unknown attempts that a provider's file explains: by their names at import, or as what is left of a day, by one click."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -21,11 +22,13 @@ from routing.reconcile.figures import Account
 from routing.reconcile.models import Invoice
 from routing.reconcile.reading import read
 from tests.refusing import refuses_first
-from tests.routing.reconcile.shop import Shop
+from tests.routing.reconcile.shop import PRICE, Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 USAGE = UsageCounts(input=1_000, cached_input=0, cache_write=0, output=100)
 HEAD = "date,model,input_tokens,output_tokens,amount,currency,attempt\n"
+TIERED = HEAD.replace("attempt\n", "attempt,service_tier\n")
+HALF = f'{PRICE}, batchFactor: "0.5"'
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +51,9 @@ def lost(shop: Shop, reserved_nano: int = 5_000_000) -> tuple[UUID, str]:
     return call, uuid7_time(call).astimezone(UTC).date().isoformat()
 
 
-def imported(shop: Shop, text: str, name: str = "n.csv") -> Invoice:
+def imported(shop: Shop, text: str, name: str = "n.csv", head: str = HEAD) -> Invoice:
     wanted = File(
-        tenant=shop.tenant, provider="sky", form="csv", name=name, data=(HEAD + text).encode()
+        tenant=shop.tenant, provider="sky", form="csv", name=name, data=(head + text).encode()
     )
     return import_invoice(shop.world.finn, wanted)
 
@@ -167,3 +170,50 @@ def test_an_attempt_that_was_lost_otherwise_makes_it_inexact(shop: Shop) -> None
     row = imported(shop, f"{day},sky-small-1,1500,150,,,\n")
     assert explained(shop, row) == []
     assert commands.propose_differences(shop.world.finn, row.pk) == 1
+
+
+def test_a_line_that_names_an_attempt_and_its_service_tier_settles_it_at_that_price(
+    shop: Shop,
+) -> None:
+    shop.price(HALF)
+    call, day = lost(shop)
+    imported(shop, f"{day},sky-small-1,500,50,,,{call.hex}/1,flex\n", head=TIERED)
+    # 500 at 500 nano, 50 at 5,000
+    assert state(call) == ("reconciled", "reported", 500_000, 500)
+    assert Attempt.objects.get(call=call).service_tier == "flex"
+    assert told(call)[0]["data"]["service_tier"] == "flex"
+
+
+def test_what_is_left_of_a_day_is_settled_at_the_one_tier_that_it_was_served_at(shop: Shop) -> None:
+    shop.price(HALF)
+    shop.attempt(USAGE)
+    call, day = lost(shop)
+    lines = f"{day},sky-small-1,1000,100,,,,standard\n{day},sky-small-1,500,50,,,,flex\n"
+    row = imported(shop, lines, head=TIERED)
+    [one] = settling.offered(shop.world.finn, row)
+    assert (one.usage, one.service_tier) == (UsageCounts(500, 0, 0, 50), "flex")
+    assert settle_explained(shop.world.finn, row.pk, date.fromisoformat(day), "sky-small-1") == 1
+    assert state(call) == ("reconciled", "reported", 500_000, 500)
+    assert Attempt.objects.get(call=call).service_tier == "flex"
+
+
+def test_what_is_left_at_two_tiers_is_nobodys_to_part(shop: Shop) -> None:
+    shop.price(HALF)
+    shop.attempt(USAGE)
+    _, day = lost(shop)
+    # the money would fit if all of it were at flex
+    lines = f"{day},sky-small-1,1100,110,0.0026,EUR,,standard\n{day},sky-small-1,500,50,,,,flex\n"
+    assert explained(shop, imported(shop, lines, head=TIERED)) == []
+
+
+def test_a_person_says_the_service_tier(shop: Shop) -> None:
+    shop.price(HALF)
+    call, _ = lost(shop)
+    wanted = ledger.Resolution(
+        call=call, no=1, reason="their page", usage=UsageCounts(500, 0, 0, 50), service_tier="flex"
+    )
+    with pytest.raises(InvalidRequest, match='"gold" is no service tier; use flex, batch'):
+        ledger.settle_unknown(shop.world.finn, replace(wanted, service_tier="gold"))
+    assert state(call)[0] == "unknown"
+    assert ledger.settle_unknown(shop.world.finn, wanted) == 500_000
+    assert Attempt.objects.get(call=call).service_tier == "flex"
