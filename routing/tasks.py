@@ -30,7 +30,7 @@ from routing.notifications.deriving import derive
 from routing.notifications.forgetting import forget
 from routing.notifications.sending import send_due
 from routing.notifications.watching import watch
-from routing.reconcile import corrections, hours
+from routing.reconcile import corrections, hours, tiers
 from routing.reconcile.checking import check_ledger
 from routing.reports.past import Past
 from routing.retention.keeping import keep
@@ -71,7 +71,8 @@ def correct_hours() -> int:
 
 @shared_task(name="routing.check_ledger", ignore_result=True)
 def ledger_checked(*, whole: bool = False) -> int:
-    """Compare the ledger with its attempts, postings and entries; how many findings."""
+    """Compare the ledger with its attempts, postings and entries; how many findings. Look for tiers without a price."""
+    tiers.look()
     return len(check_ledger(whole=whole).findings)
 
 

@@ -143,6 +143,7 @@ _TABLE: tuple[tuple[Group, OfCall, tuple[tuple[str, str], ...]], ...] = (
             ),
             ("budget.overrun", "billed above what was reserved"),
             ("ledger.checked", "ledger compared with its attempts and entries"),
+            ("price.missing", "served at a service tier that no document prices"),
             ("invoice.imported", "provider's usage or invoice compared with the ledger"),
             ("anomaly.found", "spend broke its pattern"),
             ("anomaly.ended", "spend holds its pattern again"),

@@ -91,6 +91,7 @@ EVENTS: Final = (
     "key.revoked",
     "log.failed",
     "ledger.failed",
+    "price.missing",
     "model.unavailable",
     "model.sunset",
     "budget.alert",

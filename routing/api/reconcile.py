@@ -141,6 +141,10 @@ class LedgerStandingSerializer(serializers.Serializer[Any]):
     checkedAt = serializers.DateTimeField(allow_null=True)
     heldAt = serializers.DateTimeField(allow_null=True)
     findings = serializers.ListField(child=serializers.CharField())
+    unpriced = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="what was served at a dearer service tier than any document prices",
+    )
 
 
 class Invoices(Making):
@@ -211,7 +215,7 @@ class Ledger(ApiView):
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """Counters, attempts, postings and entries, as the last check of every hour found them."""
         access.invoices(self.principal)
-        row = access.standing(self.principal)
+        row, tiers = access.standing(self.principal), access.unpriced(self.principal)
         held = row.held_at if row else None
         return Response(
             {
@@ -219,6 +223,7 @@ class Ledger(ApiView):
                 "checkedAt": to_text(row.checked_at) if row else None,
                 "heldAt": to_text(held) if held else None,
                 "findings": row.findings if row else [],
+                "unpriced": tiers.findings if tiers else [],
             }
         )
 

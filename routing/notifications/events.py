@@ -124,6 +124,14 @@ def _ledger(entry: Entry) -> Told | None:
     return "ledger.failed", title, "/reports/reconcile/", {"findings": str(data["findings"])}
 
 
+def _unpriced(entry: Entry) -> Told:
+    data = entry["data"]
+    names = ("model", "provider", "service_tier", "attempts", "spent", "currency")
+    facts = {name: str(data[name]) for name in names}
+    title = f"{facts['provider']} serves {facts['model']} at {facts['service_tier']}, which has no price"
+    return "price.missing", title, "/reports/reconcile/", facts
+
+
 def _budget(entry: Entry) -> Told:
     data = entry["data"]
     facts = {name: str(data[name]) for name in ("budget", "percent", "spent", "limit", "currency")}
@@ -171,6 +179,7 @@ _TOLD: Mapping[str, Callable[[Entry], Told | None]] = {
     "key.revoked": _revoked,
     "log.verified": _verified,
     "ledger.checked": _ledger,
+    "price.missing": _unpriced,
     "budget.alert": _budget,
     "budget.overrun": _overrun,
     "anomaly.found": _anomaly,

@@ -34,6 +34,13 @@ def standing(principal: Principal) -> Standing | None:
     return Standing.objects.filter(pk="ledger").first()
 
 
+def unpriced(principal: Principal) -> Standing | None:
+    """What was served at service tiers without a price, as of the last look; for who reads every tenant's money."""
+    if principal.tenants_with(*READERS) is not None:
+        return None
+    return Standing.objects.filter(pk="tiers").first()
+
+
 def may_import(principal: Principal, tenant: str = ORGANISATION) -> bool:
     """Whether they may bring in what a provider of that tenant, or of the organisation, billed."""
     return principal.holds("finance", tenant)

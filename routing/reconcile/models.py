@@ -5,7 +5,7 @@ from django.db import models
 
 
 class Standing(models.Model):
-    """What one check last said: `ledger`, `prices` or `hours`.
+    """What one check last said: `ledger`, `prices`, `hours` or `tiers`.
 
     `seen` is what it was about, where a check looks only at what changed.
     """

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from audit.merkle import canonical
 from controlplane.kernel.clock import to_text
 from policies.engine.bundle import Bundle, Key
@@ -85,9 +87,18 @@ def repriced(charged: Charged, was: Bundle, now: Bundle) -> Repriced | None:
     if old is None or new is None:
         return None
     tier = charged.service_tier
-    at_tier = Repriced(charged, served(old.ref, tier), served(new.ref, tier))
+    at_tier = Repriced(charged, _served(old.ref, tier), _served(new.ref, tier))
     # flex that nobody had asked for was charged in full before ADR 49, and stays so
-    return at_tier if at_tier.explained else Repriced(charged, old.ref, new.ref)
+    return (
+        at_tier
+        if at_tier.explained
+        else Repriced(charged, _served(old.ref, ""), _served(new.ref, ""))
+    )
+
+
+def _served(price: PriceRef, tier: str) -> PriceRef:
+    """The price at a service tier, without what the others would be times."""
+    return msgspec.structs.replace(served(price, tier), batch_factor="", priority_factor="")
 
 
 def proposal(found: Repriced, earlier: Sequence[Earlier], time_zone: str) -> Proposal | None:

@@ -61,6 +61,7 @@ def reconcile(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "standing": access.standing(principal),
+        "unpriced": access.unpriced(principal),
         "page": shown,
         "providers": access.providers(principal, found),
         "forms": [(form.value, title) for form, title in _TITLES.items()],

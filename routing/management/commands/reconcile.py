@@ -11,6 +11,7 @@ from controlplane.kernel.money import format_nano
 from policies.bundles.published import published
 from policies.management.cli import Command as Base
 from policies.management.cli import operator
+from routing.reconcile import tiers
 from routing.reconcile.checking import check_ledger
 from routing.reconcile.classing import CLASSES
 from routing.reconcile.commands import File, import_invoice
@@ -38,6 +39,9 @@ class Command(Base):
         getattr(self, f"_{action}")(options)
 
     def _check(self, options: dict[str, Any]) -> None:
+        currency = published().currency
+        for one in tiers.look():
+            self.stdout.write(f"no price: {one.words(currency)}")
         found = check_ledger(whole=options["whole"], actor=operator().actor)
         for line in found.findings:
             self.stdout.write(line)

@@ -110,7 +110,7 @@ def test_a_folder_of_documents_exports_as_one_file() -> None:
         ("RateLimit", "{scope: {}}", "spec.requestsPerMinute: a RateLimit names at least one of requestsPerMinute, tokensPerMinute, concurrent"),
         ("Notification", "{on: [anomaly], to: {}}", "spec.to: a Notification goes to an email or to a webhook"),
         ("Notification", "{on: [stop.set], to: {webhook: 'https://a.example/b'}}", "spec.to: a webhook is signed: name its secret as credential"),
-        ("Notification", "{on: [stop.set, stop.sett], to: {email: a@b.example}}", 'spec.on[1]: must be one of review.opened, review.overdue, change.waiting, change.published, change.refused, stop.set, stop.lifted, key.expiring, key.revoked, log.failed, ledger.failed, model.unavailable, model.sunset, budget.alert, anomaly, not "stop.sett"; did you mean "stop.set"?'),
+        ("Notification", "{on: [stop.set, stop.sett], to: {email: a@b.example}}", 'spec.on[1]: must be one of review.opened, review.overdue, change.waiting, change.published, change.refused, stop.set, stop.lifted, key.expiring, key.revoked, log.failed, ledger.failed, price.missing, model.unavailable, model.sunset, budget.alert, anomaly, not "stop.sett"; did you mean "stop.set"?'),
         ("Tenant", "{fiscalYearStartsOn: 02-29}", "spec.fiscalYearStartsOn: must be a day of the year like 04-01, not text ('02-29')"),
     ],
 )  # fmt: skip

@@ -50,6 +50,15 @@ ANOMALY = {
     "owner": "finn@acme.example",
 }
 
+UNPRICED = {
+    "model": "small",
+    "provider": "sky",
+    "service_tier": "priority",
+    "attempts": 2,
+    "spent": "0.004",
+    "currency": "EUR",
+}
+
 TABLE = [
     (entry("call.held", queue="desk", rules=[]), "review.opened", "A call waits for a person in the queue desk", f"/calls/{CALL}/", {"call": CALL, "queue": "desk"}),
     (entry("review.overdue", verdict="reject", queue="desk"), "review.overdue", "Nobody decided in time in the queue desk", f"/calls/{CALL}/", {"call": CALL, "queue": "desk", "to": ""}),
@@ -62,6 +71,7 @@ TABLE = [
     (entry("key.revoked", "key:ab12cd34", team="claims", reason="SECRET WORDS"), "key.revoked", "The API key ab12cd34 of the team claims was revoked", "/keys/", {"key": "ab12cd34", "team": "claims"}),
     (entry("log.verified", ok=False, size=7, findings=1), "log.failed", "The audit log does not verify", "/log/", {"size": "7", "findings": "1"}),
     (entry("ledger.checked", ok=False, scope="recent", findings=2), "ledger.failed", "The ledger is not what its attempts and entries say", "/reports/reconcile/", {"findings": "2"}),
+    (entry("price.missing", "model:small", **UNPRICED), "price.missing", "sky serves small at priority, which has no price", "/reports/reconcile/", {**UNPRICED, "attempts": "2"}),
     (entry("budget.alert", "budget:monthly", **BUDGET), "budget.alert", "The budget monthly has used 80 % of its limit", "/budgets/", {name: str(value) for name, value in BUDGET.items()}),
     (entry("budget.overrun", "budget:monthly", **OVERRUN), "budget.alert", "The budget monthly was billed 0.02 EUR more than was reserved", "/budgets/", OVERRUN),
     (entry("anomaly.found", f"anomaly:{ID}", **ANOMALY, threshold="4.00", calls=2), "anomaly", "The key ab12cd34 spends out of pattern at triage: 20.00 EUR in ten minutes, 2.00 as a rule", "/budgets/anomalies/", ANOMALY),

@@ -159,6 +159,14 @@ def test_the_command_says_what_it_would_propose_and_then_proposes_it(shop: Shop)
         call_command(*words, "--since", "yesterday")
 
 
+def test_what_was_served_at_priority_before_that_had_a_price_is_corrected_to_it(shop: Shop) -> None:
+    dear = shop.attempt(USAGE, service_tier="priority")
+    shop.attempt(USAGE)
+    shop.price(f'{PRICE}, priorityFactor: "2"')
+    assert look(tenant=shop.tenant) == Looked(repriced=1, proposed=1)
+    assert proposed(shop) == [(dear, 2_000_000, "price-correction")]
+
+
 def test_what_was_served_at_flex_is_corrected_at_flex(shop: Shop) -> None:
     shop.price(f'{PRICE}, batchFactor: "0.5"')
     # 1,000 at 500 nano and 100 at 5,000; the other named a tier that nobody had asked for, and was charged in full

@@ -14,7 +14,7 @@ from policies.engine.prices import PriceRef
 from policies.engine.pricing import UsageCounts
 from routing.closing.models import Adjustment
 from routing.ledger import commands as ledger
-from routing.reconcile import checking
+from routing.reconcile import access, checking, tiers
 from routing.reconcile.commands import File, import_invoice
 from routing.reconcile.models import Invoice, Standing
 from tests.policies.api.conftest import api
@@ -117,6 +117,7 @@ def test_the_standing_of_the_ledger_is_told_to_who_reads_all_of_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checking, "differences", lambda *_: ("window 7 counts otherwise",))
+    monkeypatch.setattr(tiers, "find", list)
     out = StringIO()
     with pytest.raises(CommandError, match="the ledger does not hold: 1 findings"):
         call_command("reconcile", "check", stdout=out)
@@ -132,6 +133,27 @@ def test_the_standing_of_the_ledger_is_told_to_who_reads_all_of_it(
     assert "The ledger holds" in words(Pages(finn).get(PAGE))
     assert "does not hold" not in words(Pages(finn).get("/budgets/"))
     assert Standing.objects.get(pk="ledger").findings == []
+
+
+def test_a_service_tier_without_a_price_is_told_to_who_reads_every_tenants_money(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "differences", lambda *_: ())
+    found = [tiers.Unpriced(("", "small", "sky", "priority"), 2, 4_000_000)]
+    monkeypatch.setattr(tiers, "find", lambda: found)
+    said = "2 attempts at small, served by sky at priority: booked at the plain price, 0.004 EUR"
+    out, finn = StringIO(), shop.world.finn
+    call_command("reconcile", "check", stdout=out)
+    assert out.getvalue().splitlines()[0] == f"no price: {said}"
+    assert api(finn)("GET", "ledger/")[1]["unpriced"] == [said]
+    shown = words(Pages(finn).get(PAGE))
+    assert "A service tier has no price." in shown
+    assert said in shown
+    fred = shop.world.add("fred", "finance", of=shop.world.tenant)
+    assert access.unpriced(fred) is None
+    found.clear()
+    call_command("reconcile", "check", stdout=out)
+    assert "has no price" not in words(Pages(finn).get(PAGE))
 
 
 def test_the_command_brings_a_file_in(shop: Shop, tmp_path: Path) -> None:
