@@ -1,4 +1,4 @@
-"""Service tier flex, from the caller's own client to the books: billed by what the upstream says that it did."""
+"""Service tiers, from the caller's own client to the books: billed by what the upstream says that it did."""
 
 from typing import Any
 
@@ -93,3 +93,70 @@ def test_a_route_to_both_goes_to_the_one_that_has_it(mandate: Installation) -> N
     )
     assert raw.headers["x-mandate-model"] == "gpt"
     assert booked(mandate, call_of(raw.headers))[0] == "flex"
+
+
+def served(tier: str) -> str:
+    return WORDS.format(f" service_tier={tier}")
+
+
+def test_flex_that_nobody_asked_for_is_billed_as_the_answer_says(mandate: Installation) -> None:
+    """A project's default at the provider: the request says nothing, the answer says flex."""
+    raw = mandate.openai(KEY).chat.completions.with_raw_response.create(
+        model="one", messages=[{"role": "user", "content": served("flex")}], max_tokens=50
+    )
+    answer, call = raw.parse(), call_of(raw.headers)
+    assert answer.usage is not None
+    whole = full(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+    tier, posted, reserved, told = booked(mandate, call)
+    assert (tier, told, posted) == ("flex", "flex", whole // 2)
+    assert reserved > whole
+    assert "serviceTier" not in mandate.facts_of(call)["request"]
+    (arrival,) = mandate.upstream.arrivals(call)
+    assert "service_tier" not in mandate.sent(arrival)
+    assert mandate.decided_again(call)["identical"] is True
+
+
+def test_streams_of_each_dialect_that_end_at_a_cheaper_tier(mandate: Installation) -> None:
+    chat = mandate.openai(KEY).chat.completions.create(
+        model="one", messages=[{"role": "user", "content": served("flex")}], max_tokens=50, stream=True,
+        stream_options={"include_usage": True},
+    )  # fmt: skip
+    call = call_of(chat.response.headers)
+    usage = [chunk.usage for chunk in chat if chunk.usage][-1]
+    whole = full(usage.prompt_tokens, usage.completion_tokens)
+    assert booked(mandate, call)[:2] == ("flex", whole // 2)
+
+    responses = mandate.openai(KEY).responses.create(
+        model="one", input=served("flex"), max_output_tokens=50, stream=True
+    )
+    call = call_of(responses.response.headers)
+    last = list(responses)[-1]
+    assert last.type == "response.completed"
+    assert last.response.usage is not None
+    whole = full(last.response.usage.input_tokens, last.response.usage.output_tokens)
+    assert booked(mandate, call)[:2] == ("flex", whole // 2)
+
+    with mandate.anthropic(KEY).messages.stream(
+        model="claude", max_tokens=50, messages=[{"role": "user", "content": served("batch")}]
+    ) as messages:
+        call = call_of(messages.response.headers)
+        final = messages.get_final_message()
+    whole = full(final.usage.input_tokens, final.usage.output_tokens)
+    assert booked(mandate, call)[:2] == ("batch", whole // 2)
+
+
+def test_priority_is_booked_at_its_price_and_named_where_it_has_none(mandate: Installation) -> None:
+    held = {}
+    for route, factor in (("own", 1), ("quick", 2.5)):
+        raw = mandate.openai(KEY).chat.completions.with_raw_response.create(
+            model=route, messages=[{"role": "user", "content": served("priority")}], max_tokens=50
+        )
+        answer, call = raw.parse(), call_of(raw.headers)
+        assert answer.service_tier == "priority"
+        assert answer.usage is not None
+        whole = full(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        tier, posted, held[route], told = booked(mandate, call)
+        assert (tier, told, posted) == ("priority", "priority", int(whole * factor))
+        assert mandate.decided_again(call)["identical"] is True
+    # three units are for rounding
+    assert held["quick"] - 2 == (held["own"] - 2) * 2.5

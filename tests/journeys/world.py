@@ -206,6 +206,7 @@ _LIMITS = {
 }
 _FUTURE_PRICE = '[{from: 2099-01-01, currency: EUR, inputPerMillion: "1", outputPerMillion: "10"}]'
 _FOREIGN_PRICE = '[{from: 2026-01-01, currency: JPY, inputPerMillion: "1", outputPerMillion: "10"}]'
+_PRIORITY_PRICE = _PRICES.replace("}]", ', priorityFactor: "2.5"}]')
 OWN_MODELS = ("fallback", "dear", "cut", "stopped", "publish", "headers", "responses")
 """Tenants with models of their own: what is made to fail or is stopped there concerns nobody else."""
 
@@ -257,13 +258,18 @@ def own_models(tenant: str, output_price: str = "10") -> list[str]:
 
 
 def _compatible(port: int) -> list[str]:
-    """A provider that speaks chat completions alone, for the tenant `responses`, and the route `compatible` to it."""
+    """A provider that speaks chat completions alone, for the tenant `responses`, and the route `compatible` to it.
+
+    And a model that has a price for priority, with the route `quick`.
+    """
     shared = _SHARED.format(port=port).split("---\n", maxsplit=1)[0]
     provider = shared.replace("type: openai", "type: openai-compatible")
     return [
         provider.replace("name: j-openai", "name: compatible, tenant: j-responses"),
         _model("llama", "compatible", "small", tenant="responses"),
         route("responses", "compatible", "{type: single, model: llama}"),
+        _model("quick", "j-openai", "small", _PRIORITY_PRICE, "responses"),
+        route("responses", "quick", "{type: single, model: quick}"),
     ]
 
 

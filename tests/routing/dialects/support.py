@@ -39,10 +39,13 @@ that has them asks for version 2023-06-01; a model that no longer takes them ans
 
 Where a provider bills more cheaply at a lower priority, a caller of OpenAI's dialects may ask for it: `service_tier: flex`
 goes to models whose price has a `batchFactor` below 1 at providers of type `openai`, `openai-compatible` and `sandbox`; the
-others are no candidates, and the refusal names them. What is held is the full price; what is billed is the tier that the
-*answer* names, in full where it names none. `priority` and other dearer tiers are refused: no document says what they cost.
-Anthropic's `auto` and `standard_only` pass; what its answer names (`usage.service_tier`) is recorded and billed in full. A
-vendor's endpoint for batches (`/v1/batches`) is not offered yet.
+others are no candidates, and the refusal names them. A caller may not ask for `priority` and other dearer tiers. Anthropic's
+`auto` and `standard_only` pass.
+
+What is billed is the tier that the *answer* names, asked for or not, whole or at the end of a stream (`service_tier`, Anthropic's
+`usage.service_tier`): `flex` and `batch` at the `batchFactor`, `priority` at the `priorityFactor`, in full where it names none. What
+is held is the full price, and times the `priorityFactor` where there is one. A dearer tier without a price is booked at the plain one
+and told as `price.missing` (ADR 49). A vendor's endpoint for batches (`/v1/batches`) is not offered yet.
 
 Tools that an answer asks for are read the same way in every dialect (function, custom and legacy calls, items, blocks; plain or
 streamed) and each is decided at stage `tool` where rules have a say; a tool that was not offered is no part of an answer then.
