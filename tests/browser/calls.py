@@ -44,6 +44,7 @@ class Wanted:
     prompt: str = "Sort this claim: a bicycle was stolen."
     answer: str = "label: theft"
     run: str | None = None
+    service_tier: str = ""
 
 
 @dataclass
@@ -143,6 +144,7 @@ class Office:
             error_class=ended.failure,
             tokens=None if ended.failure else TOKENS,
             worker=self.worker,
+            service_tier=wanted.service_tier,
         )
         if not ended.last:
             assert isinstance(await commands.settle_attempt(self.db, settlement), answers.Settled)

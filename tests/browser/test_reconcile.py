@@ -1,14 +1,17 @@
 """One number, wherever it is told: overview, calls, review queue, budgets, report, and the API for each, against the rows."""
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
 
 import httpx2
+from playwright.sync_api import Browser
 
 from audit.ui.words import count, money, rough
 from controlplane.kernel.money import NANO
-from tests.browser.world import Console
+from tests.browser.walking import looks_right, message, people, text
+from tests.browser.world import Console, run
 
 STATES = ("denied", "held", "failed")
 CALLS = """
@@ -121,3 +124,43 @@ def test_money_agrees(console: Console) -> None:
     # a call's own cost is told once it has ended; what runs still is in its attempts
     ((ended,),) = console.rows("SELECT sum(cost_nano)::bigint FROM routing_call")
     assert sum(costs) == ended
+
+
+def test_what_a_file_explains_is_settled_by_one_click_and_a_tier_without_a_price_is_told(
+    lone_console: Console, browser: Browser
+) -> None:
+    told = json.loads(run(lone_console.environment, "-m", "tests.browser.lost"))
+    card = "section[aria-labelledby=explained-title]"
+    with people(lone_console, browser, "finn") as (finn,):
+        page = finn.page
+        page.goto("/reports/reconcile/")
+        warned = text(finn, ".callout-warn")
+        assert "A service tier has no price." in warned
+        assert re.search(r"1 attempt at \S+, served by \S+ at priority", warned)
+        looks_right(finn)
+        page.select_option("[name=provider]", f"/{told['provider']}")
+        wanted = {"name": "november.csv", "mimeType": "text/csv", "buffer": told["file"].encode()}
+        page.set_input_files("[name=file]", wanted)  # type: ignore[arg-type]  # a plain dict
+        page.click("text=Compare >> nth=-1")
+        row = text(finn, f"{card} tbody tr")
+        assert told["model"] in row
+        assert f"call_{told['call'][:12]}…/1" in row
+        assert f"{told['tokens'][0]}, {told['tokens'][1]} at service tier flex" in row
+        looks_right(finn)
+        page.click(f"{card} button")
+        assert message(finn) == "1 attempt is settled as this file says; each is an entry."
+        assert page.locator(card).count() == 0
+        looks_right(finn)
+        page.goto("/budgets/unknown/")
+        assert "Nothing is unknown" in text(finn, "main")
+        page.goto("/reports/spend/?by=serviceTier&then=model&period=year")
+        assert {"standard", "priority", "flex"} <= set(text(finn, "main").split())
+        looks_right(finn)
+        page.goto(f"/calls/call_{told['call']}/")
+        assert "flex" in text(finn, "section[aria-labelledby=bill-title]")
+    ((state, tier, basis, given, output),) = lone_console.rows(
+        "SELECT state, service_tier, basis, tokens_input, tokens_output FROM routing_attempt WHERE call = %s",
+        told["call"],
+    )
+    assert (state, tier, basis) == ("reconciled", "flex", "reported")
+    assert [given, output] == told["tokens"]
