@@ -108,7 +108,8 @@ def ours(account: Account, first: date, last: date) -> dict[tuple[date, str], Ou
         if name is None:
             continue
         usage, tier = UsageCounts(*row[4:8]), row[3]
-        one = Ours(usage, *row[8:12], {tier: usage} if tier else {})
+        spent, attempts, lost_nano, lost = row[8:12]
+        one = Ours(usage, spent, attempts, lost_nano, lost, {tier: usage} if tier else {})
         known = found.get((row[0], name))
         found[row[0], name] = one if known is None else _sum(known, one)
     return found

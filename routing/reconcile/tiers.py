@@ -63,7 +63,7 @@ def find() -> list[Unpriced]:
     bundle = bundle_at(found.revision)
     sums: dict[Which, Unpriced] = defaultdict(lambda: Unpriced(("", "", "", "")))
     for *which, day, attempts, spent in _ask(mandate_now() - BACK):
-        key: Which = tuple(which)  # type: ignore[assignment]  # four words
+        key: Which = tuple(which)
         if _without_price(bundle, key, day):
             one = sums[key]
             one.which, one.attempts = key, one.attempts + attempts

@@ -1,7 +1,8 @@
-"""`python -m tests.browser.lost`: a call whose attempt was lost, one that was served at priority, and a file that explains the first."""
+"""`python -m tests.browser.lost`: a lost attempt, one that was served at priority, and a file that explains the first."""
 
 import json
 import os
+import sys
 from typing import Any
 
 import django
@@ -52,4 +53,4 @@ def main() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main()))
+    sys.stdout.write(json.dumps(main()))

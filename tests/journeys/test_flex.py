@@ -158,5 +158,5 @@ def test_priority_is_booked_at_its_price_and_named_where_it_has_none(mandate: In
         tier, posted, held[route], told = booked(mandate, call)
         assert (tier, told, posted) == ("priority", "priority", int(whole * factor))
         assert mandate.decided_again(call)["identical"] is True
-    # three units are for rounding
-    assert held["quick"] - 2 == (held["own"] - 2) * 2.5
+    # two units are for rounding; the longer name of the route is two bytes of input more, at twice the price
+    assert held["quick"] - 2 == (held["own"] - 2 + 2 * 2 * MILLI_INPUT) * 2.5
