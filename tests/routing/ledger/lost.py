@@ -32,7 +32,9 @@ spec:
   maxOutputTokens: 1000
   regions: [eu]
   clearance: [public, internal]
-  prices: [{{from: 2026-01-01, currency: EUR, inputPerMillion: "1", cachedInputPerMillion: "0.1", outputPerMillion: "10"}}]
+  prices:
+    - {{from: 2026-01-01, currency: EUR, inputPerMillion: "1", cachedInputPerMillion: "0.1",
+       outputPerMillion: "10", batchFactor: "0.5"}}
 ---
 apiVersion: mandate/v1
 kind: UseCase

@@ -201,3 +201,28 @@ def test_the_command_line_lists_and_settles(lost: Lost) -> None:
         call_command("attempts", "settle", other, "1", *options)
     with pytest.raises(CommandError):
         call_command("attempts", "settle", str(UUID(int=0)), "1", *options)
+
+
+def test_page_api_and_command_line_take_the_service_tier_that_the_provider_names(
+    lost: Lost,
+) -> None:
+    page, asked, typed = (lost.attempt(200_000) for _ in range(3))
+    finn, out = lost.world.finn, StringIO()
+    form = {"input": "100", "output": "20", "service_tier": "flex", "reason": "export"}
+    Pages(finn).post(f"/budgets/unknown/{page}/1/", **form)
+    body = {"usage": {"input": 100, "output": 20}, "serviceTier": "flex", "reason": "export"}
+    code, said = api(finn)("POST", f"calls/{asked}/attempts/1/settle/", body)
+    assert (code, said["amount"]) == (200, "0.00015")
+    gold = body | {"serviceTier": "gold"}
+    assert api(finn)("POST", f"calls/{typed}/attempts/1/settle/", gold)[0] == 400
+    tokens = ["--input", "100", "--output", "20", "--service-tier", "flex", "--reason", "export"]
+    call_command("attempts", "settle", typed, "1", *tokens, stdout=out)
+    assert out.getvalue() == "booked: 0.00015 EUR\n"
+    for name in (page, asked, typed):
+        attempt = Attempt.objects.get(call=parse_call_name(name))
+        assert (attempt.service_tier, attempt.posted_nano) == ("flex", 150_000)
+    told = [
+        e["data"]["service_tier"]
+        for e in entries(kind="attempt.reconciled", tenant=lost.world.tenant)
+    ]
+    assert told == ["flex"] * 3
