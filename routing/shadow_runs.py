@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -32,7 +32,6 @@ from routing.beside.admitting import Link, Paused, admit_beside, deny_beside
 from routing.beside.pausing import ceilings, paused
 from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
-from routing.dispatch import Dispatcher
 from routing.gathering import Ask, Desk, gather
 
 log = structlog.get_logger(__name__)
@@ -53,11 +52,18 @@ class NotStarted(Exception):
     """Nothing was written; the argument says why, in one word."""
 
 
+class Bell(Protocol):
+    """Wakes a worker for a call."""
+
+    async def ring(self, call: UUID) -> bool:
+        """Whether somebody may have heard it."""
+
+
 class ShadowRuns:
     """One per process."""
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher) -> None:
-        self._desk, self._dispatcher = desk, dispatcher
+    def __init__(self, desk: Desk, bell: Bell) -> None:
+        self._desk, self._bell = desk, bell
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._running: dict[asyncio.Task[None], int] = {}
 
@@ -110,7 +116,7 @@ class ShadowRuns:
             raise NotStarted("unanswered")
         if answered.model == key_of(model)[1]:
             raise NotStarted("same_model")
-        await self._dispatcher.ring(await self._admit(ask, Link(of, model)))
+        await self._bell.ring(await self._admit(ask, Link(of, model)))
 
     async def _admit(self, ask: Ask, link: Link) -> UUID:
         """The id of the shadow run, which is in."""

@@ -14,7 +14,7 @@ ACTOR: Final = "job:beside"
 
 
 def record(run: Beside, word: Word) -> bool:
-    """False where it was recorded before: then nothing is written."""
+    """False where it was recorded before, by whomever: then nothing is written."""
     with transaction.atomic():
         if BesideVerdict.objects.filter(call=run.call).exists():
             return False
@@ -29,7 +29,9 @@ def record(run: Beside, word: Word) -> bool:
             subject=run.route,
             data={"of": run.of.hex, "model": run.model, "verdict": word},
         )
-        # two at once: the second finds the first's row in its way, and its entry goes with it
-        BesideVerdict.objects.create(call=run.call, entry=entry.id, compared_at=at, verdict=word)
+        told = {"entry": entry.id, "compared_at": at, "verdict": word}
+        # two at once: the second finds the first's row in its way
+        if not BesideVerdict.objects.get_or_create(call=run.call, defaults=told)[1]:
+            return False
         append.append(entry)
     return True

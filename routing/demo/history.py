@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -25,6 +26,7 @@ from routing.dialects.registry import dialect
 from routing.execution import run_call
 from routing.gathering import Ask, Desk, Options
 from routing.limits.breakers import Breakers
+from routing.shadow_runs import ShadowRuns
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,18 @@ class Past:
     worker: Worker
     keys: Keys
     secrets: Mapping[str, str]
+
+
+class _Bell:
+    """Remembers what a worker would be rung for."""
+
+    def __init__(self) -> None:
+        self.rung: list[UUID] = []
+
+    async def ring(self, call: UUID) -> bool:
+        """Nobody is woken."""
+        self.rung.append(call)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +93,26 @@ async def undisturbed(db: Database) -> AsyncIterator[bool]:
 
 
 async def call(past: Past, asked: Asked) -> None:
-    """One call, from its admission to its end; a refusal is part of the story."""
+    """One call, from its admission to its end, and what is asked beside it; a refusal is part of the story."""
     past.clock.jump(asked.at)
     caller = await past.keys.authenticate(past.secrets[asked.team])
     request = dialect(DIALECT).parse_request(msgspec.json.encode(asked.body), {}, "")
     classes = asked.headers.get("x-mandate-data-classes", "")
     options = Options(data_classes=tuple(classes.split(",")) if classes else ())
+    ask = Ask(caller, request, options)
     try:
-        ticket = await admission.admit(past.desk, Ask(caller, request, options))
+        ticket = await admission.admit(past.desk, ask)
     except MandateError as refused:
         log.debug("demo.refused", code=refused.code)
         return
     await run_call(past.worker, ticket.call)
+    if ticket.beside:
+        bell = _Bell()
+        runs = ShadowRuns(past.desk, bell)
+        runs.begin(ask, ticket.call, ticket.beside)
+        await runs.settled()
+        for run in bell.rung:
+            await run_call(past.worker, run)
 
 
 async def live(past: Past, asked: Sequence[Asked], events: Sequence[Event], told: Progress) -> int:

@@ -9,7 +9,7 @@ from controlplane.kernel.errors import Conflict
 from policies.changes import commands, publishing, replays
 from policies.documents.document import Document
 from policies.documents.parse import parse_text
-from routing.demo import letters, wild
+from routing.demo import inspections, letters, wild
 from routing.demo.acting import person
 from routing.demo.books import Books
 from routing.demo.history import Event
@@ -58,7 +58,8 @@ class Story:
 
     On Wednesday a large payout is held, and Rui edits it; one more is waiting for whoever looks now. On Friday Tariq hands in a
     change of his own, which waits for Cleo. Finance closed a month (`books`), Rui labelled a backlog of letters (`letters`),
-    and a job runs wild just now (`wild`). `wait` lets seconds of the story pass.
+    reports are sorted by two models at once (`inspections`), and a job runs wild just now (`wild`). `wait` lets seconds of
+    the story pass.
     """
 
     def __init__(self, documents: Iterable[Document], wait: Callable[[float], None]) -> None:
@@ -72,6 +73,7 @@ class Story:
         yield from self._changes(now, zone)
         yield from Books().events(now, zone)
         yield from self._letters.events(now, zone)
+        yield from inspections.events(now, zone)
         yield from wild.events(now)
 
     def _changes(self, now: datetime, zone: ZoneInfo) -> Iterator[Event]:
@@ -86,10 +88,11 @@ class Story:
         yield Event(proposed, "Tariq proposes another model for extraction", self._propose)
 
     def calls(self, now: datetime, zone: ZoneInfo) -> Iterator[Asked]:
-        """The two payouts that are held, Wednesday's and one a few minutes ago; the letters; what runs wild."""
+        """The two payouts that are held, Wednesday's and one a few minutes ago; the letters and reports; what runs wild."""
         yield _payout(_days_after(now, zone, 1, time(9, 20)), _CLAIM, _ROOF)
         yield _payout(now - _WAITING, _BAKERY, _OVEN)
         yield from self._letters.calls(now, zone)
+        yield from inspections.calls(now, zone)
         yield from wild.calls(now)
 
     def around(self, planned: Iterable[Asked], now: datetime, zone: ZoneInfo) -> Iterator[Asked]:

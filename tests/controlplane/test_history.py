@@ -183,3 +183,18 @@ def test_one_key_spends_out_of_pattern_and_its_owner_is_named(past: Past) -> Non
     assert is_open
     ((kinds,),) = past.rows("SELECT count(*) FROM audit_entry WHERE kind = 'anomaly.found'")
     assert kinds == 1
+
+
+def test_a_small_model_was_asked_beside_and_agrees_often_enough_to_claim_waste(past: Past) -> None:
+    runs = past.rows(
+        "SELECT c.state, v.verdict, c.run IS NULL, o.state FROM routing_beside b JOIN routing_call c ON c.id = b.call "
+        "JOIN routing_call o ON o.id = b.of LEFT JOIN routing_beside_verdict v ON v.call = b.call "
+        "WHERE b.asked_at < now() - interval '1 day'"
+    )
+    assert len(runs) >= 48
+    assert {(state, alone, of) for state, _, alone, of in runs} == {
+        ("completed", True, "completed")
+    }
+    words = [word for _, word, _, _ in runs]
+    assert set(words) == {"agreed", "differed"}
+    assert Labelled(len(words), words.count("agreed")).passes

@@ -7,12 +7,14 @@ import pytest
 from policies.documents.parse import parse_text
 from policies.documents.whole import check_whole, not_yet_executed
 from routing.anomalies.pattern import WINDOW
-from routing.demo import letters, wild, world
+from routing.comparing.job import SPAN
+from routing.demo import inspections, letters, plan, wild, world
 from routing.demo.books import Books
 from routing.demo.letters import Letters
 from routing.demo.plan import begins, calls
 from routing.demo.story import Story
 from routing.demo.world import ZONE
+from routing.reports.labelled import Labelled
 from routing.reviews.clock import SAMPLE_AFTER, SAMPLE_SPAN
 
 DAYS = [
@@ -86,3 +88,20 @@ def test_the_queue_of_letters_is_right_with_and_without_its_sample() -> None:
         (queue,) = parse_text(letters.TEXT.format(sample=sample), "letters.yaml")
         whole = [*found, queue]
         assert check_whole(whole) == not_yet_executed(whole) == []
+
+
+@pytest.mark.parametrize("now", DAYS)
+def test_enough_reports_are_asked_beside_to_claim_something_and_none_is_among_the_letters(
+    now: datetime,
+) -> None:
+    asked, evenings = list(inspections.calls(now, ZONE)), list(inspections.events(now, ZONE))
+    moments = [one.at for one in asked]
+    assert moments == sorted(moments)
+    assert max(moments) < now
+    assert [one for one in asked if letters.is_disturbed(one, now, ZONE)] == []
+    differ = sum("say=D" in str(one.body) for one in asked)
+    assert Labelled(len(asked), len(asked) - differ).passes
+    assert differ == 2
+    # each is compared within the days that the job looks at
+    assert len(evenings) >= plan.DAYS - 1
+    assert all(any(at < one.at < at + SPAN for one in evenings) for at in moments[:-8])
