@@ -31,9 +31,13 @@ class SpendPart(serializers.Serializer[Any]):
 
     name = serializers.ListField(child=serializers.CharField(allow_blank=True))
     calls = serializers.IntegerField()
-    spent = serializers.CharField()
+    spent = serializers.CharField(help_text="shadow runs included")
     before = serializers.CharField()
     shared = serializers.CharField(help_text="what was laid on it of others' cost; not in `spent`")
+    shadow_runs = serializers.IntegerField(
+        help_text="what routes asked beside calls; not in `calls`"
+    )
+    shadow_spent = serializers.CharField(help_text="what of `spent` those cost")
     readable = serializers.BooleanField(
         help_text="false for calls whose labels were committed: their line is no value of the label"
     )
@@ -112,6 +116,7 @@ class Spend(ApiView):
             OpenApiParameter(
                 "then", str, enum=[*DIMENSIONS, "-"], description="`-`: no second dimension"
             ),
+            OpenApiParameter("shadow", str, enum=["only", "without"], description="shadow runs"),
             OpenApiParameter("compare", str, enum=list(COMPARED), description="what `before` is"),
             OpenApiParameter(
                 "split", str, enum=list(KEYS), description="lay what no line owns over the others"
@@ -200,5 +205,7 @@ def _line(line: Line) -> dict[str, Any]:
         "spent": format_nano(line.spent_nano),
         "before": format_nano(line.before_nano),
         "shared": format_nano(line.shared_nano),
+        "shadow_runs": line.shadow_runs,
+        "shadow_spent": format_nano(line.shadow_nano),
         "readable": line.readable,
     }

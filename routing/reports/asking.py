@@ -15,7 +15,7 @@ from policies.bundles.published import Published
 from policies.engine.calendar import zone as zone_named
 from routing.reports.access import spend_of
 from routing.reports.dimensions import DIMENSIONS, LABEL, Cells
-from routing.reports.report import Question, Report
+from routing.reports.report import SHADOW, Question, Report
 from routing.reports.spans import (
     GRAINS,
     Span,
@@ -82,6 +82,7 @@ def question(
     grain = asked.get("group", "")
     compare = asked.get("compare", "")
     compare = compare if compare in COMPARED else "previous"
+    shadow = asked.get("shadow", "")
     shared = asked.get("split", "")
     return (
         Question(
@@ -96,6 +97,7 @@ def question(
             fiscal=calendar.fiscal,
             shared=shared if shared in KEYS else "",
             compare=compare,
+            shadow=shadow if shadow in SHADOW else "",
         ),
         trouble,
     )
@@ -148,6 +150,8 @@ class Row:
     calls: int
     spent_nano: int
     before_nano: int
+    shadow_runs: int
+    shadow_nano: int
 
 
 def rows_of(told: Report) -> Iterator[Row]:
@@ -162,6 +166,8 @@ def rows_of(told: Report) -> Iterator[Row]:
                 calls=part.calls,
                 spent_nano=part.spent_nano,
                 before_nano=part.before_nano,
+                shadow_runs=part.shadow_runs,
+                shadow_nano=part.shadow_nano,
             )
 
 
@@ -170,10 +176,12 @@ def csv_of(asked: Question, told: Report, currency: str) -> str:
     out = StringIO()
     writer = csv.writer(out)
     heads = [BY[asked.by], BY.get(asked.then, ""), "calls", f"spent {currency}"]
-    writer.writerow([*heads, f"before {currency}", "from", "to"])
+    beside = "shadow runs", f"of it for shadow runs {currency}"
+    writer.writerow([*heads, f"before {currency}", "from", "to", *beside])
     days = str(asked.span.first), str(asked.span.last)
     for row in rows_of(told):
         amounts = format_nano(row.spent_nano), format_nano(row.before_nano)
-        cells = (row.title, row.inner_title, str(row.calls), *amounts, *days)
+        beside = str(row.shadow_runs), format_nano(row.shadow_nano)
+        cells = (row.title, row.inner_title, str(row.calls), *amounts, *days, *beside)
         writer.writerow([cell(text) for text in cells])
     return out.getvalue()

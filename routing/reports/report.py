@@ -1,17 +1,20 @@
 """The spend report: what calls cost, by one dimension and then another, beside another span; from the attempts.
 
 Every figure is a sum of `posted + overrun` of attempts, by the moment at which their call was admitted: the same sum
-that the ledger's windows, the overview and a call's own page show.
+that the ledger's windows, the overview and a call's own page show. Shadow runs are part of it, told apart: their money
+stays in every sum, and no count of calls has them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Final
 
 from django.db.models import Q
 
 from audit.vault.keys import subject_of_user
+from routing.beside.read import OF_A_CALL
 from routing.reports.attributes import Attributes, attributes
 from routing.reports.dimensions import (
     DIMENSIONS,
@@ -30,6 +33,8 @@ from routing.reports.sums import Group, Where, gather
 
 _DERIVED = ("costCentre", "useCase", "task")
 _COMPARED_HERE = (*_DERIVED, "label", "user", "serviceTier")
+SHADOW: Final[Mapping[str, Q]] = {"": Q(), "only": OF_A_CALL, "without": ~OF_A_CALL}
+"""Which rows count, by what is asked of shadow runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Question:
 
     `only` narrows to exact values by dimension; `label` is the name of the label where one is asked for. `before` is None
     where nothing is compared. `grain` are the steps of the chart, "" where none is drawn; `shared` is how what no line owns is
-    laid over the others.
+    laid over the others. `shadow` is "only" for shadow runs alone, "without" for all but them.
     """
 
     condition: Q
@@ -52,13 +57,15 @@ class Question:
     fiscal: str = "01-01"
     shared: str = ""
     compare: str = "previous"
+    shadow: str = ""
 
 
 @dataclass(slots=True)
 class Line:
     """One line; `name` are the words of its columns, `by` what it is a line of. Calls are those admitted; money in nano units.
 
-    `shared_nano` is the part of others' cost that was laid on it, which is not in `spent_nano`.
+    `shadow_runs` are no calls, but what they cost, `shadow_nano`, is in `spent_nano`. `shared_nano` is the part of others' cost
+    that was laid on it, which is not.
     """
 
     name: Cells
@@ -67,6 +74,8 @@ class Line:
     spent_nano: int = 0
     before_nano: int = 0
     shared_nano: int = 0
+    shadow_runs: int = 0
+    shadow_nano: int = 0
     inside: "list[Line]" = field(default_factory=list)
 
     @property
@@ -150,7 +159,7 @@ class _Table:
 
 
 def report(asked: Question) -> Report:
-    """Ask twice: of this span, by the steps of the chart too, and of the span before."""
+    """Ask of this span, by the steps of the chart too; of the shadow runs in it; and of the span before."""
     known = attributes() if _needs_documents(asked) else Attributes()
     columns = _needed(asked)
     inner = teller(asked.then, columns, known) if asked.then else _nothing
@@ -158,6 +167,8 @@ def report(asked: Question) -> Report:
     days = steps(asked.span, asked.grain, asked.fiscal) if asked.grain else ()
     found = _Found(asked, known, columns)
     _fill(table, found, days)
+    if asked.shadow != "without":
+        _set_apart(table, found.shadow_runs())
     if asked.before is not None:
         for _, values, (spent,) in found.rows(asked.before, ("spent_nano",)):
             if spent:
@@ -172,10 +183,7 @@ def _nothing(_: Values) -> Cells:
 
 def _fill(table: _Table, found: "_Found", days: Sequence[date]) -> None:
     asked, together = table.asked, table.together
-    by_line, by_part = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
-    counts = by_line, by_part, _counted(asked)
-    measures = "spent_nano", "denied", *dict.fromkeys(counts)
-    of_line, of_part, of_all = (measures.index(name) for name in counts)
+    measures, (of_line, of_part, of_all) = _measures(asked)
     # thousands of runs go through here: nothing is looked up by name
     for number, values, told in found.rows(asked.span, measures, days):
         spent = told[0]
@@ -191,6 +199,27 @@ def _fill(table: _Table, found: "_Found", days: Sequence[date]) -> None:
         table.total.calls += told[of_all]
         if spent and days:
             table.chart[number, () if together else line.name] += spent
+
+
+def _set_apart(table: _Table, found: "_Found") -> None:
+    """Nobody asked for these calls: they leave the counts, and of the spend it is told what they cost."""
+    measures, counts = _measures(table.asked)
+    for _, values, told in found.rows(table.asked.span, measures):
+        table.denied -= told[1]
+        if not told[0] and not any(told[2:]):
+            continue
+        for one, number in zip((*table.find(values), table.total), counts, strict=True):
+            one.calls -= told[number]
+            one.shadow_runs += told[number]
+            one.shadow_nano += told[0]
+
+
+def _measures(asked: Question) -> tuple[tuple[str, ...], tuple[int, int, int]]:
+    """What is measured, and where the calls of a line, of a part of it and of all stand among that."""
+    of_line, of_part = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
+    of_all = _counted(asked)
+    measures = ("spent_nano", "denied", *dict.fromkeys((of_line, of_part, of_all)))
+    return measures, (measures.index(of_line), measures.index(of_part), measures.index(of_all))
 
 
 def _told(table: _Table, days: tuple[date, ...]) -> Report:
@@ -235,6 +264,8 @@ def _together(lines: Sequence[Line]) -> Line | None:
         spent_nano=sum(line.spent_nano for line in lines),
         before_nano=sum(line.before_nano for line in lines),
         shared_nano=sum(line.shared_nano for line in lines),
+        shadow_runs=sum(line.shadow_runs for line in lines),
+        shadow_nano=sum(line.shadow_nano for line in lines),
     )
 
 
@@ -246,6 +277,10 @@ class _Found:
     known: Attributes
     columns: Sequence[str]
 
+    def shadow_runs(self) -> "_Found":
+        """The same of shadow runs alone."""
+        return replace(self, asked=replace(self.asked, shadow="only"))
+
     def rows(
         self, span: Span, measures: Sequence[str], days: Sequence[date] = ()
     ) -> Iterator[Group]:
@@ -254,7 +289,8 @@ class _Found:
         plain = {n: v for n, v in only.items() if n not in _COMPARED_HERE}
         if only.get("user") and only.get("tenant"):
             plain["user_ref"] = subject_of_user(only["tenant"], only["user"])
-        where = Where(self.asked.condition, plain, self.asked.label, measures)
+        condition = self.asked.condition & SHADOW[self.asked.shadow]
+        where = Where(condition, plain, self.asked.label, measures)
         here = [
             (teller(name, self.columns, self.known), value)
             for name, value in only.items()

@@ -85,6 +85,8 @@ class Told:
     each: str
     before: str
     change: str
+    shadow_runs: str = ""
+    shadow_spent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def _fields(
         ("tenant", "Tenant", "all", names("Tenant")),
         ("route", "Route", "all", names("Route")),
         ("model", "Model", "all", names("Model")),
+        ("shadow", "Shadow runs", "in the spend", (("only", "alone"), ("without", "left out"))),
     ]
     if "label" in (asked.by, asked.then) and labels:
         choices.append(("label", "Label", labels[0][0], labels[1:]))
@@ -295,9 +298,13 @@ def _figures(line: Line, view: _View) -> Told:
         calls=count(line.calls),
         spent=money(line.spent_nano, currency),
         share=share(line.spent_nano, view.whole_nano),
-        each=money(line.spent_nano // line.calls, currency) if line.calls else "",
+        each=money((line.spent_nano - line.shadow_nano) // line.calls, currency)
+        if line.calls
+        else "",
         before=money(line.before_nano, currency) if compares else "",
         change=change(line.spent_nano, line.before_nano) if compares else "",
+        shadow_runs=count(line.shadow_runs) if line.shadow_runs else "",
+        shadow_spent=money(line.shadow_nano, currency) if line.shadow_runs else "",
     )
 
 
@@ -352,7 +359,8 @@ def _calls_address(only: Mapping[str, str], dimensions: tuple[str, ...], view: _
     if not {*dimensions, *asked} <= set(_OF_CALLS) or NONE in only.values():
         return ""
     days = {"from": view.asked.span.first.isoformat(), "to": view.asked.span.last.isoformat()}
-    return f"{reverse('calls')}?{_query({**asked, **only, **days})}"
+    shadow = {"shadow": view.asked.shadow} if view.asked.shadow else {}
+    return f"{reverse('calls')}?{_query({**asked, **only, **days, **shadow})}"
 
 
 def _csv_address(request: HttpRequest) -> str:

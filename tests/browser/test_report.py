@@ -115,7 +115,17 @@ def test_the_file_has_exact_amounts_and_no_formula(console: Console) -> None:
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"].startswith('attachment; filename="spend-20')
     head, *rows = csv.reader(io.StringIO(answer.text))
-    assert head == ["team", "route", "calls", "spent EUR", "before EUR", "from", "to"]
+    assert head == [
+        "team",
+        "route",
+        "calls",
+        "spent EUR",
+        "before EUR",
+        "from",
+        "to",
+        "shadow runs",
+        "of it for shadow runs EUR",
+    ]
     assert sum(_nano(row[3]) for row in rows) == _one(console, SPENT)
     assert not [cell for row in rows for cell in row if cell[:1] in "=+@"]
 

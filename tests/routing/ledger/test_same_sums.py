@@ -19,6 +19,7 @@ from django.db.models import Q
 from audit.log.entry import build
 from controlplane.kernel.ids import IdSource
 from policies.bundles.published import Published
+from routing.beside.models import Beside
 from routing.calls.models import Call
 from routing.closing import figures
 from routing.closing.months import month_of
@@ -40,6 +41,8 @@ STATED = 4
 """Of every so many ledgers the statement is made: two queries each, for which a CI machine has no time a thousand times."""
 FILED = 5
 """Of so many ledgers there are files."""
+SHADOWED = 0.1
+"""So many calls are shadow runs: in every sum, in no count of calls."""
 MODELS = (("gpt-mini", "openai"), ("claude-large", "anthropic"), ("llama-small", "own"))
 ENDED = ("succeeded", "failed", "reconciled")
 AMOUNTS = (0, 1, 2, 999_999_999, 1_000_000_001, 7_000_000_000_000_003)
@@ -56,6 +59,7 @@ class Sums:
     teams: Counter[tuple[str, str]] = field(default_factory=Counter)
     tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
+    shadow: Counter[str] = field(default_factory=Counter)
 
 
 def tries(r: Random, tenant: str, team: str, sums: Sums) -> Iterator[Tried]:
@@ -78,17 +82,30 @@ def tries(r: Random, tenant: str, team: str, sums: Sums) -> Iterator[Tried]:
 def written(r: Random) -> tuple[Ledger, Sums]:
     """Every ledger is a tenant; each of its calls is admitted within five days of the base."""
     made, sums = Ledger(), Sums()
+    shadows: list[Beside] = []
     for number in range(LEDGERS):
         tenant = f"same-{number:04}"
         for _ in range(r.randrange(1, 4)):
             team = r.choice(("claims", "underwriting"))
             tried = tuple(tries(r, tenant, team, sums))
             after = timedelta(seconds=r.randrange(5 * 86_400))
-            made.call(*tried, after=after, tenant=tenant, team=team)
+            call = made.call(*tried, after=after, tenant=tenant, team=team)
+            if r.random() < SHADOWED:
+                shadows.append(_link(call))
+                sums.shadow[tenant] += call.cost_nano
     made.write()
+    Beside.objects.bulk_create(shadows, batch_size=2000)
     _post(made)
     _append(made)
     return made, sums
+
+
+def _link(call: Call) -> Beside:
+    """It is a shadow run of some other."""
+    return Beside(
+        call=call.id, of=IdSource().new(), asked_at=call.admitted_at, tenant=call.tenant, team=call.team,
+        route=call.route, model="gpt-mini",
+    )  # fmt: skip
 
 
 def _post(made: Ledger) -> None:
@@ -154,9 +171,9 @@ def postings(calls: dict[UUID, str]) -> Counter[str]:
     return found
 
 
-def reported(span: Span, by: str) -> Counter[str]:
+def reported(span: Span, by: str, shadow: str = "") -> Counter[str]:
     """What the report says, by one dimension."""
-    told = report(Question(Q(tenant__startswith="same-"), span, None, by))
+    told = report(Question(Q(tenant__startswith="same-"), span, None, by, shadow=shadow))
     found = Counter(
         {"/".join(line.name): line.spent_nano for line in told.lines if line.spent_nano}
     )
@@ -206,7 +223,10 @@ def exported(sums: Sums, made: Ledger, span: Span) -> None:
     """The files: the report's, every attempt's, and of some tenants FOCUS's."""
     told = Question(Q(tenant__startswith="same-"), span, None, "tenant", "model")
     table = csv.DictReader(StringIO(csv_of(told, report(told), "EUR")))
-    assert decimals(row["spent EUR"] for row in table) == sum(sums.tenants.values())
+    rows = list(table)
+    assert decimals(row["spent EUR"] for row in rows) == sum(sums.tenants.values())
+    beside = decimals(row["of it for shadow runs EUR"] for row in rows)
+    assert beside == sum(sums.shadow.values())
     few = [f"same-{number:04}" for number in range(0, LEDGERS, LEDGERS // FILED)]
     found, month = policy(*few, zone="Europe/Berlin"), month_of(made.at, "Europe/Berlin")
     for tenant in few:
@@ -229,11 +249,15 @@ def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
     wanted = without_zero(sums.tenants)
 
     overview = totals(Call.objects.filter(tenant__startswith="same-"), Call.objects.all())
-    assert (overview.spent_nano, overview.calls) == (whole, len(made.calls))
+    runs = Beside.objects.count()
+    assert runs > LEDGERS // 10
+    assert (overview.spent_nano, overview.calls) == (whole, len(made.calls) - runs)
     drawn = daily(Q(tenant__startswith="same-"), starts, until, BERLIN)
     assert sum(drawn.total(day) for day in drawn.days) == whole
 
     assert reported(span, "tenant") == wanted
+    assert reported(span, "tenant", "only") == without_zero(sums.shadow)
+    assert reported(span, "tenant", "without") == without_zero(wanted - sums.shadow)
     assert reported(span, "model") == without_zero(sums.models)
     tiers: Counter[str] = Counter()
     for (_, tier), nano in sums.tiers.items():
@@ -241,6 +265,8 @@ def test_a_thousand_ledgers_say_the_same_everywhere() -> None:
     assert reported(span, "serviceTier") == without_zero(tiers)
     told = report(Question(Q(tenant__startswith="same-"), span, None, "provider", "team"))
     assert sum(told.chart.values()) == whole
+    assert (told.total.calls, told.total.shadow_runs) == (len(made.calls) - runs, runs)
+    assert told.total.shadow_nano == sum(sums.shadow.values())
     exported(sums, made, span)
     assert entries() == sums.tenants
     assert without_zero(postings({call.id: call.tenant for call in made.calls})) == wanted

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db.models import Q
 
+from controlplane.kernel.ids import IdSource
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import NOTHING
+from routing.beside.models import Beside
 from routing.reports.asking import csv_of, question, rows_of
 from routing.reports.attributes import Attributes, Timeline
 from routing.reports.dimensions import DIMENSIONS, UNALLOCATED, UNRECORDED
@@ -343,3 +345,80 @@ def test_an_address_says_everything() -> None:
     assert (told.before.first, told.before.last) == (date(2025, 2, 28), date(2025, 3, 1))
     plain, _ = question({"by": "label", "compare": "-"}, finn, NOTHING, made.at)
     assert (plain.by, plain.then, plain.before, plain.grain) == ("team", "route", None, "day")
+
+
+@pytest.fixture
+def beside(ledger: Ledger) -> Ledger:
+    """Two shadow runs more, at 4 and 9 nano units, one of them with two attempts at one model; and one that was denied."""
+    runs = Ledger()
+    runs.call(Tried(4, "llama-small", "own"))
+    runs.call(
+        Tried(1, "llama-small", "own"),
+        Tried(8, "llama-small", "own"),
+        tenant="retail",
+        team="support",
+    )
+    runs.call(state="denied")
+    runs.write()
+    Beside.objects.bulk_create(
+        Beside(
+            call=run.id, of=IdSource().new(), asked_at=run.admitted_at, tenant=run.tenant, team=run.team,
+            route=run.route, model="llama-small",
+        )
+        for run in runs.calls
+    )  # fmt: skip
+    return ledger
+
+
+def test_shadow_runs_are_in_every_sum_and_in_no_count_of_calls(beside: Ledger) -> None:
+    told = report(asked(beside, "team", "model"))
+    figures = [
+        (one.title, one.calls, one.spent_nano, one.shadow_runs, one.shadow_nano)
+        for one in (*told.lines, *told.lines[0].inside)
+    ]
+    assert figures == [
+        ("insurance / claims", 3, 131, 1, 4),
+        ("retail / support", 1, 12, 1, 9),
+        # the held one has tried no model
+        ("gpt-mini", 2, 120, 0, 0),
+        ("claude-large", 1, 7, 0, 0),
+        ("llama-small", 0, 4, 1, 4),
+        ("no model", 1, 0, 0, 0),
+    ]
+    all_of_it = told.total
+    assert (all_of_it.calls, all_of_it.spent_nano) == (4, 143)
+    assert (all_of_it.shadow_runs, all_of_it.shadow_nano, told.denied) == (2, 13, 1)
+    assert sum(told.chart.values()) == 143
+
+
+@pytest.mark.parametrize("by", DIMENSIONS)
+def test_without_them_and_they_alone_add_up_to_all(beside: Ledger, by: str) -> None:
+    whole, without, only = (
+        report(asked(beside, by, label="project", shadow=shadow))
+        for shadow in ("", "without", "only")
+    )
+    parts: dict[tuple[str, ...], list[int]] = {line.name: [0, 0, 0] for line in whole.lines}
+    for told in (without, only):
+        for line in told.lines:
+            for at, figure in enumerate((line.calls, line.spent_nano, line.shadow_nano)):
+                parts[line.name][at] += figure
+    assert parts == {
+        line.name: [line.calls, line.spent_nano, line.shadow_nano] for line in whole.lines
+    }
+    assert (without.total.spent_nano, without.total.shadow_runs) == (130, 0)
+    assert (only.total.spent_nano, only.total.calls, only.total.shadow_runs) == (13, 0, 2)
+    assert (without.denied, only.denied) == (1, 0)
+
+
+def test_an_address_asks_for_them_and_the_file_tells_them(beside: Ledger) -> None:
+    finn = Principal(kind="cli", id="finn", name="Finn")
+    for word, wanted in (("only", "only"), ("without", "without"), ("none", ""), ("", "")):
+        found, trouble = question({"shadow": word}, finn, NOTHING, beside.at)
+        assert (found.shadow, trouble) == (wanted, "")
+    asking = asked(beside, "team")
+    rows = list(csv.DictReader(StringIO(csv_of(asking, report(asking), "EUR"))))
+    columns = ("team", "calls", "spent EUR", "shadow runs", "of it for shadow runs EUR")
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        ("insurance / claims", "3", "0.000000131", "1", "0.000000004"),
+        ("retail / support", "1", "0.000000012", "1", "0.000000009"),
+    ]
