@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from audit.log.entry import Entry, build
 from audit.vault.keys import CallKeys
-from audit.vault.keys import Sealed as VaultRow
 from audit.vault.store import KeyStore
 from controlplane.kernel.clock import Clock, to_text
 from controlplane.kernel.tracing import traced
@@ -25,7 +24,6 @@ from policies.engine.decision import Candidate, Checks, Decision, Obligations, P
 from policies.engine.lifting import on_day
 from policies.engine.reads import project
 from policies.engine.required import completed
-from routing import exchange
 from routing.calls import steps
 from routing.calls.attempts import Peeked, Tried
 from routing.calls.leases import Lease
@@ -34,6 +32,7 @@ from routing.calls.shares import Shares
 from routing.dialects.redacted import Redacted, of_request
 from routing.dialects.stripped import without_tools
 from routing.exchange import CallRequest
+from routing.gathering import THREAD_FROM, unsealed
 from routing.ledger.balances import Windows
 from routing.ledger.headroom import model_label
 from routing.limits.breakers import Breakers
@@ -44,7 +43,6 @@ from routing.providers.registry import Providers
 from routing.relay import Sender
 from routing.running import Running, Wakefulness
 
-THREAD_FROM = 256 * 1024
 REDACT_FROM = 16 * 1024
 
 
@@ -241,7 +239,7 @@ async def open_case(worker: Worker, row: Peeked) -> Case:
     return Case(
         worker=worker,
         row=row,
-        request=await _unseal(keys, row.request),
+        request=await unsealed(keys, row.request),
         keys=keys,
         bundle=bundle,
         facts=facts,
@@ -254,24 +252,6 @@ async def open_case(worker: Worker, row: Peeked) -> Case:
         reserved=next((tried.no for tried in row.tried if tried.state == "reserved"), None),
         decision_no=row.decision_no,
     )
-
-
-async def _unseal(keys: CallKeys, sealed: steps.Sealed) -> CallRequest:
-    """The request; a large one is opened in a thread."""
-    row = VaultRow(
-        keys.call,
-        "request",
-        sealed.no,
-        keys.tenant_key,
-        keys.subject_key,
-        sealed.nonce,
-        sealed.ciphertext,
-    )
-
-    def work() -> CallRequest:
-        return exchange.decode_request(keys.unseal(row))
-
-    return await asyncio.to_thread(work) if len(sealed.ciphertext) > THREAD_FROM else work()
 
 
 def on_from(plan: Plan, made: Sequence[Tried]) -> tuple[Candidate, ...]:

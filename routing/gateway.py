@@ -4,7 +4,8 @@
 2. ring a worker, after the commit                          (dispatch.py)
 3. relay what it sends, keep the connection alive           (relay.py)
 4. end: the answer, or an error in the caller's dialect
-5. where the route asks models beside: begin shadow runs, for which nobody waits    (shadow_runs.py)
+5. where the route asks models beside: begin shadow runs, for which nobody waits    (shadow_runs.py); later where
+   the call has not ended yet
 
 A call outlives this process: whatever is lost here is read from PostgreSQL and the vault.
 """
@@ -46,6 +47,7 @@ WATCH_SECONDS = 1.0
 REFRESH_SECONDS = 5.0
 FOLLOW_SECONDS = 0.5
 SWEEP_SECONDS = 2.0
+LATER_SECONDS = 3.0
 GRACE_SECONDS = 8.0
 """How long after the deadline the sweep may take to end a call before the caller is told so anyway."""
 
@@ -102,18 +104,12 @@ async def serve(web: Web, ask: Ask, client: Client) -> None:
     """Carry one call from its request to the last byte of its answer. Raises MandateError where there is no answer."""
     try:
         ticket = await _admit(web, ask)
-        if ask.request.background and not ask.request.stream:
-            await _begin(web, ask, ticket, client)
-            return
-        if ticket.held:
-            raise _held(ticket)
-        with web.replies.expect(ticket.call, ticket.frames_key) as box:
-            client.when_gone(box)
-            if not ticket.duplicate:
-                await web.dispatcher.ring(ticket.call)
-            await _relay(web, _Line(ticket, box, client, dialect(ask.request.dialect)))
-        if ticket.beside:
-            web.shadow_runs.begin(ask, ticket.call, ticket.beside)
+        try:
+            await _answer(web, ask, ticket, client)
+        finally:
+            # whatever this caller got: the call may be answered later
+            if ticket.beside:
+                web.shadow_runs.begin(ask, ticket.call, ticket.beside)
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         log.warning("gateway.database", error=type(error).__name__)
         raise Unavailable("the database is away; try again", retry_after_seconds=2) from error
@@ -129,6 +125,19 @@ async def _admit(web: Web, ask: Ask) -> Ticket:
             return await admission.admit(web.desk, ask)
     except TimeoutError as error:
         raise DeadlineExceeded("the call's deadline passed before it was let in") from error
+
+
+async def _answer(web: Web, ask: Ask, ticket: Ticket, client: Client) -> None:
+    if ask.request.background and not ask.request.stream:
+        await _begin(web, ask, ticket, client)
+        return
+    if ticket.held:
+        raise _held(ticket)
+    with web.replies.expect(ticket.call, ticket.frames_key) as box:
+        client.when_gone(box)
+        if not ticket.duplicate:
+            await web.dispatcher.ring(ticket.call)
+        await _relay(web, _Line(ticket, box, client, dialect(ask.request.dialect)))
 
 
 async def _begin(web: Web, ask: Ask, ticket: Ticket, client: Client) -> None:
@@ -297,6 +306,7 @@ async def keep(web: Web) -> None:
         tasks.create_task(_every(REFRESH_SECONDS, web.desk.windows.refresh))
         tasks.create_task(_every(SWEEP_SECONDS, lambda: _sweep(web, sweeper)))
         tasks.create_task(_every(USED_SECONDS, web.keys.note_used))
+        tasks.create_task(_every(LATER_SECONDS, lambda: web.shadow_runs.take_up(web.keys)))
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

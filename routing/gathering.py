@@ -17,6 +17,7 @@ from audit.vault.keys import (
     subject_of_team,
     subject_of_user,
 )
+from audit.vault.keys import Sealed as VaultRow
 from audit.vault.store import KeyStore
 from controlplane.kernel import clock as clocks
 from controlplane.kernel.clock import Clock
@@ -210,6 +211,17 @@ async def _seal(keys: CallKeys, request: CallRequest) -> steps.Sealed:
         return steps.Sealed("request", *names, sealed.nonce, sealed.ciphertext)
 
     return await asyncio.to_thread(work) if len(request.raw) > THREAD_FROM else work()
+
+
+async def unsealed(keys: CallKeys, sealed: steps.Sealed) -> CallRequest:
+    """The request of a call, out of the vault; a large one is opened in a thread. Raises audit.vault's Tampered."""
+    names = keys.tenant_key, keys.subject_key
+    row = VaultRow(keys.call, sealed.field, sealed.no, *names, sealed.nonce, sealed.ciphertext)
+
+    def work() -> CallRequest:
+        return exchange.decode_request(keys.unseal(row))
+
+    return await asyncio.to_thread(work) if len(sealed.ciphertext) > THREAD_FROM else work()
 
 
 def _idempotency(ask: Ask) -> steps.IdempotencyKey | None:

@@ -14,19 +14,18 @@ import msgspec
 
 from audit.log.entry import Entry, build
 from audit.vault.keys import CallKeys, Erased, commit_user, subject_of_user
-from audit.vault.keys import Sealed as VaultRow
 from audit.vault.seal import Tampered
 from controlplane.kernel.errors import Conflict, InvalidRequest, MandateError, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name, uuid7_time
 from policies.identity.authentication import Caller
-from routing import answers, exchange
+from routing import answers
 from routing.calls import commands
 from routing.dialects.openai_responses.request import continued, items_of
 from routing.dialects.openai_responses.state import encoded_state, failed_by, final_of, head
 from routing.dialects.received import part_of
 from routing.dialects.spliced import ENCODER
 from routing.exchange import CallRequest
-from routing.gathering import THREAD_FROM, Desk, Options
+from routing.gathering import THREAD_FROM, Desk, Options, unsealed
 from routing.relay import Outcome
 from routing.ticket import Ticket, answer_headers
 
@@ -63,7 +62,7 @@ async def find(desk: Desk, caller: Caller, name: str) -> Response:
     if row.dialect != DIALECT or call_name(call, "resp_") != name:
         _unknown(name)
     try:
-        request = None if row.request is None else _opened(desk, row, row.request)
+        request = None if row.request is None else await _opened(desk, row, row.request)
     except (Erased, Tampered):
         _unknown(name)
     if request is not None and not request.kept:
@@ -76,11 +75,9 @@ def _unknown(name: str) -> NoReturn:
     raise NotFound(f'there is no response "{name[:80]}"', code="response_not_found")
 
 
-def _opened(desk: Desk, row: commands.Kept, sealed: commands.Sealed) -> CallRequest:
+async def _opened(desk: Desk, row: commands.Kept, sealed: commands.Sealed) -> CallRequest:
     keys = CallKeys.recall(desk.key_store, row.call, sealed.tenant_key, sealed.subject_key)
-    names = keys.tenant_key, keys.subject_key
-    part = VaultRow(row.call, sealed.field, sealed.no, *names, sealed.nonce, sealed.ciphertext)
-    return exchange.decode_request(keys.unseal(part))
+    return await unsealed(keys, sealed)
 
 
 async def go_on(

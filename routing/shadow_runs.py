@@ -1,12 +1,13 @@
 """Starts shadow runs: once a call is answered, its request is put to the models that its route asks beside.
 
-1. the call completed, with an answer by another model
+1. the call completed, with an answer by another model; while it has not ended, it is remembered and taken up later
 2. gather and decide, as for any call of the same caller; the fact `shadow` leaves one model in the plan
 3. no money beyond the first alert of any budget, or no slot: not started, and nothing is written
 4. admit or deny, with the link to the call, in one commit; then ring a worker
 
 Nobody waits for any of it. It lies in this process's memory alone: what is over the bounds below, or in a process that
-dies, is a sample less and nothing else.
+dies, is a sample less and nothing else. Of a call that ends later (in the background, held, left by its caller) a row is
+kept until then, and any web process takes it up, with the request out of the vault.
 """
 
 import asyncio
@@ -23,16 +24,22 @@ from psycopg import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from audit.log.entry import Entry
+from audit.vault.keys import CallKeys, Erased
+from audit.vault.seal import Tampered
 from controlplane.kernel.errors import MandateError
+from policies.engine import facts as fact
+from policies.engine.beside import RULE
 from policies.engine.bundle import key_of
 from policies.engine.decision import Candidate
 from policies.engine.facts import ShadowFacts
+from policies.identity.authentication import Keys
 from routing.admission import Incoming, let_in
+from routing.beside import due
 from routing.beside.admitting import Link, Paused, admit_beside, deny_beside
 from routing.beside.pausing import ceilings, paused
 from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
-from routing.gathering import Ask, Desk, gather
+from routing.gathering import Ask, Desk, Options, gather, unsealed
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +86,36 @@ class ShadowRuns:
         self._running[task] = size
         task.add_done_callback(self._over)
 
+    async def take_up(self, keys: Keys) -> None:
+        """Begin those whose calls have ended since. Raises psycopg's errors where PostgreSQL is away."""
+        room = MOST - len(self._running)
+        for call, models in (await due.take(self._desk.db, room)).items() if room > 0 else ():
+            ask = await self._asked(keys, call)
+            if ask is None:
+                outcomes.labels("gone").inc(len(models))
+            else:
+                self.begin(ask, call, models)
+
+    async def _asked(self, keys: Keys, call: UUID) -> Ask | None:
+        """What the call asked, as its caller would now; None where its key stands no more, or its content is gone."""
+        row = await commands.peek(self._desk.db, call)
+        if row is None or row.request is None or row.state != "completed":
+            return None
+        caller = await keys.standing(row.key)
+        if caller is None:
+            return None
+        names = row.request.tenant_key, row.request.subject_key
+        try:
+            own = CallKeys.recall(self._desk.key_store, call, *names)
+            request = await unsealed(own, row.request)
+        except (Erased, Tampered):
+            return None
+        facts = fact.decode(row.facts)
+        options = Options(
+            data_classes=facts.request.data_classes, run_ref=row.run or "", user_ref=facts.user.ref
+        )
+        return Ask(caller, request, options)
+
     async def settled(self) -> None:
         """Wait until those that were begun are over."""
         while self._running:
@@ -112,6 +149,9 @@ class ShadowRuns:
         if ask.request.outline.n > 1:
             raise NotStarted("choices")
         answered = await commands.outcome(self._desk.db, of)
+        if answered is not None and not answered.ended:
+            await due.remember(self._desk.db, of, model)
+            raise NotStarted("later")
         if answered is None or answered.state != "completed":
             raise NotStarted("unanswered")
         if answered.model == key_of(model)[1]:
@@ -152,7 +192,10 @@ class Beside(Incoming):
     async def step(self) -> AdmitAnswer | DenyAnswer:
         """Decide and ask PostgreSQL, once. Raises NotStarted."""
         await self._decide()
-        plan = self.decision.plan
+        plan, denial = self.decision.plan, self.decision.denial
+        if denial is not None and RULE in denial.rules:
+            # what a person would look at, or whose answer must be redacted, is no refusal of anything
+            raise NotStarted("not_beside")
         if plan is None:
             return await self._deny()
         first = plan.steps[0]

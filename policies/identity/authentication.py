@@ -79,6 +79,11 @@ class Keys:
         self._used.add(public)
         return caller
 
+    async def standing(self, key_id: str) -> Caller | None:
+        """The caller behind a key that was authenticated before, for what is done for it since; None where it stands no more."""
+        caller = self._fresh(key_id)
+        return await self._fetch(key_id) if caller is False else caller
+
     async def note_used(self) -> None:
         """Write down when keys were last used, to the minute: one statement for all of them, beside the requests."""
         used, self._used = self._used, set()

@@ -21,7 +21,7 @@ FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(.*?AS \$\$(.*?)\$\$;", re.DOTALL)
 
 OWNED = {
     "anomalies": {"routing_anomaly"},
-    "beside": {"routing_beside", "routing_beside_verdict"},
+    "beside": {"routing_beside", "routing_beside_due", "routing_beside_verdict"},
     "calls": {
         "routing_call",
         "routing_attempt",
