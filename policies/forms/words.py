@@ -109,7 +109,10 @@ HELP: Final[Mapping[str, str]] = {
     "Route.retry": "How often one model is tried, and after what.",
     "Route.stream": "What a streamed call gets where the answer must be checked first.",
     "Route.canary": "A share of the calls goes to another model.",
-    "Route.shadow": "Models that are asked the same once the caller has an answer. Theirs reaches nobody; it is compared.",
+    "Route.shadow": (
+        "Models that are asked the same once the caller has an answer. Theirs reaches nobody; it is compared. No shadow run of "
+        "calls for several answers (n above 1), of those whose answers are redacted, and of those that wait for a person by rule."
+    ),
     "scope": "All that is named must match. Nothing named: everybody.",
     "Budget.each": "One such budget for each.",
     "Budget.limit": "In the organisation's currency.",

@@ -19,12 +19,22 @@ OTHERWISE: Final = 23
 """One of so many reports is put into another class by the small model."""
 _FIRST, _EVENING = time(15, 10), time(18, 30)
 _APART: Final = timedelta(minutes=37)
+_PAGES: Final = 12
 _CLASSES: Final = "ABBC"
 _SEEN: Final = (
     "a dry cellar, wiring of 2019 and a roof without faults",
     "a cracked lintel over the gate and no second way out of the attic",
     "two heaters of 1994 and a fuse box without a cover",
     "straw beside the grain dryer, and extinguishers that nobody looked at since 2021",
+)
+
+
+_PLACE: Final = (
+    "The house stands at the end of a lane and was built in 1911; the owner let us into every room. The cellar is of "
+    "quarry stone, two of its windows look to the brook, and a pump with a float has been there since the flood of 2013. "
+    "Pipes were renewed up to the second floor, those above are of lead and to be left as they are until the roof is done. "
+    "The stairs are of oak, the landings wide enough for a stretcher, the doors to the flats self-closing but one. "
+    "We counted nine smoke detectors, pressed each, and heard eight. "
 )
 
 
@@ -57,7 +67,8 @@ def _compare() -> None:
 def _body(number: int) -> dict[str, object]:
     risk = _CLASSES[number % len(_CLASSES)]
     small = "D" if number % OTHERWISE == OTHERWISE - 1 else risk
-    report = f"Report {4100 + number} tells of {_SEEN[number % len(_SEEN)]}. Which risk class, A to D? One letter."
+    seen = f"{_PLACE * _PAGES} We also saw {_SEEN[number % len(_SEEN)]}."
+    report = f"Report {4100 + number}. {seen} Which risk class, A to D? One letter."
     says = (
         f"[[sandbox model=claude-opus-4-5 say={risk}]] [[sandbox model=llama-4-scout say={small}]]"
     )

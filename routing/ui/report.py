@@ -359,7 +359,9 @@ def _calls_address(only: Mapping[str, str], dimensions: tuple[str, ...], view: _
     if not {*dimensions, *asked} <= set(_OF_CALLS) or NONE in only.values():
         return ""
     days = {"from": view.asked.span.first.isoformat(), "to": view.asked.span.last.isoformat()}
-    shadow = {"shadow": view.asked.shadow} if view.asked.shadow else {}
+    # what is counted is what is listed
+    apart = "without" if view.told.total.shadow_runs else ""
+    shadow = {"shadow": view.asked.shadow or apart} if view.asked.shadow or apart else {}
     return f"{reverse('calls')}?{_query({**asked, **only, **days, **shadow})}"
 
 

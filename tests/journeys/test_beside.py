@@ -5,7 +5,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import openai
+import pytest
+
 from tests.journeys.installation import Installation, call_of
+from tests.journeys.test_background import call_named
+from tests.journeys.test_reviews import claimed, rui
 
 KEY = "j-beside/desk"
 WORDS = "Quittenmus im Keller"
@@ -99,3 +104,75 @@ def test_what_is_forbidden_to_the_call_is_not_sent_beside_it(mandate: Installati
     assert (mandate.call(run)["state"], mandate.call(run)["code"]) == ("denied", "forbidden")
     assert (mandate.entries(run), mandate.attempts(run)) == (["call.denied"], [])
     assert mandate.upstream.arrivals(run) == []
+
+
+def waiting(mandate: Installation, of: UUID) -> bool:
+    """Whether something is still to be asked beside a call."""
+    return bool(mandate.rows("SELECT 1 FROM routing_beside_due WHERE call = %s", of))
+
+
+def test_a_call_in_the_background_is_asked_beside_once_it_has_ended(mandate: Installation) -> None:
+    client = mandate.openai(KEY)
+    text = f'{WORDS} [[sandbox say="plum"]] [[sandbox model=j-gpt-upstream latency=1500ms]]'
+    first = client.responses.create(
+        model="watched", input=text, background=True, max_output_tokens=30
+    )
+    of = call_named(first.id)
+    until = time.monotonic() + 10
+    while not waiting(mandate, of):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    run = beside(mandate, of)
+    told, own = mandate.call(of), mandate.call(run)
+    assert told["finished_at"] <= own["admitted_at"]
+    assert (told["state"], own["state"], own["dialect"]) == (
+        "completed",
+        "completed",
+        "openai.responses",
+    )
+    assert client.responses.retrieve(first.id).output_text == "plum"
+    assert words(mandate, run) == ["agreed"]
+    assert not waiting(mandate, of)
+    # it is nobody's to come back to
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(f"resp_{run.hex}")
+
+
+def held(mandate: Installation, route: str) -> UUID:
+    with pytest.raises(openai.ConflictError) as told:
+        mandate.openai(KEY).chat.completions.create(
+            model=route, messages=asked("we pay 14200"), max_tokens=50
+        )
+    return call_of(told.value.response.headers)
+
+
+def test_a_held_call_is_asked_beside_once_a_person_has_let_its_answer_go(
+    mandate: Installation,
+) -> None:
+    of = held(mandate, "looked")
+    with rui(mandate) as client:
+        review = claimed(mandate, client, of)
+        assert waiting(mandate, of)
+        client.post(f"/reviews/{review}/content/").raise_for_status()
+        body = {"text": "we pay 9800", "reason": "only the parquet"}
+        client.post(f"/reviews/{review}/edit/", json=body).raise_for_status()
+    run = beside(mandate, of)
+    # it said what the model said, and the caller got what the person wrote
+    assert words(mandate, run) == ["differed"]
+    assert mandate.call(run)["state"] == "completed"
+
+
+def test_a_call_that_a_person_must_open_first_is_not(mandate: Installation) -> None:
+    of = held(mandate, "opened")
+    with rui(mandate) as client:
+        review = claimed(mandate, client, of)
+        assert waiting(mandate, of)
+        client.post(f"/reviews/{review}/content/").raise_for_status()
+        client.post(f"/reviews/{review}/approve/", json={"version": 0}).raise_for_status()
+    mandate.wait_ended(of)
+    until = time.monotonic() + 20
+    while waiting(mandate, of):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    time.sleep(1)
+    assert mandate.rows("SELECT 1 FROM routing_beside WHERE of = %s", of) == []

@@ -353,9 +353,18 @@ def _reviews(tenant: str, *people: str) -> Iterator[str]:
 
 
 def _beside() -> Iterator[str]:
-    """Routes that ask another vendor's model beside every call; it may not be asked for `barred`."""
+    """Routes that ask another vendor's model beside every call; it may not be asked for `barred`.
+
+    A person sees the answers of `looked` before their callers do, and the calls of `opened` before any model does.
+    """
     yield _BESIDE
-    for name in ("watched", "barred"):
+    yield _REVIEWER.format(who="rui", tenant="beside")
+    yield _QUEUE.format(tenant="beside", name="desk", spec="{reviewers: ['role:reviewer']}")
+    for name, stage in (("looked", "response"), ("opened", "request")):
+        when = f'route.name == "{name}"'
+        told = {"name": f"who-{name}", "stage": stage, "when": when, "queue": "desk"}
+        yield _ESCALATION.format(tenant="beside", **told)
+    for name in ("watched", "barred", "looked", "opened"):
         shadow = '  shadow: {models: [j-claude], percent: "100"}\n'
         yield route("beside", name, "{type: single, model: j-gpt}") + shadow
 

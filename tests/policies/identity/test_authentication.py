@@ -86,6 +86,18 @@ async def test_a_revoked_key_is_forgotten_within_five_seconds(
         await keys.authenticate(shown)
 
 
+async def test_what_is_done_for_a_key_later_needs_the_key_to_stand(
+    tenant: Tenant, pool: AsyncConnectionPool
+) -> None:
+    shown = await sync_to_async(_key)(tenant)
+    keys = Keys(pool, PEPPER)
+    caller = await keys.authenticate(shown)
+    assert await Keys(pool, PEPPER).standing(shown[4:12]) == caller
+    assert await keys.standing("00000000") is None
+    await sync_to_async(commands.revoke_key)(ADA, shown[4:12], "lost")
+    assert await Keys(pool, PEPPER).standing(shown[4:12]) is None
+
+
 async def test_a_key_ends_with_its_expiry_its_team_and_its_tenant(
     tenant: Tenant, pool: AsyncConnectionPool
 ) -> None:
