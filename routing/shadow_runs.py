@@ -35,7 +35,7 @@ from policies.engine.facts import ShadowFacts
 from policies.identity.authentication import Keys
 from routing.admission import Incoming, let_in
 from routing.beside import due
-from routing.beside.admitting import Link, Paused, admit_beside, deny_beside
+from routing.beside.admitting import AskedBefore, Link, Paused, admit_beside, deny_beside
 from routing.beside.pausing import ceilings, paused
 from routing.calls import answers, commands, steps
 from routing.calls.admitting import AdmitAnswer, DenyAnswer
@@ -136,6 +136,8 @@ class ShadowRuns:
             await self._start(ask, of, model)
         except NotStarted as why:
             return str(why)
+        except AskedBefore:
+            return "before"
         except MandateError as error:
             log.info("shadow_run.refused", call=of.hex, code=error.code)
             return "refused"

@@ -20,6 +20,7 @@ from routing.calls.pool import Database, ask, seconds
 from routing.calls.steps import Admission, Denial, array
 
 PAUSED: Final = "MD004"
+BEFORE: Final = "MD005"
 _LINK: Final = questions.composite("routing_beside_link", "uuid text bigint[]")
 _COLUMNS: Final = "answer, revision, stop_epoch, call, moment"
 ADMIT: Final = questions.select(
@@ -55,14 +56,23 @@ class Paused:
     """A budget that it would count in has no money for shadow runs: nothing was written."""
 
 
+class AskedBefore(Exception):
+    """The model was asked beside the call before: nothing was written."""
+
+
 async def admit_beside(db: Database, admission: Admission, link: Link) -> AdmitAnswer | Paused:
-    """Let a shadow run in with its link; nothing is written where a window would then stand above its ceiling."""
+    """Let a shadow run in with its link; nothing is written where a window would then stand above its ceiling.
+
+    Raises AskedBefore.
+    """
     params = (*admission_row(admission), *link.row())
     try:
         row = await grant(db, ADMIT, params)
     except psycopg.DatabaseError as error:
         if error.sqlstate == PAUSED:
             return Paused()
+        if error.sqlstate == BEFORE:
+            raise AskedBefore from None
         raise
     if row is None or row[0] == "no_headroom":
         return no_headroom(admission.reservation, None)
@@ -79,7 +89,7 @@ async def admit_beside(db: Database, admission: Admission, link: Link) -> AdmitA
 
 
 async def deny_beside(db: Database, denial: Denial, link: Link) -> DenyAnswer:
-    """Write the denied shadow run with its link."""
+    """Write the denied shadow run with its link. Raises AskedBefore."""
     params = (
         *asked_row(denial.asked, denial.code),
         *denial.decision.row(),
@@ -87,7 +97,12 @@ async def deny_beside(db: Database, denial: Denial, link: Link) -> DenyAnswer:
         denial.entry.body,
         *link.row(),
     )
-    answer, revision, stop_epoch, call, _ = await ask(db, DENY, params)
+    try:
+        answer, revision, stop_epoch, call, _ = await ask(db, DENY, params)
+    except psycopg.DatabaseError as error:
+        if error.sqlstate == BEFORE:
+            raise AskedBefore from None
+        raise
     if answer == "denied":
         return answers.Denied(call)
     return refused(answer, revision, stop_epoch, call)

@@ -1,4 +1,4 @@
-"""Which call is a shadow run of which, and what was found. No row is ever changed."""
+"""Which call is a shadow run of which, and what was found. No row is ever changed; they go with the month of their call."""
 
 from typing import Final, Literal, get_args
 
@@ -23,9 +23,9 @@ class Beside(models.Model):
         """Its table."""
 
         db_table = "routing_beside"
-        indexes = [models.Index(fields=["asked_at"], name="routing_beside_asked")]
-        constraints = [
-            models.UniqueConstraint(fields=["of", "model"], name="routing_beside_once"),
+        indexes = [
+            models.Index(fields=["asked_at"], name="routing_beside_asked"),
+            models.Index(fields=["of", "model"], name="routing_beside_of"),
         ]
 
     def __str__(self) -> str:

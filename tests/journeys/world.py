@@ -171,6 +171,7 @@ kind: Permission
 metadata: {name: not-beside-the-barred, tenant: j-beside, owner: cleo@acme.example}
 spec: {effect: forbid, on: model, when: 'route.name == "barred" && model.name == "j-claude"'}
 """
+_ASKED_BESIDE = '  shadow: {models: [j-claude], percent: "100"}\n'
 _SLOW = """\
 apiVersion: mandate/v1
 kind: RateLimit
@@ -232,7 +233,8 @@ def write(folder: Path, port: int, trap: int = 9) -> None:
     _put(folder, "reviews.rules", list(_reviews("reviews", "rui")))
     _put(folder, "poor.rules", list(_reviews("poor", "rui")))
     _put(folder, "cheaper.models", list(_two_tiers()))
-    _put(folder, "faults.rules", list(_reviews("faults", "rui", "cleo")))
+    watched = route("faults", "watched", "{type: single, model: j-gpt}") + _ASKED_BESIDE
+    _put(folder, "faults.rules", [*_reviews("faults", "rui", "cleo"), watched])
 
 
 def _put(folder: Path, name: str, documents: list[str]) -> None:
@@ -365,8 +367,7 @@ def _beside() -> Iterator[str]:
         told = {"name": f"who-{name}", "stage": stage, "when": when, "queue": "desk"}
         yield _ESCALATION.format(tenant="beside", **told)
     for name in ("watched", "barred", "looked", "opened"):
-        shadow = '  shadow: {models: [j-claude], percent: "100"}\n'
-        yield route("beside", name, "{type: single, model: j-gpt}") + shadow
+        yield route("beside", name, "{type: single, model: j-gpt}") + _ASKED_BESIDE
 
 
 def _tools() -> Iterator[str]:

@@ -1,5 +1,5 @@
--- Shadow runs. Error: MD004 a budget has no money for one: nothing is written.
--- Locks: as admit and deny; the link last, which nobody waits for: only the process that had the call's request makes it.
+-- Shadow runs. Errors, and nothing is written: MD004 a budget has no money for one, MD005 the model was asked beside the call before.
+-- Locks: as admit and deny; then the one of call and model (7003, hash of both), after which nothing but the commit waits.
 
 -- Admits a shadow run, alone, with its link; not where any of its windows would stand above its ceiling afterwards.
 CREATE FUNCTION admit_beside(p routing_ask, p_reservation routing_reservation, p_decision routing_decided, p_sealed routing_sealed, p_entry routing_entry,
@@ -32,6 +32,11 @@ END $$;
 
 CREATE FUNCTION beside_put(p routing_ask, p_link routing_beside_link, p_at timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+  -- INVARIANT: one call is asked beside at one model once; months know nothing of each other, so that all who ask wait here
+  PERFORM pg_advisory_xact_lock(7003, hashtext(p_link.of::text || p_link.model));
+  IF EXISTS (SELECT FROM routing_beside b WHERE b.of = p_link.of AND b.model = p_link.model) THEN
+    RAISE EXCEPTION 'this model was asked beside the call before' USING ERRCODE = 'MD005';
+  END IF;
   INSERT INTO routing_beside (call, of, asked_at, tenant, team, route, model)
   VALUES (p.id, p_link.of, p_at, p.tenant, p.team, p.route, p_link.model);
 END $$;

@@ -1,5 +1,6 @@
 """A shadow run is a call of its own, with its link in the commit of its admission; what may not start writes nothing."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from policies.engine import facts as fact
 from policies.engine.decide import decide
-from routing.beside.admitting import Link, Paused, admit_beside
+from routing.beside.admitting import AskedBefore, Link, Paused, admit_beside
 from routing.calls import answers
 from routing.calls.pool import ask, ask_all
 from routing.gathering import Desk
@@ -212,3 +214,20 @@ async def test_a_soft_budget_pauses_it_too(world: World) -> None:
         world.db, world.admission(600, [window]), Link(world.ids.new(), "s", (500,))
     )
     assert (refused, await world.money(window.id)) == (Paused(), (0, 0, 0))
+
+
+async def test_a_call_is_asked_beside_at_one_model_once_whoever_asks(
+    world: World, tmp_path: Path
+) -> None:
+    desk = desk_of(world, tmp_path)
+    sent = asked(world)
+    ticket = await answered(world, desk, sent)
+    started, before = counted("started"), counted("before")
+    bells = await asyncio.gather(*(begun(desk, sent, ticket) for _ in range(4)))
+    assert sum(len(bell.rung) for bell in bells) == len(await links(world, ticket.call)) == 1
+    assert (counted("started") - started, counted("before") - before) == (1, 3)
+    query = "SELECT count(*) FROM routing_call WHERE key = %s"
+    assert await ask(world.db, query, (world.key,)) == (2,)
+    at = world.admission(1, [await world.window(1000)])
+    with pytest.raises(AskedBefore):
+        await admit_beside(world.db, at, Link(ticket.call, "s", (1000,)))

@@ -11,9 +11,11 @@ from django.core.management import CommandError, call_command
 from audit.retention.commands import NewHold, lift_hold, set_hold
 from audit.retention.pruning import months
 from audit.vault.keys import month_of
+from controlplane.kernel.ids import uuid7_time
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import NOTHING, Governed, Published
 from policies.identity.commands import archive_tenant
+from routing.beside.models import Beside, BesideVerdict
 from routing.reports.content import store
 from routing.retention.keeping import Kept, keep, terms_of
 from tests.policies.people import entries
@@ -21,7 +23,14 @@ from tests.routing.retention.conftest import IDS, Shop
 
 ADA = Principal("member", "ada@acme.example", "Ada", {ORGANISATION: frozenset({"admin"})})
 OLD = date(2024, 1, 1)
-TABLES = ("routing_attempt", "routing_call", "vault_content")
+TABLES = (
+    "routing_attempt",
+    "routing_beside",
+    "routing_beside_verdict",
+    "routing_call",
+    "vault_content",
+)
+DROPPED = [f"{table} 2024-01" for table in TABLES if table != "vault_content"]
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 OLD_CALL = UUID(int=(1_704_067_200_000 << 80) | (7 << 76) | (2 << 62) | 5)
 
@@ -54,13 +63,26 @@ def mine(shop: Shop, done: Kept) -> tuple[list[str], list[str], list[str]]:
     return ours, old, stayed
 
 
+def _beside(shop: Shop, run: UUID) -> UUID:
+    """A shadow run of some call, and what was found of it."""
+    told = {"tenant": shop.tenant, "team": "claims", "route": "triage", "model": "small"}
+    Beside.objects.create(call=run, of=IDS.new(), asked_at=uuid7_time(run), **told)
+    BesideVerdict.objects.create(
+        call=run, entry=IDS.new(), compared_at=uuid7_time(run), verdict="agreed"
+    )
+    return run
+
+
 @pytest.mark.usefixtures("old_months")
 def test_what_is_over_goes_and_what_is_not_stays(shop: Shop) -> None:
     shop.call("ann", b"old words", identity=OLD_CALL)
     fresh = shop.call("ann", b"new words")
     old_key, new_key = (f"tenant/{shop.tenant}/{month}" for month in ("2024-01", month_of(fresh)))
+    old, new = _beside(shop, OLD_CALL), _beside(shop, IDS.new())
     done = keep(store(), documents(shop, 30), NOW)
-    assert mine(shop, done) == ([old_key], ["routing_attempt 2024-01", "routing_call 2024-01"], [])
+    assert mine(shop, done) == ([old_key], DROPPED, [])
+    for rows in (Beside.objects, BesideVerdict.objects):
+        assert [one.call for one in rows.filter(call__in=[old, new])] == [new]
     assert (store().get(old_key), store().get(new_key) is None) == (None, False)
     assert ("vault_content", OLD) in set(months())  # other tenants keep theirs for ten years
     again = keep(store(), documents(shop, 30), NOW)
@@ -77,8 +99,7 @@ def test_a_call_that_is_not_over_keeps_its_month(shop: Shop) -> None:
         [],
         [
             f"{key}: a call of it is not over",
-            "routing_attempt 2024-01: a call of it is not over",
-            "routing_call 2024-01: a call of it is not over",
+            *(f"{name}: a call of it is not over" for name in DROPPED),
         ],
     )
     assert store().get(key) is not None
@@ -95,10 +116,7 @@ def test_a_hold_keeps_everything_and_says_so(shop: Shop) -> None:
         lift_hold(ADA, row.id, single_operator=True)
     assert (erased, dropped) == ([], [])
     assert stayed[0] == f"{key}: a legal hold stands"
-    assert [line.partition(":")[0] for line in stayed[1:]] == [
-        "routing_attempt 2024-01",
-        "routing_call 2024-01",
-    ]
+    assert [line.partition(":")[0] for line in stayed[1:]] == DROPPED
     assert all(f"the legal hold {row.id} stands" in line for line in stayed[1:])
     assert store().get(key) is not None
 
