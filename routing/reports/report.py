@@ -27,6 +27,7 @@ from routing.reports.dimensions import (
     teller,
     title_of,
 )
+from routing.reports.shadow_runs import among
 from routing.reports.spans import Span, begin, steps
 from routing.reports.splitting import Part, split
 from routing.reports.sums import Group, Where, gather
@@ -167,8 +168,8 @@ def report(asked: Question) -> Report:
     days = steps(asked.span, asked.grain, asked.fiscal) if asked.grain else ()
     found = _Found(asked, known, columns)
     _fill(table, found, days)
-    if asked.shadow != "without":
-        _set_apart(table, found.shadow_runs())
+    if asked.shadow != "without" and (runs := among(asked.span)):
+        _set_apart(table, replace(found, asked=replace(asked, condition=asked.condition & runs)))
     if asked.before is not None:
         for _, values, (spent,) in found.rows(asked.before, ("spent_nano",)):
             if spent:
@@ -276,10 +277,6 @@ class _Found:
     asked: Question
     known: Attributes
     columns: Sequence[str]
-
-    def shadow_runs(self) -> "_Found":
-        """The same of shadow runs alone."""
-        return replace(self, asked=replace(self.asked, shadow="only"))
 
     def rows(
         self, span: Span, measures: Sequence[str], days: Sequence[date] = ()

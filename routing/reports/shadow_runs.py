@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import (
     BigIntegerField,
@@ -19,10 +19,14 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from routing.beside.models import Beside, BesideVerdict
+from routing.beside.read import OF_A_CALL
 from routing.calls.models import Attempt
 from routing.reports.labelled import Labelled
 from routing.reports.spans import Span
+from routing.reports.sums import CLOCKS
 
+FEW: Final = 2_000
+"""Up to so many are looked up one by one, which a year of other calls does not slow; more are joined."""
 Name = tuple[str, str, str]
 """Tenant, route, and the model as facts name it."""
 
@@ -44,6 +48,17 @@ class Ran:
     def evidence(self) -> Labelled:
         """Those that were compared, and those whose answer was the caller's."""
         return Labelled(self.agreed + self.differed + self.failed, self.agreed)
+
+
+def among(span: Span) -> Q | None:
+    """What holds for the shadow runs of a span among its calls; None where there are none."""
+    rows = Beside.objects.filter(
+        asked_at__gte=span.starts - CLOCKS, asked_at__lt=span.until + CLOCKS
+    )
+    calls = list(rows.order_by().values_list("call", flat=True)[: FEW + 1])
+    if not calls:
+        return None
+    return OF_A_CALL if len(calls) > FEW else Q(pk__in=calls)
 
 
 def ran(condition: Q, span: Span) -> Mapping[Name, Ran]:

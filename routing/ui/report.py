@@ -303,7 +303,9 @@ def _figures(line: Line, view: _View) -> Told:
         else "",
         before=money(line.before_nano, currency) if compares else "",
         change=change(line.spent_nano, line.before_nano) if compares else "",
-        shadow_runs=count(line.shadow_runs) if line.shadow_runs else "",
+        shadow_runs=f"{count(line.shadow_runs)} shadow run{'s' * (line.shadow_runs != 1)}"
+        if line.shadow_runs
+        else "",
         shadow_spent=money(line.shadow_nano, currency) if line.shadow_runs else "",
     )
 

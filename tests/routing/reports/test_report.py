@@ -422,3 +422,9 @@ def test_an_address_asks_for_them_and_the_file_tells_them(beside: Ledger) -> Non
         ("insurance / claims", "3", "0.000000131", "1", "0.000000004"),
         ("retail / support", "1", "0.000000012", "1", "0.000000009"),
     ]
+
+
+def test_many_of_them_are_told_as_few_are(beside: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = report(asked(beside, "team", "model"))
+    monkeypatch.setattr("routing.reports.shadow_runs.FEW", 1)
+    assert report(asked(beside, "team", "model")) == few
