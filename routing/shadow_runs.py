@@ -11,7 +11,7 @@ kept until then, and any web process takes it up, with the request out of the va
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -80,21 +80,20 @@ class ShadowRuns:
         if len(self._running) >= MOST or waiting + size > MOST_BYTES:
             outcomes.labels("dropped").inc(len(models))
             return
-        work = self._ask_beside(ask, of, models)
-        # nobody's call alone: no span is around it
-        task = asyncio.create_task(work, context=Context())
-        self._running[task] = size
-        task.add_done_callback(self._over)
+        self._carry(self._ask_beside(ask, of, models), size)
 
     async def take_up(self, keys: Keys) -> None:
         """Begin those whose calls have ended since. Raises psycopg's errors where PostgreSQL is away."""
         room = MOST - len(self._running)
-        for call, models in (await due.take(self._desk.db, room)).items() if room > 0 else ():
-            ask = await self._asked(keys, call)
-            if ask is None:
-                outcomes.labels("gone").inc(len(models))
-            else:
-                self.begin(ask, call, models)
+        if room > 0:
+            for call, models in (await due.take(self._desk.db, room)).items():
+                self._carry(self._ask_later(keys, call, models), 0)
+
+    def _carry(self, work: Coroutine[None, None, None], size: int) -> None:
+        # nobody's call alone: no span is around it
+        task = asyncio.create_task(work, context=Context())
+        self._running[task] = size
+        task.add_done_callback(self._over)
 
     async def _asked(self, keys: Keys, call: UUID) -> Ask | None:
         """What the call asked, as its caller would now; None where its key stands no more, or its content is gone."""
@@ -130,6 +129,13 @@ class ShadowRuns:
         for model in models:
             async with self._turn:
                 outcomes.labels(await self._outcome(ask, of, model)).inc()
+
+    async def _ask_later(self, keys: Keys, of: UUID, models: Sequence[str]) -> None:
+        async with self._turn:
+            # so few requests are open at once, whatever is due
+            ask = await self._asked(keys, of)
+            for model in models:
+                outcomes.labels(await self._outcome(ask, of, model) if ask else "gone").inc()
 
     async def _outcome(self, ask: Ask, of: UUID, model: str) -> str:
         try:
