@@ -24,9 +24,7 @@ def test_they_are_told_beside_calls(shop: Shop) -> None:
     told = {"tenant": shop.tenant, "team": "claims", "route": "ask", "model": "small"}
     Beside.objects.create(call=run, of=of, asked_at=datetime.now(UTC), **told)
     pages, path = Pages(shop.world.finn), f"/reports/spend/?by=tenant&then=-&tenant={shop.tenant}"
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         page = pages.get(path)
     assert len(queries) <= MOST_QUERIES
     shown = words(page)
