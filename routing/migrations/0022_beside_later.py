@@ -23,7 +23,7 @@ def anew(name):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('routing', '0019_capacity_shares'),
+        ('routing', '0021_hours_corrected'),
     ]
 
     operations = [
