@@ -6,8 +6,9 @@ what a later change says does not move what was spent before.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from routing.reports.attributes import Attributes
 
@@ -46,35 +47,34 @@ DIMENSIONS: Final[Mapping[str, Dimension]] = {
 }
 UNALLOCATED: Final = tuple(name for name, one in DIMENSIONS.items() if one.without)
 Cells = tuple[str, ...]
-Values = tuple[str, ...]
-Teller = Callable[[Values], Cells]
+Teller = Callable[[Sequence[Any]], Cells]
 
 
 def teller(name: str, columns: Sequence[str], known: Attributes) -> Teller:
-    """What tells the words of a line of a dimension by the values of these columns; the last is "" where a call has none."""
+    """What tells the words of a line of a dimension by a row of these columns; the last is "" where a call has none."""
     at = [columns.index(column) for column in DIMENSIONS[name].columns]
-    match name:
-        case "costCentre":
-            tenant, revision = at
-            return lambda row: (known.cost_centre(row[tenant], int(row[revision])),)
-        case "useCase":
-            tenant, route, revision = at
-            return lambda row: (
-                row[tenant],
-                known.of_route(row[tenant], row[route], int(row[revision]))[0],
-            )
-        case "task":
-            tenant, route, revision = at
-            return lambda row: (known.of_route(row[tenant], row[route], int(row[revision]))[1],)
-        case "user":
-            tenant, ref = at
-            return lambda row: (row[tenant], user_of(row[ref]))
-        case _ if len(at) > 1:
-            # thousands of runs and users: the quickest there is
-            return itemgetter(*at)
-        case _:
-            (only,) = at
-            return lambda row: (row[only],)
+    # thousands of runs go through here: the quickest there is, and what is slow once for each value
+    values = itemgetter(*at) if len(at) > 1 else itemgetter(slice(at[0], at[0] + 1))
+    told = _TOLD.get(name)
+    if told is None:
+        return values
+    known_values = cache(lambda found: told(known, *found))
+    return lambda row: known_values(values(row))
+
+
+def _use_case(known: Attributes, tenant: str, route: str, revision: str) -> Cells:
+    return tenant, known.of_route(tenant, route, int(revision))[0]
+
+
+_TOLD: Final[Mapping[str, Callable[..., Cells]]] = {
+    "costCentre": lambda known, tenant, revision: (known.cost_centre(tenant, int(revision)),),
+    "useCase": _use_case,
+    "task": lambda known, tenant, route, revision: (
+        known.of_route(tenant, route, int(revision))[1],
+    ),
+    "user": lambda _, tenant, ref: (tenant, user_of(ref)),
+}
+"""The dimensions whose words are not the values themselves."""
 
 
 def user_of(subject: str) -> str:

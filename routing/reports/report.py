@@ -6,10 +6,10 @@ stays in every sum, and no count of calls has them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Q
 
@@ -23,14 +23,13 @@ from routing.reports.dimensions import (
     UNRECORDED,
     Cells,
     Teller,
-    Values,
     teller,
     title_of,
 )
 from routing.reports.shadow_runs import among
 from routing.reports.spans import Span, begin, steps
 from routing.reports.splitting import Part, split
-from routing.reports.sums import Group, Where, gather
+from routing.reports.sums import Row, Where, gather
 
 _DERIVED = ("costCentre", "useCase", "task")
 _COMPARED_HERE = (*_DERIVED, "label", "user", "serviceTier")
@@ -77,7 +76,12 @@ class Line:
     shared_nano: int = 0
     shadow_runs: int = 0
     shadow_nano: int = 0
-    inside: "list[Line]" = field(default_factory=list)
+    parts: "_Parts | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def inside(self) -> "list[Line]":
+        """By the second dimension, the dearest first; of none there are none."""
+        return self.parts.lines if self.parts else []
 
     @property
     def title(self) -> str:
@@ -88,6 +92,12 @@ class Line:
     def readable(self) -> bool:
         """Whether its name says whose it is, or that it is nobody's; not where a label was committed."""
         return self.by != LABEL or self.name[-1:] != (UNRECORDED,)
+
+    def set_apart(self, runs: int, nano: int) -> None:
+        """Count that many of its calls as shadow runs, and tell what of its spend they cost."""
+        self.calls -= runs
+        self.shadow_runs += runs
+        self.shadow_nano += nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,42 +119,142 @@ class Report:
     chart: Mapping[tuple[date, str], int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Table:
-    """The lines as they come together, and the chart."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a row is read: what tells its line and the part of it, and where its figures stand."""
 
     asked: Question
     outer: Teller
     inner: Teller
+    measures: tuple[str, ...]
+    first: int
+    """Where the measures begin."""
+
+    @classmethod
+    def of(cls, asked: Question, known: Attributes, columns: Sequence[str]) -> "_Reading":
+        places = ("step", *columns)
+        outer = teller(asked.by, places, known)
+        inner = teller(asked.then, places, known) if asked.then else _nothing
+        counts = _counted(asked, asked.by), _counted(asked, asked.by, asked.then), _counted(asked)
+        measures = "spent_nano", "denied", *dict.fromkeys(counts)
+        return cls(asked, outer, inner, measures, len(places))
+
+    def calls(self, *dimensions: str) -> int:
+        """Where the calls of a line of these dimensions stand."""
+        return self.first + self.measures.index(_counted(self.asked, *dimensions))
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The rows that a line is the sum of. Its parts are made of them once asked for: most lines of thousands nobody opens."""
+
+    reading: _Reading
+    name: Cells
+    rows: list[Row] = field(default_factory=list)
+    apart: list[Row] = field(default_factory=list)
+    before: list[Row] = field(default_factory=list)
+    made: list[Line] | None = None
+
+    @property
+    def lines(self) -> list[Line]:
+        """The dearest first."""
+        if self.made is None:
+            self.made = dearest(self._lines())
+        return self.made
+
+    def _lines(self) -> Iterable[Line]:
+        asked, found = self.reading.asked, dict[Cells, Line]()
+        spent, calls = self.reading.first, self.reading.calls(asked.by, asked.then)
+        for row in self.rows:
+            line = self._line(found, row)
+            line.spent_nano += row[spent]
+            line.calls += row[calls]
+        for row in self.apart:
+            self._line(found, row).set_apart(row[calls], row[spent])
+        for row in self.before:
+            self._line(found, row).before_nano += row[-1]
+        return found.values()
+
+    def _line(self, found: dict[Cells, Line], row: Row) -> Line:
+        inner = self.reading.inner(row)
+        line = found.get(inner)
+        if line is None:
+            # what the outer line says already is not said again
+            short = inner[1:] if inner[:1] == self.name[:1] and len(inner) > 1 else inner
+            line = found[inner] = Line(short, self.reading.asked.then)
+        return line
+
+
+@dataclass(slots=True)
+class _Table:
+    """The lines as they come together, and the chart."""
+
+    reading: _Reading
     lines: dict[Cells, Line] = field(default_factory=dict)
-    within: dict[tuple[Cells, Cells], Line] = field(default_factory=dict)
-    known: dict[Values, tuple[Line, Line]] = field(default_factory=dict)
     total: Line = field(default_factory=lambda: Line(()))
     denied: int = 0
     chart: dict[tuple[int, Cells], int] = field(default_factory=lambda: defaultdict(int))
 
-    def find(self, values: Values) -> tuple[Line, Line]:
-        """The line, and the line inside it, of the values of one row; made where they are new."""
-        found = self.known.get(values)
-        if found is None:
-            found = self.known[values] = self._made(self.outer(values), self.inner(values))
-        return found
+    def fill(self, rows: Iterable[Row], *, charted: bool) -> None:
+        """With those of the span that is asked for."""
+        reading, total, together = self.reading, self.total, self.together
+        spent_at, denied_at, counts_at = (reading.first + n for n in range(3))
+        of_line, of_all = reading.calls(reading.asked.by), reading.calls()
+        # thousands of runs go through here: nothing is looked up by name, and of a line nothing is made but its sum
+        for row in rows:
+            spent = row[spent_at]
+            self.denied += row[denied_at]
+            if not spent and not any(row[counts_at:]):
+                continue
+            line = self._line(row)
+            line.spent_nano += spent
+            line.calls += row[of_line]
+            if line.parts:
+                line.parts.rows.append(row)
+            total.spent_nano += spent
+            total.calls += row[of_all]
+            if spent and charted:
+                self.chart[row[0] - 1, () if together else line.name] += spent
 
-    def _made(self, outer: Cells, inner: Cells) -> tuple[Line, Line]:
-        line = self.lines.get(outer)
+    def set_apart(self, rows: Iterable[Row]) -> None:
+        """Those of shadow runs: nobody asked for these calls."""
+        reading = self.reading
+        spent_at, denied_at, counts_at = (reading.first + n for n in range(3))
+        of_line, of_all = reading.calls(reading.asked.by), reading.calls()
+        for row in rows:
+            spent = row[spent_at]
+            self.denied -= row[denied_at]
+            if not spent and not any(row[counts_at:]):
+                continue
+            line = self._line(row)
+            line.set_apart(row[of_line], spent)
+            self.total.set_apart(row[of_all], spent)
+            if line.parts:
+                line.parts.apart.append(row)
+
+    def compare(self, rows: Iterable[Row]) -> None:
+        """With those of the span before."""
+        for row in rows:
+            spent = row[-1]
+            if spent:
+                line = self._line(row)
+                line.before_nano += spent
+                if line.parts:
+                    line.parts.before.append(row)
+                self.total.before_nano += spent
+
+    def _line(self, row: Row) -> Line:
+        name = self.reading.outer(row)
+        line = self.lines.get(name)
         if line is None:
-            line = self.lines[outer] = Line(outer, self.asked.by)
-        part = self.within.get((outer, inner))
-        if part is None:
-            # what the outer line says already is not said again
-            short = inner[1:] if inner[:1] == outer[:1] and len(inner) > 1 else inner
-            part = self.within[outer, inner] = Line(short, self.asked.then)
-            line.inside.append(part)
-        return line, part
+            asked = self.reading.asked
+            parts = _Parts(self.reading, name) if asked.then else None
+            line = self.lines[name] = Line(name, asked.by, parts=parts)
+        return line
 
     def drawn(self, days: Sequence[date]) -> dict[tuple[date, str], int]:
         """The chart by the first day of a step and the title of a line; lines of the same title are one."""
-        whole = f"every {self.asked.by}"
+        whole = f"every {self.reading.asked.by}"
         titles = (
             {name: line.title for name, line in self.lines.items()} if not self.together else {}
         )
@@ -156,80 +266,31 @@ class _Table:
     @property
     def together(self) -> bool:
         """Whether the chart has all lines as one: there are too many users and runs to tell apart by colour."""
-        return self.asked.by in ("user", "run")
+        return self.reading.asked.by in ("user", "run")
 
 
 def report(asked: Question) -> Report:
     """Ask of this span, by the steps of the chart too; of the shadow runs in it; and of the span before."""
     known = attributes() if _needs_documents(asked) else Attributes()
     columns = _needed(asked)
-    inner = teller(asked.then, columns, known) if asked.then else _nothing
-    table = _Table(asked, teller(asked.by, columns, known), inner)
     days = steps(asked.span, asked.grain, asked.fiscal) if asked.grain else ()
-    found = _Found(asked, known, columns)
-    _fill(table, found, days)
+    reading, found = _Reading.of(asked, known, columns), _Found(asked, known, columns)
+    table = _Table(reading)
+    table.fill(found.rows(asked.span, reading.measures, days), charted=bool(days))
     if asked.shadow != "without" and (runs := among(asked.span)):
-        _set_apart(table, replace(found, asked=replace(asked, condition=asked.condition & runs)))
+        beside = replace(found, asked=replace(asked, condition=asked.condition & runs))
+        table.set_apart(beside.rows(asked.span, reading.measures))
     if asked.before is not None:
-        for _, values, (spent,) in found.rows(asked.before, ("spent_nano",)):
-            if spent:
-                for one in (*table.find(values), table.total):
-                    one.before_nano += spent
+        table.compare(found.rows(asked.before, ("spent_nano",)))
     return _told(table, days)
 
 
-def _nothing(_: Values) -> Cells:
+def _nothing(_: Sequence[Any]) -> Cells:
     return ()
 
 
-def _fill(table: _Table, found: "_Found", days: Sequence[date]) -> None:
-    asked, together = table.asked, table.together
-    measures, (of_line, of_part, of_all) = _measures(asked)
-    # thousands of runs go through here: nothing is looked up by name
-    for number, values, told in found.rows(asked.span, measures, days):
-        spent = told[0]
-        table.denied += told[1]
-        if not spent and not any(told[2:]):
-            continue
-        line, part = table.find(values)
-        line.spent_nano += spent
-        line.calls += told[of_line]
-        part.spent_nano += spent
-        part.calls += told[of_part]
-        table.total.spent_nano += spent
-        table.total.calls += told[of_all]
-        if spent and days:
-            table.chart[number, () if together else line.name] += spent
-
-
-def _set_apart(table: _Table, found: "_Found") -> None:
-    """Nobody asked for these calls: they leave the counts, and of the spend it is told what they cost."""
-    measures, counts = _measures(table.asked)
-    for _, values, told in found.rows(table.asked.span, measures):
-        table.denied -= told[1]
-        if not told[0] and not any(told[2:]):
-            continue
-        for one, number in zip((*table.find(values), table.total), counts, strict=True):
-            one.calls -= told[number]
-            one.shadow_runs += told[number]
-            one.shadow_nano += told[0]
-
-
-def _measures(asked: Question) -> tuple[tuple[str, ...], tuple[int, int, int]]:
-    """What is measured, and where the calls of a line, of a part of it and of all stand among that."""
-    of_line, of_part = _counted(asked, asked.by), _counted(asked, asked.by, asked.then)
-    of_all = _counted(asked)
-    measures = ("spent_nano", "denied", *dict.fromkeys((of_line, of_part, of_all)))
-    return measures, (measures.index(of_line), measures.index(of_part), measures.index(of_all))
-
-
 def _told(table: _Table, days: tuple[date, ...]) -> Report:
-    asked = table.asked
-    for line in table.lines.values():
-        if not asked.then:
-            line.inside = []
-        elif len(line.inside) > 1:
-            line.inside = dearest(line.inside)
+    asked = table.reading.asked
     lines = dearest(table.lines.values())
     # of a dimension that has a tenant in its name there is a line for each tenant
     without = [line for line in lines if asked.by in UNALLOCATED and not line.name[-1]]
@@ -278,9 +339,7 @@ class _Found:
     known: Attributes
     columns: Sequence[str]
 
-    def rows(
-        self, span: Span, measures: Sequence[str], days: Sequence[date] = ()
-    ) -> Iterator[Group]:
+    def rows(self, span: Span, measures: Sequence[str], days: Sequence[date] = ()) -> Iterable[Row]:
         """By the number of the step that begins on one of these days, and the values of the columns."""
         only = self.asked.only
         plain = {n: v for n, v in only.items() if n not in _COMPARED_HERE}
@@ -289,16 +348,14 @@ class _Found:
         condition = self.asked.condition & SHADOW[self.asked.shadow]
         where = Where(condition, plain, self.asked.label, measures)
         here = [
-            (teller(name, self.columns, self.known), value)
+            (teller(name, ("step", *self.columns), self.known), value)
             for name, value in only.items()
             if name in _COMPARED_HERE
         ]
         found = gather(where, span, self.columns, [begin(day, span.zone) for day in days])
         if not here:
             return found
-        return (
-            group for group in found if all(tell(group[1])[-1] == value for tell, value in here)
-        )
+        return (row for row in found if all(tell(row)[-1] == value for tell, value in here))
 
 
 def _needed(asked: Question) -> tuple[str, ...]:

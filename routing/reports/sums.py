@@ -5,7 +5,7 @@ for each provider, `of_tier` once for each service tier, `of_model_at_tier` once
 attempt has none of them, and counts as one of "no model".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import (
+    BigIntegerField,
     BinaryField,
     Case,
     Count,
@@ -28,7 +29,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from controlplane.kernel.ids import uuid7_floor
 from routing.calls.models import Attempt, Call
@@ -54,23 +55,23 @@ class Where:
     measures: Sequence[str] = MEASURES
 
 
-Group = tuple[int, tuple[str, ...], tuple[int, ...]]
-"""The number of the step, from 0 on (0 without steps), the values of the columns, and the measures in their order."""
+Row = tuple[Any, ...]
+"""The number of the step, from 1 on, the values of the columns, and the measures in their order."""
 
 
 def gather(
     where: Where, span: Span, columns: Sequence[str], begins: Sequence[datetime] = ()
-) -> Iterator[Group]:
+) -> list[Row]:
     """The measures by step and columns, each "" where a call or attempt has none. `begins` are the first moments of the steps.
 
     The same values may come twice, for a run that is not there and for one without a name: figures add up.
     """
-    ends = len(columns) + 1
-    for row in _rows(where, span, columns, begins):
-        values = row[1:ends]
-        if None in values:
-            values = tuple([value or "" for value in values])
-        yield row[0] - 1, values, tuple([int(number or 0) for number in row[ends:]])
+    rows = _rows(where, span, columns, begins)
+    # most rows have every value, and there may be thousands: the others alone are made anew
+    return [
+        tuple(["" if value is None else value for value in row]) if None in row else row
+        for row in rows
+    ]
 
 
 def admitted(condition: Q, starts: datetime, until: datetime) -> QuerySet[Call]:
@@ -86,8 +87,8 @@ def admitted(condition: Q, starts: datetime, until: datetime) -> QuerySet[Call]:
 
 def _rows(
     where: Where, span: Span, columns: Sequence[str], begins: Sequence[datetime]
-) -> list[tuple[Any, ...]]:
-    """A row a group: the number of its step from 1 on, the columns, the measures."""
+) -> list[Row]:
+    """A row a group, as PostgreSQL gives it."""
     rows: QuerySet[Any, Any] = admitted(where.condition, span.starts, span.until)
     rows = rows.filter(**{_of_call(name): value for name, value in where.values.items()})
     if LABEL in columns:
@@ -121,7 +122,7 @@ def _by_value(inner: str, names: Iterable[str], counts: Iterable[str]) -> str:
     """Groups with the same labels become groups with the same value of one: it is read once for each group, not for each call."""
     label = f"in_{LABEL}"
     by = ", ".join(f"routing_label({name}, %s)" if name == label else name for name in names)
-    of = ", ".join(f"sum({name})" for name in counts)
+    of = ", ".join(f"sum({name})::bigint" for name in counts)
     numbers = ", ".join(str(number + 1) for number, _ in enumerate(names))
     return f"SELECT {by}, {of} FROM ({inner}) AS found GROUP BY {numbers}"  # noqa: S608 - our own words
 
@@ -148,21 +149,30 @@ def _tried_before(what: Sequence[str]) -> Exists:
     return Exists(before.filter(**same))
 
 
-def _counted(*before: str) -> Count:
-    """The calls let in, each by its first attempt, or by the first at each model, provider or service tier."""
-    first = Q(attempts__no=1) | Q(attempts__no__isnull=True)
+def _once(*before: str) -> Count:
+    """The calls let in, each by its first attempt, or by the first at each model, provider or service tier.
+
+    What is quickly asked and settles most rows stands first. A call that was denied has no attempt.
+    """
+    first = Q(attempts__no=1) | (Q(attempts__no__isnull=True) & _LET_IN)
     if before:
-        first |= Q(~_tried_before(before))
-    return Count("pk", filter=_LET_IN & first)
+        first |= Q(attempts__no__gt=1) & ~Q(_tried_before(before))
+    return Count("pk", filter=first)
+
+
+def _spent() -> Cast:
+    """As the ledger keeps it, a `bigint`: PostgreSQL's sum of them is a number of any length, which is slow to read."""
+    whole = Coalesce(Sum(F("attempts__posted_nano") + F("attempts__overrun_nano")), 0)
+    return Cast(whole, BigIntegerField())
 
 
 _LET_IN: Final = ~Q(state="denied")
-_MEASURED: Final[Mapping[str, Callable[[], Count | Sum]]] = {
-    "spent_nano": lambda: Sum(F("attempts__posted_nano") + F("attempts__overrun_nano")),
-    "calls": _counted,
-    "of_model": lambda: _counted("model"),
-    "of_provider": lambda: _counted("provider"),
-    "of_tier": lambda: _counted("service_tier"),
-    "of_model_at_tier": lambda: _counted("model", "service_tier"),
-    "denied": lambda: Count("pk", filter=~_LET_IN),
+_MEASURED: Final[Mapping[str, Callable[[], Count | Cast]]] = {
+    "spent_nano": _spent,
+    "calls": _once,
+    "of_model": lambda: _once("model"),
+    "of_provider": lambda: _once("provider"),
+    "of_tier": lambda: _once("service_tier"),
+    "of_model_at_tier": lambda: _once("model", "service_tier"),
+    "denied": lambda: Count("pk", filter=Q(attempts__no__isnull=True) & ~_LET_IN),
 }

@@ -58,7 +58,9 @@ _NEXT = {
 """By what a line that is opened is told next."""
 _quoted = lru_cache(4_096)(quote_plus)
 """The addresses of a page's lines share most of their words."""
-_OF_CALLS = ("tenant", "team", "route", "key", "model", "provider", "user", "run", "serviceTier")
+_OF_CALLS = frozenset(
+    {"tenant", "team", "route", "key", "model", "provider", "user", "run", "serviceTier"}
+)
 """What the list of calls can be narrowed to."""
 
 
@@ -97,6 +99,8 @@ class _View:
     told: Report
     currency: str
     address: Mapping[str, str]
+    calls: str
+    """Where the list of calls is."""
 
     @property
     def whole_nano(self) -> int:
@@ -118,7 +122,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         text = csv_of(asked, report(replace(asked, grain="")), found.currency)
         return csv_file(text, "spend", asked.span)
     told = report(asked)
-    view = _View(asked, told, found.currency, _kept(request))
+    view = _View(asked, told, found.currency, _kept(request), reverse("calls"))
     context = {
         "now": now,
         "fields": _fields(principal, found, asked, request.GET),
@@ -345,7 +349,7 @@ def _unallocated(view: _View) -> str:
 
 
 def _query(said: Mapping[str, str]) -> str:
-    return urlencode(said, quote_via=_quoted)
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in said.items()])
 
 
 def _address_of(name: str, cells: Cells) -> dict[str, str]:
@@ -357,14 +361,14 @@ def _address_of(name: str, cells: Cells) -> dict[str, str]:
 
 def _calls_address(only: Mapping[str, str], dimensions: tuple[str, ...], view: _View) -> str:
     """The list of calls with what it can be narrowed to; nothing where a part of it is said by documents alone."""
-    asked = {**view.asked.only}
-    if not {*dimensions, *asked} <= set(_OF_CALLS) or NONE in only.values():
+    asked = view.asked.only
+    if not _OF_CALLS.issuperset((*dimensions, *asked)) or NONE in only.values():
         return ""
     days = {"from": view.asked.span.first.isoformat(), "to": view.asked.span.last.isoformat()}
     # what is counted is what is listed
     apart = "without" if view.told.total.shadow_runs else ""
     shadow = {"shadow": view.asked.shadow or apart} if view.asked.shadow or apart else {}
-    return f"{reverse('calls')}?{_query({**asked, **only, **days, **shadow})}"
+    return f"{view.calls}?{_query({**asked, **only, **days, **shadow})}"
 
 
 def _csv_address(request: HttpRequest) -> str:

@@ -128,6 +128,47 @@ def test_the_second_dimension_divides_the_first(ledger: Ledger, by: str, then: s
     assert sum(row.spent_nano for row in rows_of(told)) == 130
 
 
+def test_the_parts_of_a_line_are_made_where_it_is_opened_and_come_to_its_sum() -> None:
+    made = Ledger()
+    for nano, model in ((5, "gpt-mini"), (9, "claude-large"), (2, "gpt-mini")):
+        made.call(Tried(nano, model), run="r1")
+    made.call(Tried(4), after=timedelta(days=-1), run="r1")
+    made.call(Tried(7), run="r2")
+    made.write()
+    told = report(asked(made, "run", "model"))
+    assert [line.parts.made for line in told.lines if line.parts] == [None, None]
+    found = [
+        (part.name, part.calls, part.spent_nano, part.before_nano) for part in told.lines[0].inside
+    ]
+    assert found == [(("claude-large",), 1, 9, 0), (("gpt-mini",), 2, 7, 4)]
+    assert (told.lines[0].spent_nano, told.lines[0].before_nano) == (16, 4)
+    assert told.lines[0].inside is told.lines[0].inside
+    assert [line.parts.made for line in told.lines[1:] if line.parts] == [None]
+
+
+@pytest.mark.parametrize("then", ["", "team"])
+def test_a_call_counts_once_for_each_model_and_each_provider_that_it_tried(then: str) -> None:
+    made = Ledger()
+    azure = ("gpt-mini", "azure")
+    made.call(Tried(1), Tried(2, "claude-large", "anthropic"), Tried(3), Tried(4, *azure))
+    made.call(Tried(5), Tried(6, *azure))
+    made.call(state="held")
+    made.call(state="denied")
+    made.write()
+    told = {
+        by: [(line.name, line.calls) for line in report(asked(made, by, then)).lines]
+        for by in ("model", "provider", "team")
+    }
+    assert told == {
+        "model": [(("gpt-mini",), 2), (("claude-large",), 1), (("",), 1)],
+        "provider": [(("azure",), 2), (("openai",), 2), (("anthropic",), 1), (("",), 1)],
+        "team": [(("insurance", "claims"), 3)],
+    }
+    assert report(asked(made, "model", then)).denied == 1
+    alone = report(asked(made, "team", then, only={"model": "gpt-mini"}))
+    assert (alone.total.calls, alone.total.spent_nano) == (2, 19)
+
+
 def test_what_a_title_says(ledger: Ledger) -> None:
     titles = {
         by: [line.title for line in report(asked(ledger, by, label="project")).lines]
