@@ -66,11 +66,12 @@ def out_of_order(
     """
     effects, last = effects or Effects(), (span[0], UUID(int=0))
     while True:
+        # the columns by name: plain `xid` is that of the answer, a number that no index is in the order of
         cursor.execute(
             """
             SELECT xid::text::bigint, id, kind, body FROM audit_entry
             WHERE log = %s AND (xid, id) > (%s::text::xid8, %s) AND xid < %s::text::xid8 AND kind = ANY(%s)
-            ORDER BY xid, id LIMIT %s
+            ORDER BY audit_entry.xid, audit_entry.id LIMIT %s
             """,
             [log, *last, span[1], list(KINDS), _CHUNK],
         )

@@ -17,8 +17,9 @@ _HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _ENTRIES = """
 SELECT xid::text::bigint, id, body FROM audit_entry
  WHERE log = %s AND (xid, id) > (%s::text::xid8, %s) AND xid < %s::text::xid8 AND kind = ANY(%s)
- ORDER BY xid, id LIMIT %s
+ ORDER BY audit_entry.xid, audit_entry.id LIMIT %s
 """
+"""The columns by name: plain `xid` is that of the answer, a number that no index is in the order of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,8 @@ class Sequencer:
 
     def _rows(self, low: int, high: int) -> tuple[list[Row], int, bool]:
         """Return entries in [low, high), the horizon they reach, and whether more are waiting below `high`."""
-        query = f"{_ROWS} AND xid >= %(low)s::text::xid8 AND xid < %(high)s::text::xid8 ORDER BY xid, id"
+        # the columns by name: plain `xid` is that of the answer, a number that no index is in the order of
+        query = f"{_ROWS} AND xid >= %(low)s::text::xid8 AND xid < %(high)s::text::xid8 ORDER BY e.xid, e.id"
         names = {"log": self._log, "low": low, "high": high, "limit": BATCH}
         found = [Row(*row) for row in self._db.execute(f"{query} LIMIT %(limit)s", names)]
         if len(found) < BATCH:

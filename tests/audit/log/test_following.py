@@ -4,8 +4,10 @@ import time
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from audit.log.append import append
+from audit.log.effect import out_of_order
 from audit.log.entry import build
 from audit.log.following import Followed, Place, follow, horizon
 from controlplane.kernel.clock import system_clock
@@ -71,3 +73,20 @@ def test_without_a_kind_the_place_moves_and_nothing_is_read() -> None:
     put("token.created", "n")
     until = over()
     assert follow(place, until, (), 9) == Followed((), until, more=False)
+
+
+def test_each_batch_is_read_along_the_index_and_the_log_is_not_sorted_for_it() -> None:
+    until = over()
+    with CaptureQueriesContext(connection) as caught, connection.cursor() as cursor:
+        follow(Place(0), until, ("token.created",), 2)
+        list(out_of_order(cursor, 1))
+    asked = [one["sql"] for one in caught if "FROM audit_entry" in one["sql"]]
+    assert len(asked) == 2
+    for statement in asked:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            cursor.execute(f"EXPLAIN {statement}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        assert "Index Scan" in plan
+        assert "Sort  (" not in plan
