@@ -3,27 +3,41 @@
 Prices are exact decimals per million tokens. A line item is rounded *up* to the next nano, once.
 """
 
+import re
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
+from typing import Final
 
 NANO = 10**9
 MILLION = 10**6
 MAX_NANO = 2**63 - 1
+_SHOWN: Final = 40
+_PLAIN: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_GROUPED: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 
 
 def parse_nano(text: str) -> int:
     """`"25000.00"` to nano units. Raises ValueError for anything that is not a plain, non-negative decimal of ≤ 9 places."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f'"{text}" is not an amount; write it like "25000.00"') from None
-    nano = value * NANO if value.is_finite() else Decimal(-1)
-    if nano < 0 or nano != nano.to_integral_value() or nano > MAX_NANO:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    if _PLAIN.fullmatch(text) is None:
+        raise ValueError(f'"{shown}" is not an amount; write it like "25000.00"')
+    # a fraction is exact however many digits were typed; a Decimal would round them first
+    nano = Fraction(text) * NANO
+    if nano < 0 or nano.denominator != 1 or nano > MAX_NANO:
         raise ValueError(
-            f'"{text}" is not an amount between 0 and 9 billion with at most nine decimals'
+            f'"{shown}" is not an amount between 0 and 9 billion with at most nine decimals'
         )
     return int(nano)
+
+
+def typed_nano(text: str) -> int:
+    """What a person typed, in nano units: as `parse_nano`, with blanks around it or with thousands in groups (`25,000.00`).
+
+    A comma that parts no thousands is refused: `1,5` may mean 1.5, and is never 15. Raises ValueError.
+    """
+    text = text.strip()
+    return parse_nano(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
 
 
 def format_nano(amount_nano: int) -> str:

@@ -239,7 +239,7 @@ def browser_csv(bench: Bench, asked: str) -> bytes:
 def spent_in(body: bytes, column: str = "spent EUR") -> int:
     """The sum of a column of a file, in nano units."""
     rows = csv.DictReader(StringIO(body.decode("utf-8-sig")))
-    return sum(parse_nano(str(Decimal(row[column]))) for row in rows)
+    return sum(parse_nano(format(Decimal(row[column]), "f")) for row in rows)
 
 
 def _both(

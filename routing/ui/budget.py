@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.ui.words import count, day, money
 from controlplane.kernel.errors import InvalidRequest
-from controlplane.kernel.money import format_nano, parse_nano
+from controlplane.kernel.money import format_nano, parse_nano, typed_nano
 from controlplane.kernel.principal import Principal
 from policies.bundles.published import Published, moment
 from policies.bundles.read import published_documents
@@ -130,7 +130,7 @@ def _limit(asked: str) -> tuple[int | None, str]:
     if not asked.strip():
         return None, ""
     try:
-        return parse_nano(asked.strip().replace(",", "")), ""
+        return typed_nano(asked), ""
     except ValueError as error:
         return None, str(error)
 
@@ -240,6 +240,8 @@ def _what(view: _View, wanted: int) -> What:
 def _reached(view: _View, limit_nano: int) -> str:
     if view.balance.spent_nano >= limit_nano:
         return "reached already"
+    if view.balance.period == "once":
+        return "not yet"
     if view.at is None:
         return "not known"
     on = reached(view.days, view.at, limit_nano)
