@@ -12,6 +12,7 @@ from django.db import connection
 from controlplane.kernel.ids import uuid7_floor
 from routing.forecasts.days import HELD_AT_MOST
 from routing.ledger.models import LedgerWindow
+from routing.ledger.windows import ALWAYS
 
 _REFUSED = """
 SELECT count(*), count(*) FILTER (WHERE sum_nano > %s), min(at) FILTER (WHERE sum_nano > %s)
@@ -35,7 +36,9 @@ class Supposed:
 
 def suppose(window: LedgerWindow, limit_nano: int) -> Supposed:
     """What a limit would have done to the calls of a window."""
-    first, last = uuid7_floor(window.starts - HELD_AT_MOST), uuid7_floor(window.ends)
+    # the window of a budget that is spent once begins where ids do
+    begins = max(window.starts - HELD_AT_MOST, ALWAYS[0])
+    first, last = uuid7_floor(begins), uuid7_floor(window.ends)
     with connection.cursor() as cursor:
         cursor.execute(_REFUSED, [limit_nano, limit_nano, first, first, last, last, window.id])
         calls, refused, since = cursor.fetchone()

@@ -86,7 +86,7 @@ def balances(principal: Principal, found: Published, now: datetime) -> list[Bala
         scope = {name: value for name, value in budget.spec["scope"].items() if value}
         if sees_budget(principal, scope, budget.tenant):
             rows += _of(budget, scope, windows[budget.tenant, budget.name])
-    rows = [replace(row, forecast=said.get(row.window)) for row in rows]
+    rows = [replace(row, forecast=_from_now(said.get(row.window), row.spent_nano)) for row in rows]
     return sorted(rows, key=_order)
 
 
@@ -101,6 +101,15 @@ def _forecast(window: int, said: Mapping[str, Any]) -> Forecast:
             "limit_on": date.fromisoformat(on) if on else None,
         }
     )
+
+
+def _from_now(said: Forecast | None, spent_nano: int) -> Forecast | None:
+    """The forecast by what is known now: what was spent since it was made stays spent."""
+    if said is not None:
+        said.expected_nano = max(said.expected_nano, spent_nano)
+        said.low_nano = max(said.low_nano, spent_nano)
+        said.high_nano = max(said.high_nano, spent_nano)
+    return said
 
 
 def history(name: str, tenant: str, subject: str = "", most: int = 12) -> list[LedgerWindow]:

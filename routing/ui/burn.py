@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 from audit.ui.words import money
 from routing.forecasts.method import Forecast, days_between
+from routing.ui.charts import LINES, round_top
 
-_LINES = 4
 _ROOM = 1.08
 _WIDTHS = (("chart-wide", 760, 250, 62), ("chart-narrow", 340, 210, 58))
 
@@ -147,7 +147,7 @@ def _draw(period: Period, currency: str, shape: tuple[str, int, int, int]) -> Dr
         left=left,
         grid=tuple(
             Rule(scale.y(amount), scale.y(amount) + 4, money(amount, currency))
-            for amount in (scale.top * n // _LINES for n in range(_LINES + 1))
+            for amount in range(0, scale.top, round_top(highest) // LINES)
         ),
         area=" ".join([*line, f"{scale.x(last)},{scale.floor}", f"{left},{scale.floor}"]),
         spent=" ".join(line),

@@ -9,7 +9,7 @@ from routing.reports.spans import GRAINS
 from routing.reports.spend import Daily
 
 _STEPS = (1, 2, 5)
-_LINES = 4
+LINES = 4
 _HALF_LABEL = 20
 
 
@@ -109,7 +109,7 @@ _NARROW = _Shape("chart-narrow", 340, 210, 58, 10)
 def spend_chart(found: Daily, currency: str, width: int = _WIDTH) -> SpendChart:
     """The chart of daily spend; `width` is that of its card on a desk, so that letters keep their size."""
     shapes = (_Shape("chart-wide", width, 250, 62, 7), _NARROW)
-    top = _round_top(max((found.total(day) for day in found.days), default=0))
+    top = round_top(max((found.total(day) for day in found.days), default=0))
     total = sum(found.total(day) for day in found.days)
     return SpendChart(
         series=tuple(Serie(name) for name in found.providers),
@@ -152,8 +152,8 @@ def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
         if _is_named(number, len(found.days), shape.every):
             labels.append(_label(found, day, x + width / 2, shape.width))
     grid = tuple(
-        _rule(top * n // _LINES, currency, top, round(floor - (floor - ceiling) * n / _LINES, 1))
-        for n in range(_LINES + 1)
+        _rule(top * n // LINES, currency, top, round(floor - (floor - ceiling) * n / LINES, 1))
+        for n in range(LINES + 1)
     )
     return Drawing(
         shape.name, shape.width, shape.height, shape.left, grid, tuple(bars), tuple(labels)
@@ -194,18 +194,18 @@ def _is_named(number: int, days: int, every: int) -> bool:
 
 def _rule(amount: int, currency: str, top: int, y: float) -> Rule:
     whole = money(amount, currency)
-    if top >= _LINES * NANO and whole.endswith(".00"):
+    if top >= LINES * NANO and whole.endswith(".00"):
         whole = whole[:-3]
     return Rule(y, round(y + 4, 1), whole)
 
 
-def _round_top(amount: int) -> int:
+def round_top(amount: int) -> int:
     """The least 1, 2 or 5 times a power of ten at or above the amount, so that a quarter of it reads well."""
     power = 1000
     while True:
         for step in _STEPS:
-            if step * power * _LINES >= amount:
-                return step * power * _LINES
+            if step * power * LINES >= amount:
+                return step * power * LINES
         power *= 10
 
 

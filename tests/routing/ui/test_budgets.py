@@ -15,7 +15,7 @@ from policies.identity.models import User
 from policies.management.cli import operator
 from policies.order.lock import mandate_now
 from routing.forecasts.models import BudgetDay, Forecast
-from routing.ledger.windows import window_of
+from routing.ledger.windows import ALWAYS, window_of
 from routing.notifications.models import BudgetMark, ForecastMark
 from tests.policies.texts import put
 from tests.routing.forecasts.conftest import Shop, shop
@@ -82,6 +82,14 @@ def test_a_line_shows_the_forecast_its_range_and_the_day_of_the_limit(shop: Shop
     assert "1 budget is forecast to reach the limit" in overview
 
 
+def test_a_forecast_is_never_below_what_was_spent_since(shop: Shop) -> None:
+    window = month(shop, 1150 * NANO)
+    said(window)
+    answer = client(shop, "finance").get("/budgets/")
+    assert "€1,150.00 €1,150.00 to €1,150.00" in words(answer)
+    assert "€900.00" not in words(answer)
+
+
 def test_a_line_without_a_forecast_says_so(shop: Shop) -> None:
     month(shop, 300 * NANO)
     finn = client(shop, "finance")
@@ -128,9 +136,30 @@ def test_what_if_the_limit_were_another(shop: Shop) -> None:
     # finance approves; it does not write
     assert "Open change request" not in asked
     assert "An author of this tenant opens the change request" in asked
-    wrong = words(finn.get(path + "1e3x"))
-    assert '"1e3x" is not an amount' in wrong.replace("&quot;", '"')
+    for typed in ("1e3", "1,5", "1.000,50"):
+        wrong = words(finn.get(path + typed)).replace("&quot;", '"')
+        assert f'"{typed}" is not an amount; write it like "25000.00"' in wrong
+        assert "Calls refused so far" not in wrong
+    assert "now €1,000.00 €1,500.00" in words(finn.get(path + "1,500.00"))
     assert (last > window, ends > starts) == (True, True)
+
+
+def test_what_if_the_limit_of_a_budget_that_is_spent_once_were_another(shop: Shop) -> None:
+    shop.publish(shop.budget(name="pilot", period="once"))
+    window = shop.window(*ALWAYS, budget="pilot")
+    for number in range(4):
+        shop.call(mandate_now() - timedelta(seconds=number), 200 * NANO, [window])
+    finn = client(shop, "finance")
+    asked = words(finn.get(f"/budgets/?budget={shop.tenant}/pilot&limit=500.00"))
+    assert "Calls refused so far 0 of 4 2 of 4" in asked
+    assert "Reached not yet reached already" in asked
+
+
+def test_the_axis_of_the_chart_is_told_in_round_amounts(shop: Shop) -> None:
+    month(shop, 100 * NANO)
+    answer = client(shop, "finance").get(f"/budgets/?budget={shop.tenant}/monthly")
+    rules = re.findall(r'text-anchor="end">(€[0-9.,]+)</text>', answer.content.decode())
+    assert rules == ["€0.00", "€500.00", "€1,000.00"] * 2
 
 
 def test_the_day_of_another_limit_follows_the_days(shop: Shop) -> None:
