@@ -78,6 +78,8 @@ _ACCOUNT = (*_OPEN, "/account/logout/", "/account/password/change/", "/account/r
 _FACTORS = "/account/2fa/"
 _API = "/api/"
 _FAILED = (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)
+_NUL_ESCAPED = "%00"
+_NUL = InvalidRequest("text cannot have the character NUL in it; take it out")
 _PAGES = ((NotFound, 404), (Forbidden, 403), (Conflict, 409), (InvalidRequest, 400))
 
 
@@ -144,6 +146,8 @@ class Console:
             return _to_sign_in(request)
         if principal is not None and _must_enrol(request, principal):
             return redirect("mfa_activate_totp")
+        if _has_nul(request):
+            return _trouble(request, _NUL, _NUL.status)
         if _is_closed(request.path):
             return _trouble(request, NotFound("the console has no such page"), 404)
         with timezone.override(found.zone):
@@ -163,6 +167,9 @@ class Console:
             # a session without the second factor that its roles need opens nothing
             principal = None
         request.principal = principal  # type: ignore[attr-defined]  # Django types no attributes of our own
+        if _NUL_ESCAPED in request.META["QUERY_STRING"]:
+            body = problem(_NUL.status, _NUL.code, _NUL.message)
+            return JsonResponse(body, status=_NUL.status, content_type=CONTENT_TYPE)
         request.shown = "credential" if shown else "session"  # type: ignore[attr-defined]  # Django types no attributes of our own
         response = self._get_response(request)
         if response.status_code >= HTTPStatus.BAD_REQUEST and _is_page(response):
@@ -192,6 +199,15 @@ def _principal(request: HttpRequest, found: Published) -> Principal | None:
         return None
     touch(request, moment())
     return principal_for(user, found)
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    """Whether the address or a form has what the database takes in no text."""
+    if _NUL_ESCAPED in request.META["QUERY_STRING"]:
+        return True
+    return request.method == "POST" and any(
+        "\x00" in value for _, values in request.POST.lists() for value in values
+    )
 
 
 def _is_open(path: str) -> bool:

@@ -72,7 +72,7 @@ def test_a_plain_decimal_is_an_amount(text: str, nano: int) -> None:
     ],
 )
 def test_anything_else_is_refused_and_told_how_to_write_it(text: str) -> None:
-    with pytest.raises(ValueError, match='is not an amount; write it like "25000[.]00"'):
+    with pytest.raises(ValueError, match=r'is not an amount; write it like "25000\.00"'):
         parse_nano(text)
 
 
