@@ -14,6 +14,7 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import format_nano
 from policies.bundles.published import published
 from policies.order.lock import mandate_now
+from routing.api.asked import documented
 from routing.reports.access import require_money
 from routing.reports.cases_asked import asked_cases, csv_of_cases, minutes
 from routing.reports.casework import BY, Line, casework
@@ -54,6 +55,17 @@ class CaseReport(serializers.Serializer[Any]):
     total = CaseLine()
 
 
+_ASKED = [
+    OpenApiParameter("period", str, enum=list(PERIODS), description="of their closing"),
+    OpenApiParameter("from", OpenApiTypes.DATE, description="first day, instead of a period"),
+    OpenApiParameter("to", OpenApiTypes.DATE, description="last day, which counts"),
+    OpenApiParameter("by", str, enum=list(BY)),
+    OpenApiParameter("tenant", str, description="only this one"),
+    OpenApiParameter("route", str, description="only this one"),
+    OpenApiParameter("as", str, enum=["json", "csv"]),
+]
+
+
 class Cases(ApiView):
     """What finished cases cost."""
 
@@ -62,29 +74,18 @@ class Cases(ApiView):
     @extend_schema(
         operation_id="reports_cases",
         responses={200: OpenApiResponse(CaseReport)},
-        parameters=[
-            OpenApiParameter("period", str, enum=list(PERIODS), description="of their closing"),
-            OpenApiParameter(
-                "from", OpenApiTypes.DATE, description="first day, instead of a period"
-            ),
-            OpenApiParameter("to", OpenApiTypes.DATE, description="last day, which counts"),
-            OpenApiParameter("by", str, enum=list(BY)),
-            OpenApiParameter("tenant", str, description="only this one"),
-            OpenApiParameter("route", str, description="only this one"),
-            OpenApiParameter("as", str, enum=["json", "csv"]),
-        ],
+        parameters=_ASKED,
     )
     def get(self, request: Request) -> Response | HttpResponse:
         """Read what finished cases cost; `as=csv` gives it as a file."""
         require_money(self.principal)
         found = published()
-        asked, trouble = asked_cases(
-            request.query_params.dict(), self.principal, found, mandate_now()
-        )
+        address = documented(request, _ASKED)
+        asked, trouble = asked_cases(address, self.principal, found, mandate_now())
         if trouble:
             raise InvalidRequest(trouble)
         told = casework(asked, found)
-        if request.query_params.get("as") == "csv":
+        if address.get("as") == "csv":
             text = csv_of_cases(asked, told, found.currency)
             return HttpResponse(text, content_type="text/csv; charset=utf-8")
         return Response(

@@ -15,15 +15,44 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import format_nano
 from policies.bundles.published import Published, published
 from policies.order.lock import mandate_now
+from routing.api.asked import documented
 from routing.ledger.capacity import Capacity, capacities
 from routing.reports.access import reads_every_tenant, require_money
 from routing.reports.asking import COMPARED, csv_of, question
 from routing.reports.dimensions import DIMENSIONS, UNREADABLE
 from routing.reports.report import Line, Report, report
-from routing.reports.spans import PERIODS, Span
+from routing.reports.spans import GRAINS, PERIODS, Span
 from routing.reports.splitting import KEYS
 
 _FILTERS = tuple(name for name in DIMENSIONS if name != "label")
+_ASKED = [
+    OpenApiParameter("period", str, enum=list(PERIODS)),
+    OpenApiParameter("from", OpenApiTypes.DATE, description="first day, instead of a period"),
+    OpenApiParameter("to", OpenApiTypes.DATE, description="last day, which counts"),
+    OpenApiParameter("by", str, enum=list(DIMENSIONS)),
+    OpenApiParameter("then", str, enum=[*DIMENSIONS, "-"], description="`-`: no second dimension"),
+    OpenApiParameter("shadow", str, enum=["only", "without"], description="shadow runs"),
+    OpenApiParameter(
+        "group",
+        str,
+        enum=list(GRAINS),
+        description="the steps of the page's chart; of no effect here",
+    ),
+    OpenApiParameter("compare", str, enum=list(COMPARED), description="what `before` is"),
+    OpenApiParameter(
+        "split", str, enum=list(KEYS), description="lay what no line owns over the others"
+    ),
+    OpenApiParameter(
+        "label", str, description="the name of the label, where `by` or `then` is `label`"
+    ),
+    OpenApiParameter(
+        "value",
+        str,
+        description="only calls with this value of that label; `-`: without it",
+    ),
+    *(OpenApiParameter(name, str, description="only these; `-`: without any") for name in _FILTERS),
+    OpenApiParameter("as", str, enum=["json", "csv"]),
+]
 
 
 class SpendPart(serializers.Serializer[Any]):
@@ -106,45 +135,18 @@ class Spend(ApiView):
     @extend_schema(
         operation_id="reports_spend",
         responses={200: OpenApiResponse(SpendReport)},
-        parameters=[
-            OpenApiParameter("period", str, enum=list(PERIODS)),
-            OpenApiParameter(
-                "from", OpenApiTypes.DATE, description="first day, instead of a period"
-            ),
-            OpenApiParameter("to", OpenApiTypes.DATE, description="last day, which counts"),
-            OpenApiParameter("by", str, enum=list(DIMENSIONS)),
-            OpenApiParameter(
-                "then", str, enum=[*DIMENSIONS, "-"], description="`-`: no second dimension"
-            ),
-            OpenApiParameter("shadow", str, enum=["only", "without"], description="shadow runs"),
-            OpenApiParameter("compare", str, enum=list(COMPARED), description="what `before` is"),
-            OpenApiParameter(
-                "split", str, enum=list(KEYS), description="lay what no line owns over the others"
-            ),
-            OpenApiParameter(
-                "label", str, description="the name of the label, where `by` or `then` is `label`"
-            ),
-            OpenApiParameter(
-                "value",
-                str,
-                description="only calls with this value of that label; `-`: without it",
-            ),
-            *(
-                OpenApiParameter(name, str, description="only these; `-`: without any")
-                for name in _FILTERS
-            ),
-            OpenApiParameter("as", str, enum=["json", "csv"]),
-        ],
+        parameters=_ASKED,
     )
     def get(self, request: Request) -> Response | HttpResponse:
         """Read the spend report; `as=csv` gives it as a file."""
         require_money(self.principal)
         found = published()
-        asked, trouble = question(request.query_params.dict(), self.principal, found, mandate_now())
+        address = documented(request, _ASKED)
+        asked, trouble = question(address, self.principal, found, mandate_now())
         if trouble:
             raise InvalidRequest(trouble)
         told = report(replace(asked, grain=""))
-        if request.query_params.get("as") == "csv":
+        if address.get("as") == "csv":
             return HttpResponse(
                 csv_of(asked, told, found.currency), content_type="text/csv; charset=utf-8"
             )

@@ -14,6 +14,7 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.money import format_nano
 from policies.bundles.published import published
 from policies.order.lock import mandate_now
+from routing.api.asked import documented
 from routing.reports.access import require_money
 from routing.reports.shadow_runs import Ran
 from routing.reports.spans import PERIODS
@@ -112,6 +113,7 @@ _ASKED = [
     OpenApiParameter("tenant", str, description="only this one"),
     OpenApiParameter("route", str, description="only this one"),
 ]
+_READ = [*_ASKED, OpenApiParameter("as", str, enum=["json", "csv"])]
 
 
 class WasteView(ApiView):
@@ -122,13 +124,13 @@ class WasteView(ApiView):
     @extend_schema(
         operation_id="reports_waste",
         responses={200: OpenApiResponse(WasteReport)},
-        parameters=[*_ASKED, OpenApiParameter("as", str, enum=["json", "csv"])],
+        parameters=_READ,
     )
     def get(self, request: Request) -> Response | HttpResponse:
         """Read what smaller models saved, and where one might have answered; `as=csv` gives it as a file."""
         require_money(self.principal)
         found = published()
-        address = request.query_params.dict()
+        address = documented(request, _READ)
         asked = asked_waste(address, self.principal, found, mandate_now())
         if asked.trouble:
             raise InvalidRequest(asked.trouble)
@@ -160,7 +162,7 @@ class WasteView(ApiView):
         body = Turn(data=request.data)
         body.is_valid(raise_exception=True)
         found = published()
-        address = request.query_params.dict()
+        address = documented(request, _ASKED)
         asked = asked_waste(address, self.principal, found, mandate_now())
         change = turn(self.principal, found, asked, body.validated_data["finding"])
         return Response({"changeRequest": change.id.hex}, status=201)

@@ -62,18 +62,25 @@ class _Calendar:
         zone, now = zone_named(str(self.spec.get("timeZone") or "UTC")), self.now
         if first or last:
             try:
-                ends = date.fromisoformat(last) if last else now.astimezone(zone).date()
-                return between(date.fromisoformat(first or last), ends, now, zone), ""
+                ends = _day(last) if last else now.astimezone(zone).date()
+                return between(_day(first or last), ends, now, zone), ""
             except ValueError as error:
-                shown = span_of("month", now, zone)
-                return shown, f"{error}; this month is shown instead"
+                return span_of("month", now, zone), str(error)
         return span_of(period, now, zone, self.fiscal), ""
+
+
+def _day(text: str) -> date:
+    """Raises ValueError with words for people."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f'"{text[:20]}" is no day; write it like 2026-11-29') from None
 
 
 def question(
     asked: Mapping[str, str], principal: Principal, found: Published, now: datetime
 ) -> tuple[Question, str]:
-    """What an address asks for, and in words what of it could not be used."""
+    """What an address asks for, and in words what of it could not be used: this month stands there instead."""
     calendar = _Calendar(now, found, asked.get("tenant", ""))
     span, trouble = calendar.span(asked)
     label = _label(asked, found)

@@ -22,7 +22,7 @@ def test_its_hours_its_use_and_its_shares(shop: Shop) -> None:
     )
     # it costs the call nothing
     shop.attempt(UsageCounts(input=1_000, cached_input=0, cache_write=0, output=440), 0)
-    path = f"/reports/spend/?period=custom&from={first}&to={last}"
+    path = f"/reports/spend/?from={first}&to={last}"
     shown = words(Pages(shop.world.finn).get(path))
     assert "Bought by the hour" in shown
     assert f"{shop.tenant} / small" in shown
