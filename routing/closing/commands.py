@@ -25,7 +25,7 @@ from routing.closing import access, hours, preparing, read, resharing
 from routing.closing.adjusting import HOURS, LONGEST_NOTE, Proposal, by_tenant, digest_of
 from routing.closing.hours import Part
 from routing.closing.models import Adjustment, CapacityShare, Period, Statement, Verdict
-from routing.closing.months import said
+from routing.closing.months import month_of, said
 from routing.closing.statements import body_of
 from routing.closing.statements import digest_of as sha256_of
 
@@ -53,6 +53,7 @@ def prepare(principal: Principal, tenant: str, month: str) -> Statement:
     """
     access.require_close(principal, tenant)
     found, now = published(), mandate_now()
+    _require_tenant(found, tenant)
     span = preparing.month_in(found, tenant, month)
     with transaction.atomic():
         lock(tenant)
@@ -164,8 +165,15 @@ def correct_hours(found: Published, month: str, *, actor: str) -> int:
 
 
 def propose(principal: Principal, wanted: Proposal) -> Adjustment:
-    """Propose one by hand: a credit, a difference to an invoice. Raises Forbidden, NotFound, Conflict when it is there."""
+    """Propose one by hand: a credit, a difference to an invoice.
+
+    Raises Forbidden, NotFound, InvalidRequest for no tenant or a month that has not begun, Conflict when it is there.
+    """
     access.require_close(principal, wanted.tenant)
+    found = published()
+    _require_tenant(found, wanted.tenant)
+    if wanted.corrects > month_of(mandate_now(), read.zone_of(found, wanted.tenant)):
+        raise InvalidRequest(f"{said(wanted.corrects)} has not begun; there is nothing to adjust")
     if not propose_adjustments([wanted], actor=principal.actor):
         raise Conflict(f'"{wanted.occurrence}" was proposed before')
     return Adjustment.objects.get(tenant=wanted.tenant, occurrence=wanted.occurrence)
@@ -182,6 +190,12 @@ def reject(principal: Principal, adjustment: UUID, reason: str) -> Verdict:
     if not 1 <= len(reason) <= LONGEST_NOTE or "\x00" in reason:
         raise InvalidRequest(f"say why, in at most {LONGEST_NOTE} characters")
     return _decide(principal, adjustment, accepted=False, reason=reason)
+
+
+def _require_tenant(found: Published, name: str) -> None:
+    """Raises InvalidRequest. One that is published no more has months as long as it has calls."""
+    if found.find("Tenant", ORGANISATION, name) is None and not preparing.next_month(found, name):
+        raise InvalidRequest(f'there is no tenant "{name[:80]}"')
 
 
 def _require_ready(found: Published, tenant: str, month: str, now: datetime) -> None:

@@ -91,8 +91,11 @@ def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[
     unposted, at = figures.unposted(month), figures.cut(month)
     unknown = sum(one.state == "unknown" for one in at.held)
     then = f"{from_then:%a} {from_then.day} {from_then:%b %Y, %H:%M %Z}"
-    ended = f"they are on {then}, {GRACE // timedelta(hours=1)} hours after it"
-    before = f"close {said(due)} first" if due and due < name else "the next in order"
+    ended = f"its grace ends on {then}, {GRACE // timedelta(hours=1)} hours after the month"
+    if due:
+        before = f"close {said(due)} first" if due < name else f"the first to close is {said(due)}"
+    else:
+        before = f"{tenant} has made no call yet"
     return (
         Check("The month and its grace are over", now >= from_then, stops=True, told=ended),
         Check("Every month before it is closed", name == due, stops=True, told=before),
@@ -110,7 +113,7 @@ def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[
             "Adjustments are decided on",
             not waits,
             stops=True,
-            told=_number(waits, "waits for finance", "wait for finance"),
+            told=_number(waits, "adjustment waits for finance", "adjustments wait for finance"),
         ),
         Check(
             "No attempt's cost is unknown",
@@ -148,13 +151,13 @@ def _of_hours(found: Published, name: str, now: datetime) -> tuple[Check, ...]:
             "The organisation's month and its grace are over",
             now >= from_then,
             stops=True,
-            told=f"models are bought by the hour; they are on {then}",
+            told=f"models are bought by the hour; the organisation's grace ends on {then}",
         ),
         Check(
             "Hours that were bought have an exchange rate",
             not unrated,
             stops=True,
-            told=_number(unrated, "day has none", "days have none"),
+            told=_number(unrated, "day has no exchange rate", "days have no exchange rate"),
         ),
     )
 

@@ -262,3 +262,19 @@ def test_a_statement_of_other_bytes_than_its_digest_is_refused(books: Books) -> 
             entry=books.ids.new(),
             body=b"{}",
         ).save(force_insert=True)
+
+
+def test_a_tenant_that_is_none_gets_no_adjustment_and_no_statement(books: Books) -> None:
+    with pytest.raises(InvalidRequest, match='there is no tenant "nobody"'):
+        commands.propose(FINN, proposal(books, tenant="nobody"))
+    with pytest.raises(InvalidRequest, match='there is no tenant "nobody"'):
+        commands.prepare(FINN, "nobody", books.month)
+    assert not Adjustment.objects.filter(tenant="nobody").exists()
+
+
+def test_a_month_that_has_not_begun_is_not_adjusted(books: Books, clock: Clock) -> None:
+    this = month_of(clock.now, "UTC")
+    with pytest.raises(InvalidRequest, match="has not begun; there is nothing to adjust"):
+        commands.propose(FINN, proposal(books, corrects=following(this)))
+    assert not Adjustment.objects.filter(tenant=books.tenant).exists()
+    assert commands.propose(FINN, proposal(books, corrects=this)).corrects == this

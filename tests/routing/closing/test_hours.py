@@ -176,7 +176,7 @@ def test_the_organisations_month_must_be_over_too(house: House, clock: Clock) ->
     tokyo, berlin = (span_of(house.month, zone)[1] for zone in ("Asia/Tokyo", "Europe/Berlin"))
     assert tokyo < berlin
     clock.now = tokyo + preparing.GRACE
-    with pytest.raises(Conflict, match="models are bought by the hour; they are on"):
+    with pytest.raises(Conflict, match="models are bought by the hour; the organisation's grace"):
         commands.prepare(FINN, house.other.tenant, house.month)
     clock.now = berlin + preparing.GRACE - timedelta(milliseconds=1)
     assert refusal(lambda: prepared(house.other)) == "Conflict"
@@ -189,7 +189,7 @@ def test_hours_without_a_rate_are_not_split(house: House) -> None:
     model.spec["capacity"]["currency"] = "CHF"
     documents = (*policy(house.own.tenant, house.other.tenant).documents, model)
     house.publish(replace(house.found, documents=documents))
-    with pytest.raises(Conflict, match="3 days have none"):
+    with pytest.raises(Conflict, match="3 days have no exchange rate"):
         prepared(house.own)
 
 

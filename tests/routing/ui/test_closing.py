@@ -114,11 +114,11 @@ def test_what_stands_in_the_way_is_said(books: Books) -> None:
     books.attempt(books.call(), 5)
     commands.propose_adjustments([proposal(books)], actor="job:prices")
     shown = words(page(closing.statements, FINN))
-    assert "1 waits for finance" in shown
+    assert "1 adjustment waits for finance" in shown
     assert "It can be prepared once nothing stops it." in shown
     assert "Prepare " not in shown
     refused = page(closing.statements, FINN, tenant=books.tenant, period=books.month)
-    assert refused.said.endswith("cannot be closed: 1 waits for finance.")
+    assert refused.said.endswith("cannot be closed: 1 adjustment waits for finance.")
     assert Statement.objects.filter(tenant=books.tenant).count() == 0
 
 
