@@ -1,9 +1,12 @@
 """How actors and messages are written for people."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from policies.identity.models import User
 
+_MEMBER: Final = re.compile(r"\bmember:(?=[^\s@]+@)")
 NOBODY: Mapping[str, str] = {}
 
 
@@ -42,6 +45,6 @@ def person_in_full(actor: str, known: Mapping[str, str]) -> str:
 
 
 def sentence(message: str) -> str:
-    """An error's message as a sentence of its own."""
-    text = message[:1].upper() + message[1:]
+    """An error's message as a sentence of its own; members in it are their addresses."""
+    text = _MEMBER.sub("", message[:1].upper() + message[1:])
     return text if text.endswith((".", "!", "?")) else f"{text}."

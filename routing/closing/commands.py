@@ -22,7 +22,14 @@ from policies.bundles.published import Published, published
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 from routing.closing import access, hours, preparing, read, resharing
-from routing.closing.adjusting import HOURS, LONGEST_NOTE, Proposal, by_tenant, digest_of
+from routing.closing.adjusting import (
+    CREDIT,
+    HOURS,
+    LONGEST_NOTE,
+    Proposal,
+    by_tenant,
+    digest_of,
+)
 from routing.closing.hours import Part
 from routing.closing.models import Adjustment, CapacityShare, Period, Statement, Verdict
 from routing.closing.months import month_of, said
@@ -170,6 +177,10 @@ def propose(principal: Principal, wanted: Proposal) -> Adjustment:
     Raises Forbidden, NotFound, InvalidRequest for no tenant or a month that has not begun, Conflict when it is there.
     """
     access.require_close(principal, wanted.tenant)
+    if wanted.kind == CREDIT and wanted.amount_nano > 0:
+        raise InvalidRequest(
+            "a credit lessens what a month cost: write it below zero; what costs more is an invoice difference"
+        )
     found = published()
     _require_tenant(found, wanted.tenant)
     if wanted.corrects > month_of(mandate_now(), read.zone_of(found, wanted.tenant)):

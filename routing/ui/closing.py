@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,7 +32,7 @@ from routing.exports.statement import file_of
 from routing.exports.writing import TYPES, Form
 from routing.ledger.windows import ALWAYS
 
-_FORM = ("corrects", "kind", "amount", "reference", "note")
+_FORM = ("tenant", "corrects", "kind", "amount", "reference", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ def statements(request: HttpRequest) -> HttpResponse:
         except (Conflict, InvalidRequest) as error:
             messages.error(request, sentence(error.message))
             return redirect(f"{request.path}?tenant={tenant}" if tenant in places else request.path)
-        messages.success(request, "Prepared. Look at it, and have another member of finance close.")
+        closer = "close the month with it"
+        if read.alone(principal, row.prepared_by, found):
+            closer = "have another member of finance close the month"
+        messages.success(request, f"Prepared. Look at it, and {closer}.")
         return redirect("statement", row.id)
     tenant = tenant if tenant in places else next(iter(places), "")
     due = preparing.next_month(found, tenant) if tenant else ""
@@ -146,11 +150,17 @@ def adjustments(request: HttpRequest) -> HttpResponse:
     given, trouble = {name: request.POST.get(name, "").strip() for name in _FORM}, ""
     if request.method == "POST":
         try:
-            commands.propose(principal, _proposal(request.POST.get("tenant", ""), given))
+            row = commands.propose(principal, _proposal(given))
         except (Conflict, InvalidRequest) as error:
             trouble = sentence(error.message)
         else:
-            messages.success(request, "Proposed. Another member of finance decides on it.")
+            another = read.alone(principal, row.proposed_by, found)
+            who = (
+                "Another member of finance decides on it"
+                if another
+                else "It waits to be decided on"
+            )
+            messages.success(request, f"Proposed. {who}.")
             return redirect("adjustments")
     every = request.GET.get("show") == "all"
     rows = (seen if every else read.waiting(seen)).select_related("verdict")
@@ -258,11 +268,11 @@ def _tenants(principal: Principal, found: Published) -> list[str]:
     return [name for name in read.tenants(found) if allowed is None or name in allowed]
 
 
-def _proposal(tenant: str, given: dict[str, str]) -> Proposal:
+def _proposal(given: dict[str, str]) -> Proposal:
     if not given["reference"]:
         raise InvalidRequest("name where it comes from: an invoice, a letter")
     return Proposal(
-        tenant=tenant,
+        tenant=given["tenant"],
         corrects=given["corrects"],
         kind=given["kind"],
         amount_nano=signed_nano(given["amount"]),
@@ -293,7 +303,7 @@ def _adjustment(
         row=row,
         kind=in_words(row.kind),
         corrects=said(row.corrects),
-        amount=format_nano(row.amount_nano),
+        amount=f"{Decimal(format_nano(row.amount_nano)):,f}",
         call=call_name(row.call) if row.call else "",
         source=f"hours of {row.model}, {row.team}" if row.kind == HOURS else row.occurrence,
         proposed_by=person(row.proposed_by, known),

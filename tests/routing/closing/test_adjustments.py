@@ -278,3 +278,9 @@ def test_a_month_that_has_not_begun_is_not_adjusted(books: Books, clock: Clock) 
         commands.propose(FINN, proposal(books, corrects=following(this)))
     assert not Adjustment.objects.filter(tenant=books.tenant).exists()
     assert commands.propose(FINN, proposal(books, corrects=this)).corrects == this
+
+
+def test_a_credit_never_makes_a_month_dearer(books: Books, clock: Clock) -> None:
+    with pytest.raises(InvalidRequest, match="a credit lessens what a month cost: write it below"):
+        commands.propose(FINN, proposal(books, kind="credit", amount_nano=12_500_000_000))
+    assert not Adjustment.objects.filter(tenant=books.tenant).exists()

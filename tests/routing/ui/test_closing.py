@@ -155,16 +155,29 @@ def test_adjustments_are_proposed_and_decided_on(books: Books) -> None:
         "reference": "letter 7",
         "note": "goodwill",
     }
-    for wrong in ({"amount": "12,5"}, {"reference": ""}, {"corrects": "2026-13"}, {"amount": "0"}):
-        assert page(closing.adjustments, FINN, **{**form, **wrong}).status_code == 422
+    for wrong in (
+        {"amount": "12,5"},
+        {"amount": "1e3"},
+        {"amount": "12.50"},
+        {"amount": "0"},
+        {"reference": ""},
+        {"corrects": "2026-13"},
+    ):
+        refused = page(closing.adjustments, FINN, **{**form, **wrong})
+        assert refused.status_code == 422
+        # nothing that was typed is lost, least of all whose it is
+        assert f'<option value="{books.tenant}" selected>' in refused.content.decode()
     assert Adjustment.objects.filter(tenant=books.tenant).count() == 0
     assert page(closing.adjustments, FINN, **form).said.startswith("Proposed.")
+    assert page(closing.adjustments, FINN, **form).status_code == 422
     row = Adjustment.objects.get(tenant=books.tenant)
     assert (row.amount_nano, row.occurrence) == (-12_500_000_000, "credit:letter 7")
     assert "another member of finance decides" in words(page(closing.adjustments, FINN))
     assert "Accept" in words(page(closing.adjustments, FAY))
     assert page(closing.decide, FAY, row.id, reject="1").said.startswith("Say why")
     assert page(closing.decide, FAY, row.id, accept="1").said.startswith("Accepted: it counts in")
+    again = page(closing.decide, FAY, row.id, accept="1").said
+    assert again == "It was accepted by fay@acme.example."
     assert "Nothing waits" in words(page(closing.adjustments, member("gus", "finance", tenant="x")))
     with pytest.raises(NotFound):
         page(closing.decide, MALLORY, row.id, accept="1")
