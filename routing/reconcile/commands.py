@@ -7,7 +7,7 @@ is an adjustment, which another of finance decides on; or, by one click, what is
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date
 from typing import Final
 from uuid import UUID
 
@@ -66,6 +66,8 @@ def import_invoice(principal: Principal, file: File) -> Invoice:
     first, last = min(line.day for line in lines), max(line.day for line in lines)
     if (last - first).days > LONGEST_DAYS:
         raise InvalidRequest(f"a file is about at most {LONGEST_DAYS} days")
+    if last > mandate_now().astimezone(UTC).date():
+        raise InvalidRequest(f"{last} is yet to come; a file is about days that have begun, in UTC")
     bundle = bundle_at(found.revision)
     billed = [(_named(line, account), _nano(bundle, line)) for line in lines]
 

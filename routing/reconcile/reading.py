@@ -52,6 +52,14 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 _ATTEMPT: Final = re.compile(r"[0-9a-f]{32}/[1-9][0-9]{0,3}")
+_NO_TEXT: Final = {
+    b"PK\x03\x04": "a spreadsheet or a ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
+    b"\x1f\x8b": "a compressed file",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+}
 _YEARS: Final = range(2000, 2200)
 
 
@@ -95,10 +103,7 @@ def read(data: bytes, form: str) -> tuple[Billed, ...]:
         raise InvalidRequest(f'"{form[:40]}" is no form; use {", ".join(Form)}')
     if len(data) > MOST_BYTES:
         raise InvalidRequest(f"a file has at most {MOST_BYTES // 1024 // 1024} MiB")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"byte {error.start + 1} is no UTF-8") from None
+    text = _text(data)
     found: dict[Key, Billed] = {}
     for number, line in enumerate(_READERS[Form(form)](text), 1):
         if number > MOST_LINES:
@@ -108,6 +113,21 @@ def read(data: bytes, form: str) -> tuple[Billed, ...]:
     if not found:
         raise InvalidRequest("there is nothing in this file")
     return tuple(found[key] for key in sorted(found))
+
+
+def _text(data: bytes) -> str:
+    """The file as text. Raises InvalidRequest with what to do."""
+    if not data.strip():
+        raise InvalidRequest("this file is empty")
+    for begins, what in _NO_TEXT.items():
+        if data.startswith(begins):
+            raise InvalidRequest(f"this is {what}, not text in UTF-8; save it as CSV (UTF-8) first")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"byte {error.start + 1} is no UTF-8; save the file as UTF-8 first"
+        ) from None
 
 
 def _sum(one: Billed, other: Billed) -> Billed:
@@ -133,6 +153,11 @@ def _csv(text: str) -> Iterator[Billed]:
 
 
 def _require_columns(names: list[str]) -> None:
+    for mark, said in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            raise InvalidRequest(
+                f"line 1: its columns are parted by {said}; save the file with commas between them"
+            )
     for number, name in enumerate(names, 1):
         if name not in COLUMNS or names.index(name) != number - 1:
             what = "is there twice" if name in COLUMNS else "is unknown"
@@ -295,7 +320,11 @@ _READERS: Final[Mapping[Form, Callable[[str], Iterator[Billed]]]] = {
 def _day(text: str) -> date:
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII) is None:
         raise ValueError(f'"{text[:20]}" is no day; write it like 2026-11-29')
-    return _near(date.fromisoformat(text))
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f'"{text}" is no day of the calendar') from None
+    return _near(day)
 
 
 def _near(day: date) -> date:

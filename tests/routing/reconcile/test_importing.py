@@ -1,6 +1,6 @@
 """Imports of providers' files: finance's, whole or not at all, each with its entry, and of one's own tenants alone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -134,3 +134,11 @@ def test_the_check_of_the_whole_ledger_is_for_who_reads_all_of_it(shop: Shop) ->
     ours = shop.world.add("fay", "finance", of=shop.tenant)
     assert access.standing(ours) is None
     assert access.standing(shop.world.tariq) is None
+
+
+def test_a_file_about_days_to_come_is_refused_and_nothing_is_kept(shop: Shop) -> None:
+    later = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    text = f"{HEAD}{today()},other,5,5,1,EUR\n{later},other,5,5,1,EUR\n"
+    with pytest.raises(InvalidRequest, match=f"{later} is yet to come"):
+        import_invoice(shop.world.finn, file(shop, text))
+    assert not Invoice.objects.filter(tenant=shop.tenant).exists()

@@ -143,7 +143,13 @@ def test_anthropic_costs_are_in_cents() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", 'line 1: there is no column "date"'),
+        ("", "this file is empty"),
+        ("model\n", 'line 1: there is no column "date"'),
+        (
+            "date;model;amount\n",
+            "line 1: its columns are parted by semicolons; save the file with commas",
+        ),
+        ("date\tmodel\n", "line 1: its columns are parted by tabs; save the file with commas"),
         ("date,day\n", 'line 1, column 2: "day" is unknown; the columns are date, kind, model'),
         ("date,date\n", 'line 1, column 2: "date" is there twice'),
         ("date,model\n", "there is nothing in this file"),
@@ -154,7 +160,7 @@ def test_anthropic_costs_are_in_cents() -> None:
         ),
         (
             "date,model,amount,currency\n2026-02-30,m,1,USD\n",
-            "line 2, column 1 (date): day is out of range",
+            'line 2, column 1 (date): "2026-02-30" is no day of the calendar',
         ),
         ("date,model,amount,currency\n,m,1,USD\n", "line 2, column 1 (date): there is none"),
         (
@@ -219,7 +225,9 @@ def test_bad_csv_is_told_with_line_and_column(text: str, told: str) -> None:
         (bucket({"model": "m"}, 5), "openai-usage", "data[0].start_time: 1970-01-01 is not of this time"),
         (bucket({"model": "\ud800"}), "openai-usage", "data[0].results[0].model: must name a model"),
         (bucket({"line_item": "m", "amount": {"value": 1, "currency": "\ud800"}}), "openai-costs", 'currency: "?" is no'),
-        (b"\xff", "csv", "byte 1 is no UTF-8"),
+        (b"date,\xff", "csv", "byte 6 is no UTF-8; save the file as UTF-8 first"),
+        (CSV.encode("utf-16"), "csv", "this is text in UTF-16, not text in UTF-8; save it as CSV (UTF-8) first"),
+        (b"PK\x03\x04rest", "csv", "this is a spreadsheet or a ZIP archive, not text in UTF-8; save it as CSV"),
         (b"", "pdf", '"pdf" is no form; use csv, openai-usage, openai-costs, anthropic-usage, anthropic-cost'),
     ],
 )  # fmt: skip
