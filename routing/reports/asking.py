@@ -95,7 +95,7 @@ def question(
         Question(
             condition=spend_of(principal),
             span=span,
-            before=_before(span, compare),
+            before=_before(span, compare, "" if trouble else _period(asked)),
             by=by,
             then="" if then == by else then,
             only=_only(asked, label),
@@ -131,10 +131,15 @@ def _choice(name: str, label: str) -> str:
     return name if name in DIMENSIONS and (name != LABEL or label) else ""
 
 
-def _before(span: Span, compare: str) -> Span | None:
+def _period(asked: Mapping[str, str]) -> str:
+    """The period that is asked for by its name; none where days are."""
+    return "" if asked.get("from") or asked.get("to") else asked.get("period", "")
+
+
+def _before(span: Span, compare: str, period: str) -> Span | None:
     if compare == "year":
         return year_before(span)
-    return before(span) if compare == "previous" else None
+    return before(span, period) if compare == "previous" else None
 
 
 def _only(asked: Mapping[str, str], label: str) -> dict[str, str]:

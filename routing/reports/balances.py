@@ -133,7 +133,7 @@ def _balance(budget: Governed, scope: Mapping[str, Any], window: LedgerWindow | 
         name=budget.name,
         tenant=budget.tenant,
         subject=window.subject if window else "",
-        owner=str(spec.get("owner", "")),
+        owner=str(spec.get("owner") or ""),
         scope=scope,
         period=str(spec.get("period", "month")),
         hard=bool(spec.get("hard", True)),

@@ -81,14 +81,24 @@ def between(first: date, last: date, now: datetime, zone: ZoneInfo) -> Span:
     return Span(starts, max(starts, min(until, now)), zone)
 
 
-def before(span: Span) -> Span:
-    """The span to compare with: of a month's beginning the same days of the month before, else as many days just before."""
-    first = span.first
-    if first.day == 1 and (span.last.year, span.last.month) == (first.year, first.month):
-        starts = begin((first - timedelta(days=1)).replace(day=1), span.zone)
-        return Span(starts, min(starts + (span.until - span.starts), span.starts), span.zone)
-    starts = begin(first - timedelta(days=span.days), span.zone)
-    return Span(starts, min(starts + (span.until - span.starts), span.starts), span.zone)
+def before(span: Span, period: str = "") -> Span:
+    """The span to compare with: the same part of the month, quarter or year before, else as many days just before.
+
+    A month is seen by its days; a quarter and a year are asked for by one of PERIODS. What is whole is compared with a whole.
+    """
+    grain, first = period.removeprefix("last-"), span.first
+    if grain in {"year", "fiscal-year"}:
+        return year_before(span)
+    if grain == "quarter":
+        starts, after = (step_of(first + timedelta(days=n), grain) for n in (-1, 92))
+    elif first.day == 1 and (span.last.year, span.last.month) == (first.year, first.month):
+        starts, after = (step_of(first + timedelta(days=n), "month") for n in (-1, 31))
+    else:
+        starts, after = first - timedelta(days=span.days), None
+    began = begin(starts, span.zone)
+    if after and span.until == begin(after, span.zone):
+        return Span(began, span.starts, span.zone)
+    return Span(began, min(began + (span.until - span.starts), span.starts), span.zone)
 
 
 def year_before(span: Span) -> Span:

@@ -23,6 +23,7 @@ from routing.forecasts.method import WORDS, Days, Standing, curve, forecast, rea
 from routing.forecasts.models import Forecast
 from routing.forecasts.supposing import Supposed, suppose
 from routing.ledger.models import LedgerWindow
+from routing.ledger.windows import ALWAYS
 from routing.notifications.models import BudgetMark, ForecastMark
 from routing.reports.balances import Balance, history
 from routing.ui.burn import BurnChart, Period, burn_chart, sums
@@ -260,9 +261,11 @@ def _refused(found: Supposed) -> str:
 
 def _window(window: LedgerWindow, currency: str) -> WindowRow:
     subject = f", {window.subject[:_SUBJECT_SHOWN]}" if window.subject else ""
-    last = day(window.ends - timedelta(seconds=1))
+    days = f"{day(window.starts)} to {day(window.ends - timedelta(seconds=1))}"
+    if window.ends == ALWAYS[1]:
+        days = "once, has no end"
     return WindowRow(
-        name=f"{day(window.starts)} to {last}{subject}",
+        name=f"{days}{subject}",
         spent=money(window.posted_nano + window.overrun_nano, currency),
         pending=money(window.pending_nano, currency),
         overrun=money(window.overrun_nano, currency),

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from audit.ui.words import money
 from routing.forecasts.method import Forecast, days_between
-from routing.ui.charts import LINES, round_top
+from routing.ui.charts import LINES, Rule, round_top, rule
 
 _ROOM = 1.08
 _WIDTHS = (("chart-wide", 760, 250, 62), ("chart-narrow", 340, 210, 58))
@@ -22,15 +22,6 @@ class Period:
     ahead: Sequence[tuple[date, int]]
     said: Forecast
     limit_nano: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A horizontal line and its label."""
-
-    y: float
-    text_y: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +137,7 @@ def _draw(period: Period, currency: str, shape: tuple[str, int, int, int]) -> Dr
         height=height,
         left=left,
         grid=tuple(
-            Rule(scale.y(amount), scale.y(amount) + 4, money(amount, currency))
+            rule(amount, currency, round_top(highest), scale.y(amount))
             for amount in range(0, scale.top, round_top(highest) // LINES)
         ),
         area=" ".join([*line, f"{scale.x(last)},{scale.floor}", f"{left},{scale.floor}"]),

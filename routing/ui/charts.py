@@ -152,7 +152,7 @@ def _draw(found: Daily, currency: str, top: int, shape: _Shape) -> Drawing:
         if _is_named(number, len(found.days), shape.every):
             labels.append(_label(found, day, x + width / 2, shape.width))
     grid = tuple(
-        _rule(top * n // LINES, currency, top, round(floor - (floor - ceiling) * n / LINES, 1))
+        rule(top * n // LINES, currency, top, round(floor - (floor - ceiling) * n / LINES, 1))
         for n in range(LINES + 1)
     )
     return Drawing(
@@ -192,7 +192,8 @@ def _is_named(number: int, days: int, every: int) -> bool:
     return last or (number % every == 0 and days - 1 - number >= every // 2)
 
 
-def _rule(amount: int, currency: str, top: int, y: float) -> Rule:
+def rule(amount: int, currency: str, top: int, y: float) -> Rule:
+    """A line of the grid; where all are whole amounts, without places."""
     whole = money(amount, currency)
     if top >= LINES * NANO and whole.endswith(".00"):
         whole = whole[:-3]

@@ -32,7 +32,7 @@ class Command(Base):
         bring.add_argument("file", type=Path)
         bring.add_argument("--provider", required=True)
         bring.add_argument("--tenant", default="", help="whose provider it is, if a tenant's own")
-        bring.add_argument("--form", choices=list(Form), default=Form.CSV.value)
+        bring.add_argument("--form", choices=[form.value for form in Form], default=Form.CSV.value)
         bring.add_argument("--json", action="store_true", help="one object on one line")
 
     def handle(self, *, action: str, **options: Any) -> None:

@@ -53,6 +53,33 @@ def test_last_month_is_whole_and_so_is_the_one_before() -> None:
 
 
 @pytest.mark.parametrize(
+    ("period", "now", "first", "last"),
+    [
+        # as far as this one has come
+        ("quarter", NOW, date(2026, 7, 1), date(2026, 8, 23)),
+        ("year", NOW, date(2025, 1, 1), date(2025, 11, 23)),
+        ("fiscal-year", NOW, date(2025, 4, 1), date(2025, 11, 23)),
+        # whole with whole, however many days either has
+        (
+            "last-quarter",
+            datetime(2026, 5, 2, 9, tzinfo=UTC),
+            date(2025, 10, 1),
+            date(2025, 12, 31),
+        ),
+        ("last-year", NOW, date(2024, 1, 1), date(2024, 12, 31)),
+        ("last-month", datetime(2026, 3, 2, 9, tzinfo=UTC), date(2026, 1, 1), date(2026, 1, 31)),
+        # the ninety-second day of a quarter has none in the quarter before it
+        ("quarter", datetime(2026, 9, 30, 20, tzinfo=UTC), date(2026, 4, 1), date(2026, 6, 30)),
+    ],
+)
+def test_a_quarter_and_a_year_are_compared_with_the_same_of_the_one_before(
+    period: str, now: datetime, first: date, last: date
+) -> None:
+    past = before(span_of(period, now, BERLIN, "04-01"), period)
+    assert (past.first, past.last) == (first, last)
+
+
+@pytest.mark.parametrize(
     ("period", "first", "past_first", "past_last"),
     [
         ("week", date(2026, 11, 17), date(2026, 11, 10), date(2026, 11, 16)),
