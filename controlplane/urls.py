@@ -2,13 +2,15 @@
 
 from importlib.util import find_spec
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
 
+from audit.api.ids import Id
 from controlplane.health import healthz, readyz
 from controlplane.telemetry import metrics
 
 handler500 = "controlplane.health.broken"
+register_converter(Id, "id")
 ROOMS = ("routing", "policies", "audit")
 
 

@@ -6,9 +6,9 @@ from audit.api import exports, tiles, views
 
 urlpatterns = [
     path("audit/entries/", views.Entries.as_view(), name="api-entries"),
-    path("audit/entries/<uuid:entry>/", views.OneEntry.as_view(), name="api-entry"),
+    path("audit/entries/<id:entry>/", views.OneEntry.as_view(), name="api-entry"),
     path("audit/exports/", exports.Exports.as_view(), name="api-exports"),
-    path("audit/receipts/<uuid:entry>/", views.Receipt.as_view(), name="api-receipt"),
+    path("audit/receipts/<id:entry>/", views.Receipt.as_view(), name="api-receipt"),
     path("audit/checkpoint/", tiles.NewestCheckpoint.as_view(), name="api-checkpoint"),
     path("audit/checkpoint", tiles.CheckpointWithoutSlash.as_view(), name="api-checkpoint-c2sp"),
     path("audit/tile/<path:tile>/", tiles.Tile.as_view(), name="api-tile"),

@@ -16,7 +16,7 @@ from policies.api import (
     views,
 )
 
-_ONE = "change-requests/<uuid:change>"
+_ONE = "change-requests/<id:change>"
 urlpatterns = [
     path("documents/", views.Documents.as_view(), name="api-documents"),
     path("documents/<str:kind>/<str:name>/", views.OneDocument.as_view(), name="api-document"),
@@ -31,7 +31,7 @@ urlpatterns = [
     path("folders/", folders.Folders.as_view(), name="api-folders"),
     path("folders/plan/", folders.Plans.as_view(), name="api-folder-plan"),
     path("folders/replays/", folders.PlanReplays.as_view(), name="api-folder-replays"),
-    path("folders/replays/<uuid:replay>/", folders.PlanReplay.as_view(), name="api-folder-replay"),
+    path("folders/replays/<id:replay>/", folders.PlanReplay.as_view(), name="api-folder-replay"),
     path("bundles/", views.Bundles.as_view(), name="api-bundles"),
     path("bundles/<int:revision>/", history.OneBundle.as_view(), name="api-bundle"),
     path("bundles/<int:revision>/diff/", history.Diff.as_view(), name="api-bundle-diff"),
@@ -58,24 +58,24 @@ urlpatterns = [
     path(f"{_ONE}/replay/cancel/", replays.CancelReplay.as_view(), name="api-change-replay-cancel"),
     path(f"{_ONE}/replay/samples/", replays.Samples.as_view(), name="api-change-replay-samples"),
     path("exit-drills/", replays.ExitDrills.as_view(), name="api-exit-drills"),
-    path("exit-drills/<uuid:drill>/", replays.OneDrill.as_view(), name="api-exit-drill"),
+    path("exit-drills/<id:drill>/", replays.OneDrill.as_view(), name="api-exit-drill"),
     path(
-        "exit-drills/<uuid:drill>/cancel/",
+        "exit-drills/<id:drill>/cancel/",
         replays.CancelDrill.as_view(),
         name="api-exit-drill-cancel",
     ),
     path(
-        "exit-drills/<uuid:drill>/samples/",
+        "exit-drills/<id:drill>/samples/",
         replays.DrillSamples.as_view(),
         name="api-exit-drill-samples",
     ),
     path(
-        "exit-drills/<uuid:drill>/evidence/",
+        "exit-drills/<id:drill>/evidence/",
         replays.Evidence.as_view(),
         name="api-exit-drill-evidence",
     ),
     path("stops/", views.Stops.as_view(), name="api-stops"),
-    path("stops/<uuid:stop>/lift/", views.LiftStop.as_view(), name="api-stop-lift"),
+    path("stops/<id:stop>/lift/", views.LiftStop.as_view(), name="api-stop-lift"),
     path("keys/", keys.Keys.as_view(), name="api-keys"),
     path("keys/<str:key>/", keys.OneKey.as_view(), name="api-key"),
     path("keys/<str:key>/rotate/", keys.RotateKey.as_view(), name="api-key-rotate"),
@@ -83,7 +83,7 @@ urlpatterns = [
     path("tokens/", keys.Tokens.as_view(), name="api-tokens"),
     path("tokens/<str:token>/revoke/", keys.RevokeToken.as_view(), name="api-token-revoke"),
     path("sessions/", sessions.Sessions.as_view(), name="api-sessions"),
-    path("sessions/<uuid:session>/end/", sessions.EndSession.as_view(), name="api-session-end"),
+    path("sessions/<id:session>/end/", sessions.EndSession.as_view(), name="api-session-end"),
     path("members/", members.Members.as_view(), name="api-members"),
     path("members/<str:email>/", members.OneMember.as_view(), name="api-member"),
     path("members/<str:email>/join/", members.MemberTeams.as_view(), name="api-member-join"),
