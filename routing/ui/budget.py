@@ -114,12 +114,14 @@ def chosen_budget(
 
 
 def propose_limit(principal: Principal, balance: Balance, asked: str) -> ChangeRequest:
-    """A change request with another limit, handed in. Raises InvalidRequest for no amount, and as `propose`."""
+    """A change request with another limit, handed in. Raises InvalidRequest for no other amount, and as `propose`."""
     wanted, trouble = _limit(asked)
     if wanted is None:
         raise InvalidRequest(trouble or "say which limit")
     source = published_documents().rows["Budget", balance.tenant, balance.name].source
     flat = {name: list(values) for name, values in opened(source).flat.items()}
+    if flat.get("spec.limit") and parse_nano(flat["spec.limit"][0]) == wanted:
+        raise InvalidRequest(f"{format_nano(wanted)} is the limit already")
     flat["spec.limit"] = [format_nano(wanted)]
     text = posted("Budget", source, flat).text
     title = f"Limit of {balance.name}: {format_nano(wanted)}"

@@ -317,7 +317,7 @@ def _tiles(view: _View, sums: Totals) -> list[Tile]:
         Tile(
             f"Spend, {span}",
             rough(sums.spent_nano, view.found.currency),
-            f"over {count(sums.calls)} calls",
+            f"over {count(sums.calls - sums.denied)} calls that were let in",
             reverse("report-spend") if may_read_money(view.principal) else "",
         ),
         Tile(

@@ -298,7 +298,7 @@ def _total(view: _View) -> Row:
 
 def _figures(line: Line, view: _View) -> Told:
     currency, compares = view.currency, bool(_compared(view.asked))
-    return Told(
+    told = Told(
         calls=count(line.calls),
         spent=money(line.spent_nano, currency),
         share=share(line.spent_nano, view.whole_nano),
@@ -312,6 +312,10 @@ def _figures(line: Line, view: _View) -> Told:
         else "",
         shadow_spent=money(line.shadow_nano, currency) if line.shadow_runs else "",
     )
+    if view.asked.compare == "budget" and not line.before_nano:
+        # nothing to compare with is no budget of nothing
+        return replace(told, before="none", change="")
+    return told
 
 
 def _known_title(name: str, line: Line) -> str:

@@ -14,7 +14,7 @@ from audit.ui.request import principal_of
 from audit.ui.words import money
 from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound
 from controlplane.kernel.ids import call_name, parse_call_name
-from controlplane.kernel.money import parse_nano
+from controlplane.kernel.money import typed_nano
 from policies.bundles.published import published
 from policies.engine.pricing import UsageCounts
 from policies.ui.people import sentence
@@ -86,7 +86,7 @@ def _resolution(request: HttpRequest, call: UUID, no: int) -> Resolution:
     given = [request.POST.get(name, "").strip() for name in _TOKENS]
     usage = UsageCounts(*map(_tokens, given)) if any(given) else None
     try:
-        amount = parse_nano(text) if text else None
+        amount = typed_nano(text) if text else None
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
     return Resolution(

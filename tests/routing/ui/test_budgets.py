@@ -193,7 +193,12 @@ def test_an_author_opens_a_change_request_with_that_limit(shop: Shop) -> None:
 
 @pytest.mark.parametrize(
     ("role", "budget", "limit", "status"),
-    [("finance", "monthly", "1500", 403), ("admin", "nothing", "1500", 404), ("admin", "monthly", "x", 302)],
+    [
+        ("finance", "monthly", "1500", 403),
+        ("admin", "nothing", "1500", 404),
+        ("admin", "monthly", "x", 302),
+        ("admin", "monthly", "1000", 302),
+    ],
 )  # fmt: skip
 def test_nothing_is_proposed_otherwise(
     shop: Shop, role: str, budget: str, limit: str, status: int
