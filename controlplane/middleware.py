@@ -27,6 +27,7 @@ from controlplane.kernel.errors import (
     InvalidRequest,
     MandateError,
     NotFound,
+    TooLarge,
     Unauthenticated,
     Unavailable,
 )
@@ -78,6 +79,7 @@ _ACCOUNT = (*_OPEN, "/account/logout/", "/account/password/change/", "/account/r
 _FACTORS = "/account/2fa/"
 _API = "/api/"
 _FAILED = (HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS)
+_MOST_BYTES: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 _NUL_ESCAPED = "%00"
 _NUL = InvalidRequest("text cannot have the character NUL in it; take it out")
 _PAGES = ((NotFound, 404), (Forbidden, 403), (Conflict, 409), (InvalidRequest, 400))
@@ -245,10 +247,21 @@ def _api_trouble(request: HttpRequest, status: int) -> HttpResponse:
     if status == HTTPStatus.NOT_FOUND:
         detail = f'there is no address "{request.path}"; every path ends in a slash'
         body = problem(status, NotFound.code, detail)
+    elif status == HTTPStatus.BAD_REQUEST and _length(request) > _MOST_BYTES:
+        status, detail = TooLarge.status, f"a body has at most {_MOST_BYTES // 2**20} MiB"
+        body = problem(status, TooLarge.code, detail)
+    elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        detail = "the request cannot be read; send it as the schema at /api/v1/docs/ says"
+        body = problem(status, InvalidRequest.code, detail)
     else:
         detail = "it is our fault, and it is in the service's log under the answer's x-request-id"
         body = problem(status, MandateError.code, detail)
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
+
+
+def _length(request: HttpRequest) -> int:
+    said = str(request.META.get("CONTENT_LENGTH") or "")
+    return int(said) if said.isascii() and said.isdigit() else 0
 
 
 def _is_page(response: HttpResponse) -> bool:

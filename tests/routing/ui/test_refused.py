@@ -1,4 +1,4 @@
-"""A NUL, which PostgreSQL takes in no text, is refused at the door of pages and API: it is no fault of ours."""
+"""What is refused at the door of pages and API is the asker's to mend, and is told so: a NUL, a body that is too large."""
 
 import pytest
 
@@ -39,3 +39,11 @@ def test_the_api_says_so(shop: Shop) -> None:
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid_request"
     assert SAID in answer.json()["detail"]
+
+
+def test_a_body_that_is_too_large_is_told_as_that(shop: Shop) -> None:
+    shop.publish(shop.budget())
+    body = {"provider": "sky", "form": "csv", "content": "x" * (5 * 2**20)}
+    answer = client(shop, "finance").post("/api/v1/invoices/", body, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert answer.json()["detail"] == "a body has at most 5 MiB"
