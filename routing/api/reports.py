@@ -38,7 +38,12 @@ _ASKED = [
         enum=list(GRAINS),
         description="the steps of the page's chart; of no effect here",
     ),
-    OpenApiParameter("compare", str, enum=list(COMPARED), description="what `before` is"),
+    OpenApiParameter(
+        "compare",
+        str,
+        enum=list(COMPARED),
+        description="what `before` is; `budget`: the limit of the budget of exactly this line and period, else 0.00",
+    ),
     OpenApiParameter(
         "split", str, enum=list(KEYS), description="lay what no line owns over the others"
     ),

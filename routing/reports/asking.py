@@ -14,6 +14,7 @@ from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Published
 from policies.engine.calendar import zone as zone_named
 from routing.reports.access import spend_of
+from routing.reports.budgeted import limits
 from routing.reports.dimensions import DIMENSIONS, LABEL, Cells
 from routing.reports.report import SHADOW, Question, Report
 from routing.reports.spans import (
@@ -105,6 +106,9 @@ def question(
             shared=shared if shared in KEYS else "",
             compare=compare,
             shadow=shadow if shadow in SHADOW else "",
+            limits=limits(principal, found, "" if trouble else _period(asked), span)
+            if compare == "budget"
+            else None,
         ),
         trouble,
     )
@@ -132,8 +136,8 @@ def _choice(name: str, label: str) -> str:
 
 
 def _period(asked: Mapping[str, str]) -> str:
-    """The period that is asked for by its name; none where days are."""
-    return "" if asked.get("from") or asked.get("to") else asked.get("period", "")
+    """The period that is asked for by its name; `days` where days are."""
+    return "days" if asked.get("from") or asked.get("to") else asked.get("period", "")
 
 
 def _before(span: Span, compare: str, period: str) -> Span | None:

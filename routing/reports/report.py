@@ -16,6 +16,7 @@ from django.db.models import Q
 from audit.vault.keys import subject_of_user
 from routing.beside.read import OF_A_CALL
 from routing.reports.attributes import Attributes, attributes
+from routing.reports.budgeted import Scope, scope_of
 from routing.reports.dimensions import (
     DIMENSIONS,
     LABEL,
@@ -58,6 +59,7 @@ class Question:
     shared: str = ""
     compare: str = "previous"
     shadow: str = ""
+    limits: Mapping[Scope, int] | None = None
 
 
 @dataclass(slots=True)
@@ -282,7 +284,24 @@ def report(asked: Question) -> Report:
         table.set_apart(beside.rows(asked.span, reading.measures))
     if asked.before is not None:
         table.compare(found.rows(asked.before, ("spent_nano",)))
-    return _told(table, days)
+    told = _told(table, days)
+    if asked.limits is not None:
+        _limited(told, asked, asked.limits)
+    return told
+
+
+def _limited(told: Report, asked: Question, limits: Mapping[Scope, int]) -> None:
+    """What each line is compared with is its budget, where there is one."""
+
+    def limit(*parts: tuple[str, Cells]) -> int:
+        scope = scope_of(asked.only, parts)
+        return limits.get(scope, 0) if scope is not None else 0
+
+    told.total.before_nano = limit()
+    for line in told.lines:
+        line.before_nano = limit((asked.by, line.name))
+        for part in line.inside:
+            part.before_nano = limit((asked.by, line.name), (asked.then, part.name))
 
 
 def _nothing(_: Sequence[Any]) -> Cells:

@@ -312,10 +312,11 @@ def _figures(line: Line, view: _View) -> Told:
         else "",
         shadow_spent=money(line.shadow_nano, currency) if line.shadow_runs else "",
     )
-    if view.asked.compare == "budget" and not line.before_nano:
-        # nothing to compare with is no budget of nothing
+    if view.asked.compare != "budget":
+        return told
+    if not line.before_nano:
         return replace(told, before="none", change="")
-    return told
+    return replace(told, change=f"{share(line.spent_nano, line.before_nano)} used")
 
 
 def _known_title(name: str, line: Line) -> str:
