@@ -38,10 +38,9 @@ _INSIDE: Final = timedelta(hours=12)
 """A tenant's midnight is another than the organisation's: half a day on, both are in the same window."""
 
 
-def limits(
-    principal: Principal, found: Published, period: str, span: Span
-) -> Mapping[Scope, int] | None:
+def limits(principal: Principal, found: Published, period: str, span: Span) -> Mapping[Scope, int]:
     """The limits that this reader may see, by scope: of the span's window, else as published; the tightest of several."""
+    # INVARIANT: a limit is told to whom the budget is an affair of, and to no other tenant
     ours = [
         budget
         for budget in found.of("Budget")

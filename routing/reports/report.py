@@ -43,8 +43,9 @@ class Question:
     """What is asked: of which calls, by what and then by what ("" for no second), over which spans.
 
     `only` narrows to exact values by dimension; `label` is the name of the label where one is asked for. `before` is None
-    where nothing is compared. `grain` are the steps of the chart, "" where none is drawn; `shared` is how what no line owns is
-    laid over the others. `shadow` is "only" for shadow runs alone, "without" for all but them.
+    where nothing is compared; `limits` are budgets to compare with instead. `grain` are the steps of the chart, "" where none is
+    drawn; `shared` is how what no line owns is laid over the others. `shadow` is "only" for shadow runs alone, "without" for all
+    but them.
     """
 
     condition: Q

@@ -1,13 +1,22 @@
 """A report beside budgets: of each line the budget of exactly this and of the same period; where there is none, none is told."""
 
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from policies.order.lock import mandate_now
 from routing.ledger.windows import window_of
+from routing.reports.budgeted import limits
+from routing.reports.spans import Span
+from tests.policies.people import member
 from tests.routing.forecasts.conftest import Shop, shop
 from tests.routing.ui.test_budgets import NANO, client, words
 
 __all__ = ["shop"]
+UTC = ZoneInfo("UTC")
 
 
 @pytest.fixture
@@ -59,3 +68,18 @@ def test_the_page_says_how_much_of_it_is_used(spent: Shop) -> None:
     assert "Budget Used" in page
     assert "€300.00 67 % used" in page
     assert "triage 1 €200.00 100 % €200.00 none" in page
+
+
+def test_nobody_reads_the_limit_of_another_tenant_or_of_the_organisation(shop: Shop) -> None:
+    def budget(name: str, tenant: str, limit: str) -> SimpleNamespace:
+        spec = {"scope": {}, "period": "month", "limit": limit}
+        return SimpleNamespace(name=name, tenant=tenant, spec=spec)
+
+    rows = [budget("ours", "a", "5.00"), budget("theirs", "b", "6.00"), budget("whole", "", "9.00")]
+    found: Any = SimpleNamespace(of=lambda _: rows)
+    now = mandate_now()
+    span = Span(now - timedelta(days=1), now, UTC)
+    ours = {frozenset({("tenant", "a")}): 5 * NANO}
+    assert limits(member("fay", "finance", tenant="a"), found, "month", span) == ours
+    whole = limits(member("finn", "finance"), found, "month", span)
+    assert whole == {**ours, frozenset({("tenant", "b")}): 6 * NANO, frozenset(): 9 * NANO}
