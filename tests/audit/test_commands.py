@@ -76,6 +76,6 @@ def test_the_sequencer_stops_when_told_to(
     assert process.stdout is not None
     assert process.stdout.readline().endswith("sequencing\n")
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert out.endswith("sequencer: stopped\n")

@@ -13,13 +13,13 @@ from tests.audit.conftest import LogDatabase, an_entry
 FAST = Rhythm(tick=0.02, sweep=0.05, report=0.0, retry=0.05)
 
 
-def run_until(loop: Loop, done: threading.Event, seconds: float = 20) -> None:
+def run_until(loop: Loop, done: threading.Event, seconds: float = 60) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=loop.run, args=[stop])
     thread.start()
     happened = done.wait(seconds)
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert happened
     assert not thread.is_alive()
 
@@ -143,9 +143,9 @@ def test_stragglers_raise_an_alarm(log_db: LogDatabase, caplog: pytest.LogCaptur
 
 
 def test_a_thing_is_due_at_once_and_then_after_its_time() -> None:
-    due = Due(0.05)
+    due = Due(60.0)
     assert (due.now(), due.now()) == (True, False)
-    time.sleep(0.06)
+    due.at -= 60.0
     assert due.now() is True
 
 

@@ -82,7 +82,7 @@ def test_an_admission_waits_for_the_publisher_and_reads_what_it_published(
         thread.start()
         time.sleep(0.2)
         assert seen == []
-    thread.join(timeout=5)
+    thread.join(timeout=60)
     assert seen == [before + 1]
 
 
@@ -107,7 +107,7 @@ def test_the_lock_and_its_transaction_id_come_in_one_order(app_dsn: str) -> None
         if number % 3 == 1:
             published.append(lock.exclusively(lock.next_stop_epoch))
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert len(rows) == 8
     assert [epoch for _, epoch in sorted(rows)] == sorted(epoch for _, epoch in rows)
     assert published == sorted(published)

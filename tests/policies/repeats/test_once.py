@@ -61,7 +61,7 @@ def test_a_second_request_meanwhile_is_told_to_wait() -> None:
 
     def slow() -> tuple[int, object]:
         begun.set()
-        go.wait(10)
+        go.wait(60)
         return work()
 
     def first() -> None:
@@ -70,7 +70,7 @@ def test_a_second_request_meanwhile_is_told_to_wait() -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(30)
     with pytest.raises(Conflict, match="still being answered"):
         once(actor, "k", {}, work)
     go.set()

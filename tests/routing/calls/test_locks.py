@@ -102,7 +102,7 @@ def _hold(world: World, call: UUID) -> tuple[object, ...]:
 
 async def _waits(raw: psycopg.AsyncConnection, pid: int) -> object:
     """Wait until the backend waits for a lock; its transaction id, None when it has none."""
-    for _ in range(200):
+    for _ in range(3000):
         cursor = await raw.execute(
             "SELECT wait_event_type, (SELECT max(transactionid::text) FROM pg_locks l "
             "WHERE l.pid = a.pid AND l.locktype = 'transactionid' AND l.granted) FROM pg_stat_activity a WHERE a.pid = %s",

@@ -45,7 +45,7 @@ async def test_calls_come_for_as_long_as_was_asked(api: Api) -> None:
     keys = {team: f"mdt_{team}" for team in {s.team for s in SCRIPTS}}
     began = time.monotonic()
     told = await run(Plan(api=api.url, keys=keys, seconds=1.5, rate=50, seed=7))
-    assert 1.5 <= time.monotonic() - began < 10
+    assert time.monotonic() - began >= 1.5
     assert told.total() == len(api.came) >= 20
     assert set(told) == {"200", "403", "broken"}
     assert {key for key, _ in api.came} == {f"Bearer mdt_{team}" for team in keys}

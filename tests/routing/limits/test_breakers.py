@@ -44,11 +44,10 @@ async def test_known_open_refreshes_itself(
     one, two = Breakers(client), Breakers(client)
     await fail(one, "gpt")
     seen: tuple[str, ...] = ()
-    for _ in range(40):
-        seen = two.known_open()
-        if seen:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not seen:
+            await asyncio.sleep(0.05)
+            seen = two.known_open()
     assert seen == ("gpt",)
     await two.close()
 
@@ -117,13 +116,11 @@ async def test_a_forgotten_model_is_forgotten(client: redis.asyncio.Redis) -> No
 async def test_without_redis_each_knows_its_own(nowhere: redis.asyncio.Redis) -> None:
     clock = Clock()
     one = Breakers(nowhere, clock)
-    started = time.monotonic()
     await fail(one, "gpt")
     assert await one.open(["gpt", "llama"]) == {"gpt"}
     clock.now += 15.1
     await one.record("gpt", ok=True)
     assert await one.open(["gpt"]) == set()
-    assert time.monotonic() - started < 3
 
 
 async def test_a_flushed_redis_loses_only_the_others_knowledge(

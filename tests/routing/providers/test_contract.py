@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import pytest
@@ -72,14 +71,12 @@ async def test_a_stream_says_the_same(
 async def test_a_delta_is_passed_on_before_the_next(
     providers: Providers, upstream: Upstream, kind: str, name: str
 ) -> None:
-    asked = request(name, "x [[sandbox tokens=5 chunks=5 delay=60ms]]", stream=True)
-    found, at, moments = Streamed(), target(kind, upstream.url), []
-    async for piece in providers.provider(at).stream(asked, at):
-        found.pieces.append(piece)
-        if piece.output_bytes:
-            moments.append(time.monotonic())
-    assert len(moments) == 5
-    assert moments[-1] - moments[0] > 0.2
+    asked = request(name, "x [[sandbox tokens=3 chunks=3 delay=20s]]", stream=True)
+    pieces = providers.provider(at := target(kind, upstream.url)).stream(asked, at)
+    async with asyncio.timeout(15):
+        while not (await anext(pieces)).output_bytes:
+            pass
+    await pieces.aclose()
 
 
 @every_type
@@ -190,10 +187,8 @@ async def test_an_answer_that_never_comes_is_a_timeout(
     providers: Providers, upstream: Upstream, kind: str, name: str
 ) -> None:
     at = target(kind, upstream.url, timeouts=Timeouts(total=0.3))
-    started = time.monotonic()
     with pytest.raises(ProviderError, match=r"the answer took longer than 0\.3 s") as caught:
         await answer(providers, request(name, "x [[sandbox fail=timeout]]"), at)
-    assert 0.25 < time.monotonic() - started < 2
     assert (caught.value.error_class, caught.value.maybe_processed) == ("timeout", True)
 
 
@@ -341,12 +336,12 @@ async def test_closing_a_stream_cuts_the_upstream(
     pieces = providers.provider(at).stream(asked, at)
     await anext(pieces)
     await pieces.aclose()
-    for _ in range(50):
-        [arrival] = upstream.arrivals(at.call.hex)
-        if arrival["ended"] != "open":
-            break
-        await asyncio.sleep(0.05)
-    assert arrival["ended"] == "gone"
+    ended = "open"
+    async with asyncio.timeout(30):
+        while ended == "open":
+            await asyncio.sleep(0.05)
+            ended = upstream.arrivals(at.call.hex)[0]["ended"]
+    assert ended == "gone"
 
 
 @over_http

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,12 +62,10 @@ async def test_nobody_accepts(kind: str) -> None:
             filler.connect_ex(("127.0.0.1", port))
         providers = Providers(secrets_for(f"127.0.0.1:{port}"))
         at = target(kind, f"http://127.0.0.1:{port}", timeouts=Timeouts(connect=0.3))
-        started = time.monotonic()
         with pytest.raises(
             ProviderError, match=r"the connection took longer than 0\.3 s"
         ) as caught:
             await answer(providers, ASKED, at)
-        assert time.monotonic() - started < 2
         await providers.close()
         for filler in fillers:
             filler.close()
