@@ -50,6 +50,7 @@ def test_what_postgresql_knows_of_processes_without_a_web_server(client: Client)
             """
         )
         cursor.execute("UPDATE routing_swept SET swept_at = clock_timestamp() - interval '7 s'")
+        cursor.execute("UPDATE routing_worker_lease SET expires_at = '-infinity'")
         cursor.execute(
             """
             INSERT INTO audit_publication (log, told_at, published_at, size, register_size, cosigned_size, failure)
