@@ -89,3 +89,32 @@ def test_each_apps_sql_names_its_own_tables() -> None:
                 if table.startswith(tuple(others)) and table != "partitioned_table":
                     wrong.append(f"{path.relative_to(ROOT)}: {verb} {table}")
     assert wrong == []
+
+
+CLOCKS = {"monotonic", "perf_counter"}
+TIMED = {"tests/routing/calls/test_pool.py"}
+"""Eight seconds or two after an outage: there is nothing else to see it by."""
+
+
+def test_no_test_asserts_that_a_thing_was_quick() -> None:
+    timed = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assert) and _bounds_a_duration(node.test)
+    }
+    assert timed == TIMED
+
+
+def _bounds_a_duration(test: ast.expr) -> bool:
+    return any(
+        isinstance(one, ast.Compare)
+        and isinstance(one.ops[-1], ast.Lt | ast.LtE)
+        and any(
+            isinstance(part, ast.BinOp)
+            and isinstance(part.op, ast.Sub)
+            and any(getattr(of, "attr", "") in CLOCKS for of in ast.walk(part))
+            for part in ast.walk(one)
+        )
+        for one in ast.walk(test)
+    )

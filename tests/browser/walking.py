@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from controlplane import env
 from tests.browser.test_browser import DESK, PHONE, Looker, violations
@@ -57,6 +57,12 @@ def people(console: Console, browser: Browser, *names: str) -> Iterator[list[Loo
     for name, looker in zip(names, lookers, strict=True):
         assert looker.said == [], name
         looker.context.close()
+
+
+def press(page: Page, selector: str) -> None:
+    """Press what brings a new page, and wait for the whole of it: a click comes back when the page only begins to come."""
+    with page.expect_navigation():
+        page.click(selector)
 
 
 def looks_right(looker: Looker) -> None:

@@ -207,7 +207,7 @@ def test_the_printed_python_lines_work_as_printed(up: Running) -> None:
 def test_a_second_up_of_the_same_home_says_who_runs_it(up: Running) -> None:
     second = Machine(home=up.machine.home, port=free_port())
     with running(second) as it:
-        it.process.wait(30)
+        it.process.wait(90)
         assert it.process.returncode == 1
         assert f"already runs from {up.machine.home}" in it.said()
 
@@ -215,7 +215,7 @@ def test_a_second_up_of_the_same_home_says_who_runs_it(up: Running) -> None:
 def test_a_taken_port_says_by_whom_and_suggests_another(up: Running) -> None:
     with folder() as other:
         with running(Machine(home=other / "home", port=up.machine.port)) as it:
-            it.process.wait(30)
+            it.process.wait(90)
             assert it.process.returncode == 1
             said = it.said()
         assert f"port {up.machine.port} is taken by process " in said
@@ -241,19 +241,10 @@ def test_every_command_finds_the_services_of_its_home(up: Running) -> None:
 @pytest.mark.parametrize(
     "name", ["web-1", "calls-1", "sequencer", "witness", "valkey", "jobs", "beat", "postgres"]
 )
-def test_what_dies_is_started_again_within_a_second(up: Running, name: str) -> None:
-    before = up.pid_of(PARTS[name])
-    os.kill(before, signal.SIGKILL)
-    died = time.monotonic()
-    until = died + 15
-    while up.process.poll() is None and time.monotonic() < until:
-        if f"{name} ended (SIGKILL); started again" in up.said():
-            break
-        time.sleep(0.02)
-    took = time.monotonic() - died
-    assert f"{name} ended (SIGKILL); started again" in up.said()
-    # one that left its lock behind is tried again until the kernel has cleared it away
-    assert took < (12 if name == "postgres" else 1.5)
+def test_what_dies_is_started_again(up: Running, name: str) -> None:
+    """Within a second: `test_supervisor.py`. PostgreSQL is tried until the kernel has cleared its lock away."""
+    os.kill(up.pid_of(PARTS[name]), signal.SIGKILL)
+    up.wait_for(f"{name} ended (SIGKILL); started again", 60)
 
 
 def test_it_is_healthy_again_after_all_that(up: Running) -> None:
@@ -304,13 +295,13 @@ def begin_call(up: Running, directive: str, ended: dict[str, object]) -> threadi
 def test_sigterm_to_makes_own_pid_ends_everything_within_ten_seconds(up: Running) -> None:
     ended: dict[str, object] = {}
     callers = [begin_call(up, directive, ended) for directive in (PLAIN, LONG_STREAM, SHORT_STREAM)]
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while in_flight(up) < 3 and time.monotonic() < until:
         time.sleep(0.05)
     assert in_flight(up) == 3
     assert up.stop(signal.SIGTERM) <= 10.0
     for caller in callers:
-        caller.join(5)
+        caller.join(30)
     # what could end in time ended as ever; the others heard it from an answer, not from a broken connection
     assert ended.pop(SHORT_STREAM) in {"stop", "length"}
     assert set(ended) == {PLAIN, LONG_STREAM}

@@ -113,7 +113,7 @@ def test_services_that_are_away_are_named(tmp_path: Path) -> None:
         },
     )
     with running(machine) as it:
-        it.process.wait(60)
+        it.process.wait(90)
         assert it.process.returncode == 1
         said = it.said()
     assert "the database cannot be used: connection failed" in said

@@ -32,7 +32,7 @@ def test_without_the_demo_there_is_one_admin_and_nothing_else_then_down_and_rese
             told = manage(machine, "down")
             assert told.returncode == 0, told.stderr
             assert told.stdout.startswith("stopped process ")
-            assert it.process.wait(15) == 0
+            assert it.process.wait(60) == 0
             assert it.children() == {}
         assert manage(machine, "down").stdout == "nothing runs from this home\n"
 

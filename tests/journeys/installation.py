@@ -68,7 +68,7 @@ class Operator:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(30)
         self._process.stdout.close()
 
 
@@ -267,7 +267,7 @@ class Installation:
 
     def ended_upstream(self, call: UUID) -> list[str]:
         """How the call's requests ended upstream, once none is open any more."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while "open" in (ended := [a["ended"] for a in self.upstream.arrivals(call)]):
             assert time.monotonic() < until, ended
             time.sleep(0.1)
@@ -409,7 +409,7 @@ def stop(it: Installation) -> None:
     it.trap.close()
     it.operator.close()
     it.upstream.process.terminate()
-    it.upstream.process.wait(10)
+    it.upstream.process.wait(30)
     it.running.end()
 
 

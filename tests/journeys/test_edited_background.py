@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, _chromium
+from tests.browser.slow import new_page
+from tests.browser.walking import press
 from tests.journeys.installation import Installation
 from tests.journeys.test_reviews import claimed, rui
 
@@ -56,12 +58,12 @@ def phone(mandate: Installation) -> Iterator[Page]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=_chromium(), args=list(ARGUMENTS))
         context = chromium.new_context(base_url=mandate.url, viewport=NARROW)  # type: ignore[arg-type] # two numbers
-        page = context.new_page()
+        page = new_page(context)
         page.goto("/account/login/")
         page.fill("[name=login]", person["email"])
         page.fill("[name=password]", person["password"])
-        page.press("[name=password]", "Enter")
-        page.wait_for_url(f"{mandate.url}/")
+        press(page, "button:has-text('Sign in')")
+        assert page.url == f"{mandate.url}/"
         yield page
         chromium.close()
 
@@ -72,15 +74,14 @@ def test_edited_on_a_phone(mandate: Installation, phone: Page) -> None:
     name, call = begun(client, mandate)
     (case,) = mandate.rows("SELECT id FROM routing_review_case WHERE call = %s", call)
     phone.goto("/reviews/")
-    phone.locator(f'a[href="/reviews/{case["id"]}/"]').click()
-    phone.get_by_role("button", name="Claim and read").click()
-    phone.get_by_role("heading", name="Prompt").wait_for()
+    press(phone, f'a[href="/reviews/{case["id"]}/"]')
+    press(phone, "button:has-text('Claim and read')")
     assert MODELS_WORDS in phone.content()
     phone.get_by_text("Edit the answer, or take words out").click()
     phone.get_by_label("What the caller gets instead").fill(RUIS_WORDS)
     phone.get_by_label("Reason").fill("only the parquet is covered")
-    phone.get_by_role("button", name="Edit and approve").click()
-    phone.get_by_text("Your text is what the caller gets.").wait_for()
+    press(phone, "button:has-text('Edit and approve')")
+    assert phone.get_by_text("Your text is what the caller gets.").count() == 1
     assert printed(client, name) == ["completed", RUIS_WORDS]
     edited_once(mandate, call)
 

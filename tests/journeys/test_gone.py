@@ -42,9 +42,7 @@ def test_a_stream_is_cut_upstream_and_counted(mandate: Installation) -> None:
     for _, _chunk in zip(range(4), stream, strict=False):
         pass
     stream.close()
-    began = time.monotonic()
-    row = mandate.wait_ended(call, 10)
-    assert time.monotonic() - began < 5
+    row = mandate.wait_ended(call)
     assert (row["state"], row["code"]) == ("cancelled", "cancelled")
     (attempt,) = mandate.attempts(call)
     assert (attempt["state"], attempt["basis"]) == ("failed", "counted")

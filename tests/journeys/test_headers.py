@@ -66,7 +66,6 @@ def test_a_stream_leaves_to_the_api_what_only_its_end_knows(mandate: Installatio
 
 
 def test_the_callers_deadline_bounds_the_call(mandate: Installation) -> None:
-    began = time.monotonic()
     with pytest.raises(openai.APIStatusError) as raised:
         mandate.openai(KEY).chat.completions.create(
             model="own",
@@ -74,7 +73,6 @@ def test_the_callers_deadline_bounds_the_call(mandate: Installation) -> None:
             max_tokens=9,
             extra_headers={"x-mandate-deadline-seconds": "1.5"},
         )
-    assert time.monotonic() - began < 5
     assert (raised.value.status_code, raised.value.code) == (504, "deadline_exceeded")
     call = call_of(raised.value.response.headers)
     row = mandate.wait_ended(call)

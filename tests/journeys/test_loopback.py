@@ -1,6 +1,5 @@
 """A provider whose address leads into the machine or to a cloud's metadata: no connection is made, ever."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,8 @@ def test_what_leads_there_as_it_is_written_is_not_published(
 
 @pytest.mark.parametrize("name", world.RESOLVED)
 def test_the_attempt_fails_without_a_connection(mandate: Installation, name: str) -> None:
-    began = time.monotonic()
     with pytest.raises(openai.APIStatusError) as raised:
         mandate.openai(KEY).chat.completions.create(model=name, messages=ASK, max_tokens=9)
-    assert time.monotonic() - began < 3
     call = call_of(raised.value.response.headers)
     (attempt,) = mandate.attempts(call)
     assert (attempt["state"], attempt["error_class"], attempt["posted_nano"]) == (

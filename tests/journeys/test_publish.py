@@ -49,7 +49,7 @@ def in_mid_call(mandate: Installation, change: Callable[[], None]) -> tuple[Any,
     while not mandate.upstream.arrivals(call):
         time.sleep(0.05)
     change()
-    caller.join(20)
+    caller.join(60)
     return call, got[0]
 
 

@@ -112,13 +112,13 @@ async def test_after_an_outage_it_is_back_with_postgresql(app_dsn: str) -> None:
                     await ask(db, "SELECT 1")
 
         door.close()
-        until = time.monotonic() + 3.3
+        until = time.monotonic() + 7.3
         while time.monotonic() < until:
             await renew()
             await asyncio.sleep(0.1)
         await door.open()
         back = time.monotonic()
         assert await ask(db, "SELECT 1", patience_seconds=20) == (1,)
-        assert time.monotonic() - back < 2.5
+        assert time.monotonic() - back < 6
         await db.close()
         door.close()
