@@ -15,7 +15,7 @@ from policies.engine.decide import decide
 from policies.engine.decision import Candidate, Decision, RuleRef
 from policies.engine.facts import Facts, KeyFacts, RequestFacts
 
-VALID = {"by": "rui@acme.example", "on": "2026-01-01", "validUntil": "2027-12-31"}
+VALID = {"by": "rui@acme.example", "on": "2026-01-01", "validUntil": "2037-12-31"}
 PRICE = {"from": "2026-01-01", "currency": "EUR", "inputPerMillion": "1", "outputPerMillion": "2"}
 
 
