@@ -1,5 +1,6 @@
 """The hands of `python -m tests.mutants`: each has a copy of the tree, and services of its own that stay up between mutants."""
 
+import json
 import os
 import re
 import shutil
@@ -16,17 +17,25 @@ from controlplane import embedded
 from controlplane.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 300
+QUIETLY = (
+    *("-p", "no:cacheprovider", "-p", "no:schemathesis"),
+    # plugins are loaded before pytest could rewrite them
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 _SERVICES = ("database_url", "database_owner_url", "database_superuser_url", "redis_url")
 _SCHEMA = re.compile(r"^\+\+\+ .*(\.sql|/migrations/.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Hand:
-    """`environment` names its services; in its PostgreSQL lies a migrated database that a run of tests may copy."""
+    """`environment` names its services; in its PostgreSQL lies a migrated database that a run of tests may copy.
+
+    `nest` is where its runs of pytest come from: see nest.py.
+    """
 
     tree: Path
     environment: dict[str, str]
+    nest: "subprocess.Popen[str]"
 
     def run_tests(self, tests: Sequence[str], changed: str = "") -> tuple[int, str]:
         """pytest's exit code and output, in a process of its own that finds only the copy.
@@ -35,20 +44,23 @@ class Hand:
         """
         Redis.from_url(self.environment["REDIS_URL"]).flushall()
         template = {} if _SCHEMA.search(changed) else {"MANDATE_TEST_TEMPLATE": "mandate"}
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-        try:
-            done = subprocess.run(
-                [*command, "-p", "no:schemathesis", "-x", *tests],
-                cwd=self.tree,
-                env=self.environment | template,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as late:
-            return 124, f"no end after {SECONDS} s\n{late.stdout!r}"
-        return done.returncode, done.stdout + done.stderr
+        output = self.tree.parent / "output"
+        asked = {
+            "arguments": [*QUIETLY, "-x", *tests],
+            "environment": template,
+            "output": str(output),
+        }
+        assert self.nest.stdin is not None
+        assert self.nest.stdout is not None
+        self.nest.stdin.write(f"{json.dumps(asked)}\n")
+        self.nest.stdin.flush()
+        code = int(self.nest.stdout.readline())
+        return code, output.read_text(encoding="utf-8", errors="replace")
+
+    def rest(self) -> None:
+        """End the nest."""
+        with self.nest:
+            pass
 
 
 def hands_in(folders: Sequence[Path], supervisor: Supervisor) -> list[Hand]:
@@ -72,7 +84,15 @@ def _hand(folder: Path, facts: Mapping[str, str]) -> Hand:
     home = {"MANDATE_HOME": str(folder / "home")}
     migrate = [sys.executable, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"]
     subprocess.run(migrate, cwd=tree, env=environment | home, check=True)
-    return Hand(tree, environment)
+    nest = subprocess.Popen(
+        [sys.executable, "-m", "tests.mutants.nest"],
+        cwd=tree,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return Hand(tree, environment, nest)
 
 
 def _compile(tree: Path) -> None:

@@ -136,6 +136,8 @@ def main(arguments: Sequence[str]) -> int:
         try:
             hands = hands_in([Path(folder) / str(number) for number in range(HANDS)], supervisor)
             failed = try_all(hands, mutants)
+            for one in hands:
+                one.rest()
         finally:
             supervisor.stop({}, default=5.0)
     say(f"{len(mutants) - failed} passed, {failed} failed")
