@@ -1,6 +1,7 @@
 """Slots of a provider, shared by processes over real Redis, and without it."""
 
 import asyncio
+from typing import cast
 
 import pytest
 import redis.asyncio
@@ -26,7 +27,7 @@ async def lapses(client: redis.asyncio.Redis, process: Concurrency) -> int:
     """When the grant of a process ends, in ms of Redis's clock."""
     told = await client.hget(f"{concurrency.KEY}p", process._process)
     assert told is not None
-    return int(told.partition(b":")[2])
+    return int(cast("bytes", told).partition(b":")[2])
 
 
 async def clock(client: redis.asyncio.Redis) -> int:
