@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser import world
 from tests.browser.walking import Jobs, jobs_beside, taken_away
@@ -67,6 +67,7 @@ def _chromium() -> str | None:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=30_000)  # as patient as everything else, on a busy machine too
         chromium = playwright.chromium.launch(executable_path=_chromium(), args=list(ARGUMENTS))
         yield chromium
         chromium.close()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from tests.browser.slow import new_page
 from tests.browser.world import Console
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
@@ -98,7 +99,7 @@ class Looker:
                 for n, v in console.sessions[name].items()
             ]
         self.context.add_cookies(cookies)  # type: ignore[arg-type] # plain dicts
-        self.page, self.said = self.context.new_page(), list[str]()
+        self.page, self.said = new_page(self.context), list[str]()
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
 
@@ -186,7 +187,7 @@ def test_page(console: Console, lookers: Lookers, name: str, path: str) -> None:
 
 def test_sign_in_page(console: Console, browser: Browser) -> None:
     context = browser.new_context(base_url=console.url)
-    page = context.new_page()
+    page = new_page(context)
     page.goto("/account/login/")
     assert wrong_in_any_look(page) == {}
     context.close()
@@ -238,7 +239,7 @@ def test_the_theme_is_remembered(console: Console, browser: Browser) -> None:
     theme = "document.documentElement.dataset.theme"
     assert page.evaluate(theme) == "light"
     page.click("[data-theme-toggle]")
-    assert page.evaluate(theme) == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.goto("/budgets/")
     assert page.evaluate(theme) == "dark"
     looker.context.close()
@@ -247,12 +248,13 @@ def test_the_theme_is_remembered(console: Console, browser: Browser) -> None:
 def test_the_menu_opens_and_closes_on_a_phone(lookers: Lookers) -> None:
     page = lookers["cleo", "phone"].page
     page.goto("/")
-    assert not page.locator("#side").is_visible()
+    side = page.locator("#side")
+    assert not side.is_visible()
     page.click(".menu-button")
-    assert page.locator("#side").is_visible()
+    expect(side).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("Escape")
-    assert not page.locator("#side").is_visible()
+    expect(side).to_be_hidden()
 
 
 def test_filters_stay_in_the_address(lookers: Lookers) -> None:
@@ -261,7 +263,7 @@ def test_filters_stay_in_the_address(lookers: Lookers) -> None:
     with page.expect_response(lambda response: "state=failed" in response.url):
         page.select_option("select[name=state]", "failed")
     page.wait_for_url("**/calls/?*state=failed*")
-    page.wait_for_function("document.querySelectorAll('#calls tbody tr').length === 1")
+    expect(page.locator("#calls tbody tr")).to_have_count(1)
     page.reload()
     assert page.locator("#calls tbody tr").count() == 1
 
@@ -272,4 +274,4 @@ def test_the_skip_link_comes_first(lookers: Lookers) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()

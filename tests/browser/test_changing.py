@@ -1,9 +1,10 @@
 """In Chromium: Tariq writes a change, Cleo approves it, the same question is decided differently; she cannot approve her own."""
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.test_browser import Looker, violations, wrong_in_any_look
+from tests.browser.walking import press
 from tests.browser.world import Console
 from tests.four_eyes import done
 
@@ -31,13 +32,13 @@ def test_tariq_writes_and_cleo_approves(two: Console, browser: Browser) -> None:
     assert decided(two) == "permit"
     page = tariq.page
     page.goto("/change-requests/")
-    page.click("text=New change request")
+    press(page, "text=New change request")
     page.fill("#id_title", "Let triage rest")
     page.fill("#id_documents", FORBID)
-    page.click("text=Make the draft")
+    press(page, "text=Make the draft")
     assert page.locator("h1").inner_text() == "Let triage rest"
     assert "Forbids a call (hard) when route.name" in page.locator("main").inner_text()
-    page.click("text=Hand in")
+    press(page, "text=Hand in")
     assert page.locator(".page-head .badge").inner_text() == "waits for approval"
     assert page.locator("text=Tariq does not hold it here").count() == 1
     assert page.locator("button:has-text('Approve'):enabled").count() == 0
@@ -47,7 +48,7 @@ def test_tariq_writes_and_cleo_approves(two: Console, browser: Browser) -> None:
     assert cleo.page.locator("h2:has-text('change request waits for you')").count() == 1
     cleo.page.goto(address)
     cleo.page.fill("#id_why", "Agreed")
-    cleo.page.click("button:has-text('Approve')")
+    press(cleo.page, "button:has-text('Approve')")
     assert "is in force." in cleo.page.locator("#messages").inner_text()
     assert decided(two) == "deny"
     assert tariq.said + cleo.said == []
@@ -64,13 +65,13 @@ def test_two_people_in_one_draft_lose_nothing(two: Console, browser: Browser) ->
     for looker in (tariq, cleo):
         looker.page.goto(address)
     cleo.page.fill("#text", FORBID.replace("today", "this week"))
-    cleo.page.click("text=Save to the draft")
-    cleo.page.wait_for_selector("text=Saved to the draft")
+    press(cleo.page, "text=Save to the draft")
+    assert cleo.page.locator("text=Saved to the draft").count() == 1
     his = FORBID.replace("today", "until noon")
     tariq.page.fill("#text", his)
-    tariq.page.click("text=Save to the draft")
-    tariq.page.wait_for_selector("text=Cleo saved this document while you were writing.")
-    assert tariq.page.evaluate("document.activeElement.id") == "other"
+    press(tariq.page, "text=Save to the draft")
+    expect(tariq.page.locator("#other")).to_be_focused()
+    assert "Cleo saved this document while you were writing." in tariq.page.inner_text("#other")
     assert "triage rests this week" in tariq.page.locator(".diff-out").inner_text()
     assert "triage rests until noon" in tariq.page.locator(".diff-in").inner_text()
     assert tariq.page.input_value("#text") == his
@@ -78,8 +79,8 @@ def test_two_people_in_one_draft_lose_nothing(two: Console, browser: Browser) ->
     with two.bearer(two.tokens["approver"]) as api:
         (edit,) = done(api.get(f"/change-requests/{change}/edits/"))["items"]
         assert edit["source"] == FORBID.replace("today", "this week")
-        tariq.page.click("text=Save mine over it")
-        tariq.page.wait_for_selector("text=Saved to the draft")
+        press(tariq.page, "text=Save mine over it")
+        assert tariq.page.locator("text=Saved to the draft").count() == 1
         (edit,) = done(api.get(f"/change-requests/{change}/edits/"))["items"]
         assert (edit["source"], edit["editedBy"]) == (his, "member:tariq@acme.example")
     # a browser says of every answer from 400 on that it was one
@@ -99,12 +100,12 @@ def test_cleo_is_not_offered_her_own(two: Console, browser: Browser) -> None:
     page.fill(
         "#id_documents", text.replace("metadata: {", "metadata: {description: said again, ", 1)
     )
-    page.click("text=Make the draft")
-    page.click("text=Hand in")
+    press(page, "text=Make the draft")
+    press(page, "text=Hand in")
     assert page.locator("text=You wrote or last edited this").count() == 1
     assert page.locator("button:has-text('Approve'):enabled").count() == 0
     page.click("summary:has-text('Withdraw')")
-    page.click("text=Withdraw it")
+    press(page, "text=Withdraw it")
     assert page.locator(".page-head .badge").inner_text() == "withdrawn"
     cleo.context.close()
 

@@ -158,7 +158,7 @@ def test_both_views_keep_what_is_wrong_and_focus_goes_to_it(lookers: Lookers) ->
         "#text"
     )
     expect(page.locator("#problems")).to_contain_text("must be an amount in quotes")
-    assert page.evaluate("document.activeElement.id") == "problem-summary"
+    expect(page.locator("#problem-summary")).to_be_focused()
     page.fill("#text", page.input_value("#text").replace("spec:", "spec: ["))
     expect(page.locator("#problems")).to_contain_text("not YAML")
     broken = page.input_value("#text")
@@ -168,7 +168,7 @@ def test_both_views_keep_what_is_wrong_and_focus_goes_to_it(lookers: Lookers) ->
     press(page, ".tabs >> text=Form")
     assert page.input_value("[name='spec.limit']") == "a lot"
     page.click("#problem-summary a")
-    assert page.evaluate("document.activeElement.id") == "c-spec-limit"
+    expect(page.locator("#c-spec-limit")).to_be_focused()
 
 
 def test_rows_and_types_change_without_losing_what_was_typed(lookers: Lookers) -> None:

@@ -9,7 +9,9 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Browser, Page
 
+from tests.browser.slow import new_page
 from tests.browser.test_browser import MOST_BYTES, Lookers, sideways, violations, wrong_in_any_look
+from tests.browser.walking import press
 from tests.browser.world import Console
 
 PAGES = (
@@ -56,8 +58,8 @@ def test_tariq_makes_a_key_by_keyboard_and_sees_it_once(
     page.goto("/keys/new/")
     page.focus("#id_name")
     page.keyboard.type(f"notebook {look}")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#fresh")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     key = page.inner_text("#fresh")
     assert re.fullmatch(r"mdt_[a-z0-9]{8}_[A-Za-z0-9_-]{43}", key)
     assert key in page.inner_text("#s-openai")
@@ -84,22 +86,18 @@ def test_rotating_shows_the_next_key_and_says_so_on_the_old_one(
     page = lookers["tariq", "light"].page
     page.goto("/keys/new/")
     page.fill("#id_name", "to be rotated")
-    page.click("text=Make the key")
-    page.wait_for_selector("#fresh")
+    press(page, "text=Make the key")
     old = page.inner_text("#fresh").split("_")[1]
     page.select_option("#id_overlap", "168")
-    page.click("text=Make the next key")
-    page.wait_for_function(
-        "old => !document.getElementById('fresh').textContent.includes(old)", arg=old
-    )
+    press(page, "text=Make the next key")
     new = page.inner_text("#fresh").split("_")[1]
     assert new != old
     page.goto(f"/keys/{old}/")
     assert page.locator(f"text=mdt_{new}").count() == 1
     assert page.locator("text=ends soon").count() == 1
     page.fill("#id_reason", "left on a train")
-    page.click("text=Revoke the key")
-    page.wait_for_selector("text=The key is revoked.", timeout=20_000)
+    press(page, "text=Revoke the key")
+    assert page.locator("text=The key is revoked.").count() == 1
     assert page.locator("text=Make the next key").count() == 0
     rows = console.rows("SELECT revoked_at IS NOT NULL FROM policies_api_key WHERE id = %s", old)
     assert rows == [(True,)]
@@ -116,31 +114,28 @@ def test_a_guest_joins_sets_up_the_second_factor_and_needs_it(
     ada.goto("/members/")
     ada.fill("#id_email", "gwen@acme.example")
     ada.select_option("#id_team", "insurance/claims")
-    ada.click("main button:has-text('Invite')")
-    ada.wait_for_selector("#invite")
+    press(ada, "main button:has-text('Invite')")
     link = ada.inner_text("#invite")
     assert violations(ada) == []
     context = browser.new_context(base_url=console.url, viewport={"width": 390, "height": 844})
-    page = context.new_page()
+    page = new_page(context)
     page.goto(link)
     assert violations(page) == []
     page.fill("#id_name", "Gwen")
     page.fill("#id_password", "correct horse battery")
     page.fill("#id_again", "correct horse battery")
-    page.click("button:has-text('Join')")
-    page.wait_for_selector("text=Welcome. Sign in", timeout=20_000)
+    press(page, "button:has-text('Join')")
+    assert page.locator("text=Welcome. Sign in").count() == 1
     _password(page, f"{console.url}/")
     page.goto("/account/2fa/totp/activate/")
     page.fill("#id_password", "correct horse battery")
-    page.click("button:has-text('Go on')")
-    page.wait_for_selector("img.qr")
+    press(page, "button:has-text('Go on')")
     assert page.locator("img.qr").evaluate("image => image.naturalWidth") > 0
     assert violations(page) == []
     assert sideways(page) == []
     secret = page.inner_text("#secret")
     page.fill("#id_code", _code(secret))
-    page.click("button:has-text('Turn it on')")
-    page.wait_for_selector("#codes")
+    press(page, "button:has-text('Turn it on')")
     assert len(page.inner_text("#codes").split()) == 10
     assert violations(page) == []
     context.clear_cookies()
@@ -148,8 +143,8 @@ def test_a_guest_joins_sets_up_the_second_factor_and_needs_it(
     _password(page, f"{console.url}/account/2fa/authenticate/")
     assert violations(page) == []
     page.fill("#id_code", _code(secret, 1))
-    page.click("button:has-text('Sign in')")
-    page.wait_for_url("**/settings/")
+    press(page, "button:has-text('Sign in')")
+    assert page.url == f"{console.url}/settings/"
     assert page.locator("text=Turn it off").count() == 1
     context.close()
     again = httpx2.get(link, timeout=30)
@@ -164,5 +159,5 @@ def test_a_guest_joins_sets_up_the_second_factor_and_needs_it(
 def _password(page: Page, then: str) -> None:
     page.fill("#id_login", "gwen@acme.example")
     page.fill("#id_password", "correct horse battery")
-    page.click("button:has-text('Sign in')")
-    page.wait_for_url(then, timeout=20_000)
+    press(page, "button:has-text('Sign in')")
+    assert page.url == then

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Browser
 
-from tests.browser.walking import begun, jobs_beside, looks_right, people, text
+from tests.browser.walking import begun, jobs_beside, looks_right, people, press, text
 from tests.browser.world import Console
 from tests.four_eyes import approved, done
 
@@ -33,13 +33,13 @@ def test_from_a_call_to_who_agreed_on_what_in_four_clicks(two: Console, browser:
     with people(two, browser, "cleo") as (looker,):
         page = looker.page
         page.goto(f"/calls/{call}/")
-        page.click("table a:has-text('triage-is-looked-into')")  # 1: the rule and the line
+        press(page, "table a:has-text('triage-is-looked-into')")  # 1: the rule and the line
         assert page.url.endswith("#L7")
         assert text(looker, "#L7") == "when: 'route.name == \"claims-triage\"'"
         looks_right(looker)
-        page.click(f"h1 a:has-text('revision {published['revision']}')")  # 2: the revision
+        press(page, f"h1 a:has-text('revision {published['revision']}')")  # 2: the revision
         assert text(looker, "h1") == f"Revision {published['revision']}"
-        page.click(".page-head a:has-text('Look into triage')")  # 3: the change request
+        press(page, ".page-head a:has-text('Look into triage')")  # 3: the change request
         assert text(looker, "h1") == "Look into triage"
         assert "Tariq wrote it" in text(looker, ".page-head p >> nth=1")
         assert "Cleo approved" in text(looker, "section[aria-labelledby=approval-title]")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.slow import new_page
 from tests.browser.test_browser import LOOKS, Looker, path_of
 from tests.browser.world import Console
 
@@ -57,7 +58,7 @@ def follow(page: Page, wanted: Locator) -> None:
 def visitor(two: Console, browser: Browser) -> Iterator[Page]:
     """Nobody yet."""
     context = browser.new_context(base_url=two.url, viewport=LOOKS["light"][0])  # type: ignore[arg-type] # a plain dict of two numbers
-    yield context.new_page()
+    yield new_page(context)
     context.close()
 
 
@@ -166,11 +167,11 @@ def test_the_menu_on_a_phone_opens_closes_and_gives_the_focus_back(
     button = page.locator(".menu-button")
     tab_to(page, button)
     page.keyboard.press("Enter")
-    assert page.locator("#side").is_visible()
+    expect(page.locator("#side")).to_be_visible()
     tab_to(page, page.locator("nav.menu a:has-text('Documents')"))
     page.keyboard.press("Escape")
-    assert not page.locator("#side").is_visible()
-    assert button.evaluate("it => it === document.activeElement")
+    expect(page.locator("#side")).to_be_hidden()
+    expect(button).to_be_focused()
     page.keyboard.press("Enter")
     follow(page, page.locator("nav.menu a:has-text('Documents')"))
     assert page.locator("h1").inner_text() == "Documents"

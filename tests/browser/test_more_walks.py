@@ -13,6 +13,7 @@ from tests.browser.walking import (
     looks_right,
     message,
     people,
+    press,
     published,
     state,
     taken_away,
@@ -37,10 +38,10 @@ def test_a_rebase_is_chosen_field_by_field(two: Console, browser: Browser) -> No
         assert page.locator(f"{card} fieldset legend code").first.inner_text() == "spec.message"
         assert page.locator(f"{card} fieldset").count() == 1
         looks_right(tariq)
-        page.click("button:has-text('Rebase')")
+        press(page, "button:has-text('Rebase')")
         assert "choose a side for each" in message(tariq)
         page.check(f"{card} fieldset input[value=theirs]")
-        page.click("button:has-text('Rebase')")
+        press(page, "button:has-text('Rebase')")
         assert message(tariq) == "It is written against the bundle in force now."
         assert page.locator(card).count() == 0
         added = page.locator(".diff-in").all_inner_texts()
@@ -58,7 +59,7 @@ def test_an_exit_drill_is_run_read_and_kept(
         page.goto("/reports/exit-drills/")
         page.select_option("#id_what", "vendor:google")
         page.select_option("#id_tenant", "insurance")
-        page.click("text=Run the drill")
+        press(page, "text=Run the drill")
         assert text(cleo, "h1") == "Without the vendor google"
         page.wait_for_selector("#drill >> text=Waiting for its turn")
         looks_right(cleo)
@@ -85,19 +86,19 @@ def test_a_test_is_made_of_a_call_and_counts_as_coverage(two: Console, browser: 
     with people(two, browser, "tariq", "cleo") as (tariq, cleo):
         page = tariq.page
         page.goto(f"/calls/{two.calls['completed']}/")
-        page.click("text=Make a test of this call")
+        press(page, "text=Make a test of this call")
         assert message(tariq) == (
             "A draft with the test. Read what it expects before you hand it in."
         )
         looks_right(tariq)
-        page.click("text=Hand in")
+        press(page, "text=Hand in")
         assert state(tariq) == "waits for approval"
         assert "Policy tests" in text(tariq, "section[aria-labelledby=checks-title]")
         address = page.url.removeprefix(two.url)
         cleo.page.goto("/policy-tests/")
         bare = cleo.page.locator("section[aria-labelledby=coverage-title] li").count()
         cleo.page.goto(address)
-        cleo.page.click("button:has-text('Approve')")
+        press(cleo.page, "button:has-text('Approve')")
         assert state(cleo) == "published"
         cleo.page.goto("/policy-tests/")
         assert "passes" in text(cleo, "section[aria-labelledby=tests-title]")
@@ -126,10 +127,10 @@ def test_what_git_keeps_is_locked_and_offered_as_a_patch(
         page.goto(one)
         assert "rules.yaml:1 at 4c1f00d of git@github.com:acme/policies.git" in text(cleo, "main")
         looks_right(cleo)
-        page.click("text=Write a patch")
-        page.click("button:has-text('YAML')")
+        press(page, "text=Write a patch")
+        press(page, "button:has-text('YAML')")
         page.fill("#text", source.replace("today", "this week"))
-        page.click("text=Make a patch")
+        press(page, "text=Make a patch")
         patch = page.locator("#patch").inner_text()
         assert """+  message: '"it rests this week"'""" in patch
         looks_right(cleo)
@@ -141,7 +142,7 @@ def test_what_git_keeps_is_locked_and_offered_as_a_patch(
         assert page.input_value("#text") == source
         assert two.rows(drafts) == before
         page.goto(one)
-        page.click("text=Take it over from Git")
+        press(page, "text=Take it over from Git")
         published(two, begun(two, "It rests this week", source.replace("today", "this week")))
         page.goto(one)
         assert "differs from Git at commit 4c1f00d" in text(cleo, "main")

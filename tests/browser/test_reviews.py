@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.test_browser import Looker
+from tests.browser.walking import press
 from tests.browser.world import Console
 
 ANSWERED = "SELECT state, code FROM routing_call WHERE id = %s"
@@ -34,12 +35,11 @@ def test_rui_edits_a_held_answer_on_a_phone(console: Console, phone: Looker) -> 
     page = phone.page
     page.goto("/reviews/")
     assert page.locator(".review-line").count() == len(_open_cases(console))
-    page.locator(f'a[href="/reviews/{review}/"]').click()
-    page.wait_for_url(f"**/reviews/{review}/")
+    press(page, f'a[href="/reviews/{review}/"]')
     assert "Petra Brandt" not in page.content()
     assert console.rows(VIEWS, call) == [(0,)]
-    page.get_by_role("button", name="Claim and read").click()
-    page.get_by_role("heading", name="Prompt").wait_for()
+    press(page, "button:has-text('Claim and read')")
+    assert page.get_by_role("heading", name="Prompt").count() == 1
     assert "Petra Brandt" in page.content()
     assert console.rows(VIEWS, call) == [(1,)]
     page.get_by_text("Edit the answer, or take words out").click()
@@ -47,8 +47,8 @@ def test_rui_edits_a_held_answer_on_a_phone(console: Console, phone: Looker) -> 
         '{"label": "water_damage", "payout": 9800.0}'
     )
     page.get_by_label("Reason").fill("only the parquet is covered")
-    page.get_by_role("button", name="Edit and approve").click()
-    page.get_by_text("Your text is what the caller gets.").wait_for()
+    press(page, "button:has-text('Edit and approve')")
+    assert page.get_by_text("Your text is what the caller gets.").count() == 1
     assert console.rows(ANSWERED, call) == [("completed", "")]
     assert console.rows(CASE, review) == [(call, "edited", 1)]
     with console.bearer(console.keys["insurance/claims"]) as caller:
@@ -64,8 +64,9 @@ def test_j_k_and_enter_walk_the_queue(console: Console, browser: Browser) -> Non
     page.goto("/reviews/")
     for key in ("j", "j", "k", "j"):
         page.keyboard.press(key)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/reviews/{cases[1]}/")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.url == f"{console.url}/reviews/{cases[1]}/"
     looker.context.close()
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.walking import looks_right, people, text
+from tests.browser.walking import looks_right, people, press, text
 from tests.browser.world import Console
 
 DAMAGED = """SELECT count(*) FROM audit_entry WHERE position('"at":"201'::bytea IN body) > 0"""
@@ -48,17 +48,17 @@ def test_verify_names_the_entry_that_a_superuser_changed(demo: Console, browser:
         page = ada.page
         page.goto("/log/state/")
         looks_right(ada)
-        page.click("text=Date one entry back")
+        press(page, "text=Date one entry back")
         said = text(ada, "#messages")
         number = said.split()[1]
         assert "now says that it happened ten years earlier" in said
         assert demo.rows(DAMAGED) == [(1,)]
         looks_right(ada)
-        page.click("#main button:has-text('Verify the whole log')")
+        press(page, "#main button:has-text('Verify the whole log')")
         assert "wrong with the log" in text(ada, "#verified .callout-bad")
         assert f"entry {number}:" in text(ada, "#verified .callout-bad")
         page.goto("/log/state/")
-        page.click("text=Put it back")
+        press(page, "text=Put it back")
         assert text(ada, "#messages") == (
             f"Entry {number} says again what it said. Verify the whole log."
         )

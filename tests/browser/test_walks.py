@@ -10,6 +10,7 @@ from tests.browser.walking import (
     looks_right,
     message,
     people,
+    press,
     state,
     text,
     withdrawn,
@@ -39,7 +40,7 @@ def rests(name: str, when: str, on: str = "call") -> str:
 
 def replayed(looker: Looker, jobs: Jobs) -> str:
     """Begin a replay by its button, and read what the page says once the job has ended it: it finds out by itself."""
-    looker.page.click("#replay .card-head button")
+    press(looker.page, "#replay .card-head button")
     looker.page.wait_for_selector("#replay >> text=Waiting for its turn")
     looks_right(looker)
     jobs("replay")
@@ -58,31 +59,31 @@ def test_a_draft_its_replay_an_approval_on_it_and_the_way_back(
     with people(two, browser, "tariq", "cleo", "finn") as (tariq, cleo, finn):
         page = tariq.page
         page.goto("/change-requests/")
-        page.click("text=New change request")
+        press(page, "text=New change request")
         page.fill("#id_title", "Summaries rest, triage moves")
         page.fill("#id_documents", f"{denies}---\n{moves}")
-        page.click("text=Make the draft")
-        page.click("text=Hand in")
+        press(page, "text=Make the draft")
+        press(page, "text=Hand in")
         said = replayed(tariq, jobs)
         told = f"{triage + 1} of {triage + 1} calls would fare otherwise"
         assert said == f"{told}: {triage} re-routed, 1 denied."
         assert page.locator("#replay tbody tr").first.locator("th").inner_text() == "insurance"
-        page.click("#replay >> text=All samples")
+        press(page, "#replay >> text=All samples")
         looks_right(tariq)
-        page.click("tbody tr a")
+        press(page, "tbody tr a")
         assert page.locator("text=Make a test of this call").count() == 1
 
         cleo.page.goto("/")
-        cleo.page.click(".need:has-text('Summaries rest, triage moves') a")
+        press(cleo.page, ".need:has-text('Summaries rest, triage moves') a")
         assert text(cleo, "#replay .sentence strong") == said
         looks_right(cleo)
-        cleo.page.click("#replay tr:has-text('denied') a")
+        press(cleo.page, "#replay tr:has-text('denied') a")
         assert cleo.page.url.endswith(f"/calls/{two.calls['streamed']}/")
         cleo.page.go_back()
         before = cleo.page.locator("dt:has-text('Base revision') + dd").inner_text()
         digest = cleo.page.locator("dt:has-text('Replay digest') + dd code").get_attribute("title")
         cleo.page.fill("#id_why", "One call is denied, and it should be")
-        cleo.page.click("button:has-text('Approve')")
+        press(cleo.page, "button:has-text('Approve')")
         assert message(cleo) == f"Revision {int(before) + 1} is in force."
         assert state(cleo) == "published"
         looks_right(cleo)
@@ -93,11 +94,11 @@ def test_a_draft_its_replay_an_approval_on_it_and_the_way_back(
         assert bound == digest
 
         cleo.page.goto(f"/revisions/{before}/")
-        cleo.page.click("text=Roll back to it")
+        press(cleo.page, "text=Roll back to it")
         assert state(cleo) == "waits for approval"
         assert cleo.page.locator("button:has-text('Approve'):enabled").count() == 0
         finn.page.goto(cleo.page.url)
-        finn.page.click("button:has-text('Approve')")
+        press(finn.page, "button:has-text('Approve')")
         assert state(finn) == "published"
     assert decided(two, "summaries") == "permit"
 
@@ -112,20 +113,20 @@ def test_a_time_to_publish_an_edit_that_dismisses_and_no_time(
         page.goto(address)
         page.click("summary:has-text('Publish at a time')")
         page.fill("#id_when", LATER)
-        page.click("text=Set the time")
+        press(page, "text=Set the time")
         assert "Once approved it is published" in text(tariq, ".callout-info")
         cleo.page.goto(address)
-        cleo.page.click("button:has-text('Approve')")
+        press(cleo.page, "button:has-text('Approve')")
         assert state(cleo) == "scheduled"
         assert "Approved. It is published" in text(cleo, ".callout-info")
         looks_right(cleo)
 
         page.goto(address)
-        page.click(".diff-head >> text=Edit")
-        page.click("button:has-text('YAML')")
+        press(page, ".diff-head >> text=Edit")
+        press(page, "button:has-text('YAML')")
         page.fill("#text", source.replace("today", "until noon"))
-        page.click("text=Save to the draft")
-        page.wait_for_selector("text=Saved to the draft")
+        press(page, "text=Save to the draft")
+        assert page.locator("text=Saved to the draft").count() == 1
         page.goto(address)
         assert state(tariq) == "waits for approval"
         assert "Nobody approved yet." in page.locator("main").inner_text()
@@ -135,16 +136,16 @@ def test_a_time_to_publish_an_edit_that_dismisses_and_no_time(
         ) == [(1, 1)]
 
         cleo.page.reload()
-        cleo.page.click("button:has-text('Approve')")
+        press(cleo.page, "button:has-text('Approve')")
         assert state(cleo) == "scheduled"
         page.reload()
-        page.click("text=Cancel the time")
+        press(page, "text=Cancel the time")
         assert message(tariq) == "The time is taken away. Approvals begin anew."
         assert state(tariq) == "waits for approval"
         assert page.locator(".callout-info").count() == 0
         looks_right(tariq)
         page.click("summary:has-text('Withdraw')")
-        page.click("text=Withdraw it")
+        press(page, "text=Withdraw it")
         assert state(tariq) == "withdrawn"
     assert decided(two, "summaries") == "permit"
 
@@ -155,7 +156,7 @@ def test_a_shadow_is_begun_read_and_ended(two: Console, browser: Browser, jobs: 
         page = tariq.page
         page.goto(address)
         page.fill("#id_hours", "2")
-        page.click("text=Begin")
+        press(page, "text=Begin")
         assert message(tariq) == (
             "It decides beside the bundle in force from now on. No caller notices."
         )
@@ -165,10 +166,10 @@ def test_a_shadow_is_begun_read_and_ended(two: Console, browser: Browser, jobs: 
         card = "section[aria-labelledby=shadow-title]"
         assert "3 of 3 calls would be different: 3 denied" in text(cleo, card)
         looks_right(cleo)
-        cleo.page.locator(f"{card} li a").first.click()
+        press(cleo.page, f"{card} li a >> nth=0")
         assert cleo.page.url.split("/")[-2] in calls
         page.reload()
-        page.click("text=Stop it")
+        press(page, "text=Stop it")
         assert message(tariq) == "Stopped. What it found stays."
         assert "3 of 3 calls would be different" in text(tariq, card)
         looks_right(tariq)
@@ -184,7 +185,7 @@ def test_glass_is_broken_flagged_and_taken_back(two: Console, browser: Browser) 
         ada.page.click("summary:has-text('Publish alone in an emergency')")
         looks_right(ada)
         ada.page.fill("#id_glass", "They leak names")
-        ada.page.click("button:has-text('Publish alone')")
+        press(ada.page, "button:has-text('Publish alone')")
         assert message(ada).endswith("is in force.")
         assert "Ada published this alone" in text(ada, ".callout-warn")
         assert ada.page.locator("button:has-text('Confirm it')").count() == 0
@@ -195,17 +196,17 @@ def test_glass_is_broken_flagged_and_taken_back(two: Console, browser: Browser) 
         alone = ".need:has-text('1 change was published by one person alone')"
         assert "They leak names. Another member reviews it." in text(cleo, alone)
         looks_right(cleo)
-        cleo.page.click(f"{alone} a")
+        press(cleo.page, f"{alone} a")
         cleo.page.fill("#id_glass_note", "They do not")
-        cleo.page.click("text=Take it back")
+        press(cleo.page, "text=Take it back")
         assert "Cleo reviewed it: taken back, “They do not”" in text(cleo, "main")
         looks_right(cleo)
         cleo.page.goto("/")
         assert cleo.page.locator(alone).count() == 0
         finn.page.goto(address)
-        finn.page.click("text=this change request")
+        press(finn.page, "text=this change request")
         assert text(finn, "h1") == "Take back: Summaries stop now"
-        finn.page.click("button:has-text('Approve')")
+        press(finn.page, "button:has-text('Approve')")
         assert state(finn) == "published"
     assert decided(two, "summaries") == "permit"
 
@@ -218,11 +219,11 @@ def test_glass_is_broken_and_what_it_published_reverted_at_once(
         ada.page.goto(address)
         ada.page.click("summary:has-text('Publish alone in an emergency')")
         ada.page.fill("#id_glass", "They leak names")
-        ada.page.click("button:has-text('Publish alone')")
+        press(ada.page, "button:has-text('Publish alone')")
         assert decided(two, "summaries") == "deny"
         cleo.page.goto(address)
         cleo.page.fill("#id_glass_note", "They do not")
-        cleo.page.click("button:has-text('Revert it at once')")
+        press(cleo.page, "button:has-text('Revert it at once')")
         assert message(cleo) == "Reverted: what stood there before is in force again."
         assert "Cleo reviewed it: taken back, “They do not”" in text(cleo, "main")
         looks_right(cleo)
