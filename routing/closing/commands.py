@@ -7,21 +7,21 @@ proposal changes no figure: accepted, it belongs to the first open month, and th
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, Sum
 
 from audit.log.append import append
-from audit.log.entry import Entry, build
+from audit.log.entry import build
 from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.money import format_nano
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Published, published
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
-from routing.closing import access, hours, preparing, read, resharing
+from routing.closing import access, entries, hours, preparing, read, resharing
 from routing.closing.adjusting import (
     CREDIT,
     HOURS,
@@ -30,6 +30,7 @@ from routing.closing.adjusting import (
     by_tenant,
     digest_of,
 )
+from routing.closing.entries import Step
 from routing.closing.hours import Part
 from routing.closing.models import Adjustment, CapacityShare, Period, Statement, Verdict
 from routing.closing.months import month_of, said
@@ -38,13 +39,6 @@ from routing.closing.statements import digest_of as sha256_of
 
 _HOURS_LOOKED_AT: Final = ":hours"
 """A lock beside those of tenants, none of which is called so."""
-
-
-class _Step(NamedTuple):
-    """Who did it, and when."""
-
-    at: datetime
-    actor: str
 
 
 def lock(tenant: str) -> None:
@@ -83,7 +77,9 @@ def prepare(principal: Principal, tenant: str, month: str) -> Statement:
         )
         row.save(force_insert=True)
         told = {"period": month, "digest": row.digest, **preparing.sums(counted, frozen)}
-        append(_entry("period.prepared", row.entry, _Step(now, principal.actor), row, told))
+        append(
+            entries.of_month("period.prepared", row.entry, Step(now, principal.actor), row, told)
+        )
     return row
 
 
@@ -104,7 +100,7 @@ def close(principal: Principal, statement: UUID, digest: str) -> Period:
         lock(row.tenant)
         _require_ready(found, row.tenant, row.period, now)
         _require_newest(row)
-        _split_hours(found, row, _Step(now, principal.actor))
+        _split_hours(found, row, Step(now, principal.actor))
         period = Period(
             statement=row,
             entry=new_id(),
@@ -123,7 +119,9 @@ def close(principal: Principal, statement: UUID, digest: str) -> Period:
             "preparedBy": row.prepared_by,
             "flagged": principal.actor == row.prepared_by,
         }
-        append(_entry("period.closed", period.entry, _Step(now, principal.actor), row, told))
+        append(
+            entries.of_month("period.closed", period.entry, Step(now, principal.actor), row, told)
+        )
     return period
 
 
@@ -167,7 +165,7 @@ def correct_hours(found: Published, month: str, *, actor: str) -> int:
         wanted = list(resharing.proposals(lines, month, _providers(found)))
         number = propose_adjustments(wanted, actor=actor)
         if number:
-            _tell_corrected(month, now, wanted, _Step(mandate_now(), actor))
+            append(entries.hours_corrected(month, now, wanted, Step(mandate_now(), actor)))
     return number
 
 
@@ -232,7 +230,7 @@ def _require_newest(row: Statement) -> None:
         raise Conflict("an adjustment was accepted since; prepare the month again")
 
 
-def _split_hours(found: Published, row: Statement, step: _Step) -> None:
+def _split_hours(found: Published, row: Statement, step: Step) -> None:
     """Freeze the month's hours for all tenants where this is the first of them that closes it.
 
     Raises Conflict where the statement says otherwise of them than what is frozen.
@@ -250,7 +248,7 @@ def _split_hours(found: Published, row: Statement, step: _Step) -> None:
         _freeze(row.period, rows, step)
 
 
-def _freeze(month: str, rows: Sequence[Part], step: _Step) -> None:
+def _freeze(month: str, rows: Sequence[Part], step: Step) -> None:
     entry = new_id()
     CapacityShare.objects.bulk_create(
         [
@@ -264,52 +262,7 @@ def _freeze(month: str, rows: Sequence[Part], step: _Step) -> None:
         ],
         batch_size=500,
     )
-    append(
-        build(
-            "capacity.split",
-            id=entry,
-            at=step.at,
-            actor=step.actor,
-            tenant=ORGANISATION,
-            subject=f"capacity:{month}",
-            data={
-                "period": month,
-                "cost": format_nano(sum(one.cost_nano for one in rows)),
-                "unused": format_nano(hours.of_nano(rows, ORGANISATION)),
-                "models": sorted({one.model for one in rows}),
-                "shares": len(rows),
-                "digest": sha256_of(hours.canonical_of(rows)),
-            },
-        )
-    )
-
-
-def _tell_corrected(
-    month: str, now: Sequence[Part], wanted: Sequence[Proposal], step: _Step
-) -> None:
-    """Of the models of which something was proposed: what their hours cost by now, for all tenants."""
-    models = {one.model for one in wanted}
-    rows = [part for part in now if part.model in models]
-    data = {
-        "period": month,
-        "cost": format_nano(sum(part.cost_nano for part in rows)),
-        "unused": format_nano(hours.of_nano(rows, ORGANISATION)),
-        "proposed": format_nano(sum(one.amount_nano for one in wanted)),
-        "models": sorted(models),
-        "number": len(wanted),
-        "digest": sha256_of(hours.canonical_of(rows)),
-    }
-    append(
-        build(
-            "capacity.corrected",
-            id=new_id(),
-            at=step.at,
-            actor=step.actor,
-            tenant=ORGANISATION,
-            subject=f"capacity:{month}",
-            data=data,
-        )
-    )
+    append(entries.hours_split(entry, month, rows, step))
 
 
 def _providers(found: Published) -> dict[str, str]:
@@ -318,18 +271,6 @@ def _providers(found: Published) -> dict[str, str]:
         "/".join(filter(None, (model.tenant, model.name))): str(model.spec.get("provider") or "")
         for model in found.of("Model")
     }
-
-
-def _entry(kind: str, entry: UUID, step: _Step, row: Statement, told: dict[str, Any]) -> Entry:
-    return build(
-        kind,
-        id=entry,
-        at=step.at,
-        actor=step.actor,
-        tenant=row.tenant,
-        subject=f"period:{row.tenant}/{row.period}",
-        data=told,
-    )
 
 
 def _propose(tenant: str, fresh: Sequence[Proposal], actor: str) -> None:

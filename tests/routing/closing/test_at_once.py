@@ -140,7 +140,7 @@ def test_what_the_job_proposed_first_stops_the_close(house: House) -> None:
     commands.correct_hours(house.found, house.month, actor="job:hours")
     raised = Beside(closing(later)).end()
     assert isinstance(raised, Conflict)
-    assert "1 waits for finance" in raised.message
+    assert "1 adjustment waits for finance" in raised.message
 
 
 def test_of_two_jobs_at_once_the_figures_of_the_later_stand(

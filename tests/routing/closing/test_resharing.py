@@ -122,7 +122,7 @@ def test_it_stops_the_next_close_until_somebody_decides(house: House) -> None:
     corrected(house)
     stops = preparing.checklist(house.found, house.other.tenant, house.month, house.other.at(34))
     assert [check.told for check in stops if check.stops and not check.holds] == [
-        "1 waits for finance"
+        "1 adjustment waits for finance"
     ]
 
 
