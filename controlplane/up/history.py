@@ -125,7 +125,7 @@ def _past(
 async def _live(past: Past, since: datetime, stopped: Callable[[], bool]) -> int:
     now, zone = system_clock(), world.ZONE
     simulate(past.clock.now)
-    told = story.Story(world.documents(_NOWHERE), waiting(past.clock))
+    told = story.Story(world.documents(_NOWHERE, on=now.date()), waiting(past.clock))
     planned = told.around(plan.calls(now, zone), now, zone)
     asked = [one for one in (*planned, *told.calls(now, zone)) if since < one.at < now]
     events = [event for event in told.events(now, zone) if since < event.at < now]

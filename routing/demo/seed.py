@@ -24,7 +24,7 @@ from policies.documents.document import Document
 from policies.documents.parse import parse_text
 from policies.identity import commands, members
 from policies.identity.models import ApiKey, Membership, Token, User
-from policies.order.lock import control
+from policies.order.lock import control, mandate_now
 from routing.demo import world
 from routing.demo.story import before
 
@@ -70,7 +70,7 @@ def seed(operator: Principal, port: int, *, early: bool = False) -> Told:
     if _complete():
         _move(operator, port)
         return Told()
-    wanted = list(world.documents(_address(port), vendors))
+    wanted = world.documents(_address(port), vendors, on=mandate_now().date())
     if early:
         wanted = [before(document) for document in wanted]
     publish(lambda base: _founded(operator, base, wanted))

@@ -1,8 +1,12 @@
 """PURE: who and what the demo has, and its documents with the sandbox's address filled in."""
 
+import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from policies.documents.document import Document
@@ -21,6 +25,9 @@ VENDORS = {
     "anthropic": ("ANTHROPIC_API_KEY", "api.anthropic.com"),
 }
 """Real vendors: the variable that brings them in, and the only host their key may be sent to."""
+WRITTEN: Final = date(2026, 11, 1)
+"""When the documents were written. Whatever is dated in them stays as far from the month in which a demo is seeded."""
+_DATE: Final = re.compile(r"\b(20[0-9]{2})-([0-9]{2})-([0-9]{2})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +60,22 @@ TOKENS = {
 """Role to the person whose personal token shows it."""
 
 
-def documents(sandbox: str, vendors: frozenset[str] = frozenset()) -> list[Document]:
-    """The demo's documents, every vendor at `sandbox` (`http://127.0.0.1:9001`), and the real `vendors` beside them."""
-    return list(_read(sandbox, vendors))
+def documents(
+    sandbox: str, vendors: frozenset[str] = frozenset(), *, on: date = WRITTEN
+) -> list[Document]:
+    """The demo's documents as of a day, every vendor at `sandbox` (`http://127.0.0.1:9001`), and the real `vendors` beside."""
+    return list(_read(sandbox, vendors, (on.year - WRITTEN.year) * 12 + on.month - WRITTEN.month))
 
 
-def _read(sandbox: str, vendors: frozenset[str]) -> Iterator[Document]:
+def _read(sandbox: str, vendors: frozenset[str], months: int) -> Iterator[Document]:
     files = sorted((FOLDER / "documents").glob("*.yaml"))
     files += [FOLDER / "live" / f"{vendor}.yaml" for vendor in sorted(vendors)]
     for path in files:
         text = path.read_text(encoding="utf-8").replace("${SANDBOX}", sandbox)
-        yield from parse_text(text, path.name)
+        yield from parse_text(_DATE.sub(lambda found: _moved(found, months), text), path.name)
+
+
+def _moved(found: re.Match[str], months: int) -> str:
+    year, month, day = map(int, found.groups())
+    years, month = divmod(year * 12 + month - 1 + months, 12)
+    return f"{years:04d}-{month + 1:02d}-{min(day, monthrange(years, month + 1)[1]):02d}"

@@ -1,5 +1,7 @@
 """The demo's documents: right, of four vendors, and deciding as the demo promises. Over a bundle that is never published."""
 
+from datetime import date, timedelta
+
 import pytest
 
 from policies.documents.whole import check_whole, not_yet_executed
@@ -24,7 +26,12 @@ def bundle() -> Bundle:
 
 
 def _decide(
-    bundle: Bundle, team: str, route: str, *classes: str, dialect: str = "openai.chat"
+    bundle: Bundle,
+    team: str,
+    route: str,
+    *classes: str,
+    dialect: str = "openai.chat",
+    day: date = date(2026, 11, 24),
 ) -> Decision:
     tenant, name = team.split("/")
     request = RequestFacts(
@@ -35,7 +42,7 @@ def _decide(
         stream=True,
     )
     facts = Facts(
-        now="2026-11-24T09:00:00.000Z",
+        now=f"{day}T09:00:00.000Z",
         call="0" * 32,
         tenant=tenant,
         team=name,
@@ -52,6 +59,29 @@ def test_the_documents_are_right_and_all_of_them_are_executed(vendors: frozenset
     assert check_whole(found) == []
     assert not_yet_executed(found) == []
     assert len({d.identity for d in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-11-30", "2026-12-01", "2027-06-15", "2028-02-29", "2032-10-31"]
+)
+def test_a_demo_of_any_month_is_as_far_from_what_is_dated_in_it(day: str) -> None:
+    today = date.fromisoformat(day)
+    found = world.documents(SANDBOX, on=today)
+    assert check_whole(found) == []
+    bundle = compile_bundle(1, found, check(found))
+    for ago in (0, 14):
+        at = today - timedelta(days=ago)
+        told = {
+            (team, route): _decide(bundle, team, route, day=at).effect
+            for team, route in (
+                ("insurance/claims", "claims-triage"),
+                ("insurance/underwriting", "inspections"),
+                ("insurance/underwriting", "extraction"),
+                ("retail/support", "replies"),
+                ("group/data-science", "coding"),
+            )
+        }
+        assert set(told.values()) == {"permit"}, told
 
 
 def test_four_vendors_answer_from_the_sandbox(bundle: Bundle) -> None:
