@@ -102,7 +102,7 @@ def _row(model: Governed, found: Published, around: _Around) -> ModelRow:
         name=model.name,
         url=document_url("Model", model.tenant, model.name),
         provider=str(spec.get("provider", "")),
-        upstream=str(spec.get("upstreamName", "")),
+        upstream=str(spec.get("upstreamName") or ""),
         tier=str(spec.get("tier", "")),
         health=words,
         health_note=f"{well} of {done} attempts" if done else "last hour",

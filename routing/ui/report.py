@@ -131,6 +131,7 @@ def spend(request: HttpRequest) -> HttpResponse:
         "trouble": trouble,
         "span": days_in_words(asked.span),
         "before": _compared(asked),
+        "change": "Used" if asked.compare == "budget" else "Change",
         "by": BY[asked.by] if asked.by != "label" else f"label {asked.label}",
         "then": BY.get(asked.then, ""),
         "rates": _rates(found, now),

@@ -140,7 +140,7 @@ def rate_in_words(told: Labelled) -> str:
     if not told.n:
         return "no label"
     low, high = told.interval_permille
-    return f"{told.passed} of {told.n}, {low // 10}.{low % 10} to {high // 10}.{high % 10} %"
+    return f"{told.passed} of {told.n}, {low // 10}.{low % 10} to {high // 10}.{high % 10}\u00a0%"
 
 
 def _saved(one: Saved, currency: str) -> tuple[str, str, str, str, str]:
