@@ -9,6 +9,7 @@ from io import StringIO
 from typing import BinaryIO, Final
 
 import xlsxwriter
+from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from audit.export import FORMULA, cell
@@ -21,6 +22,9 @@ ROWS_OF_A_SHEET: Final = 1_000_000
 EXACT_DIGITS: Final = 15
 """What a spreadsheet keeps of a number; an amount with more digits is written as text."""
 LONGEST_CELL: Final = 32_767
+MONEY_FORMAT: Final = "#,##0.00#######"
+"""Two places at least, and all nine where there are: a small amount is no power of ten."""
+_NARROWEST: Final = 10
 
 
 class Form(StrEnum):
@@ -121,10 +125,11 @@ def _xlsx(columns: Sequence[Column], rows: Iterable[Row], out: BinaryIO) -> int:
     }
     number = 0
     with xlsxwriter.Workbook(out, options) as book:
-        sheet = _sheet(book, columns)
+        head, money = book.add_format({"bold": True}), book.add_format({"num_format": MONEY_FORMAT})
+        sheet = _sheet(book, columns, head, money)
         for row in rows:
             if number and number % ROWS_OF_A_SHEET == 0:
-                sheet = _sheet(book, columns)
+                sheet = _sheet(book, columns, head, money)
             line = number % ROWS_OF_A_SHEET + 1
             for place, (column, value) in enumerate(zip(columns, row, strict=True)):
                 _put(sheet, line, place, column, value)
@@ -132,10 +137,16 @@ def _xlsx(columns: Sequence[Column], rows: Iterable[Row], out: BinaryIO) -> int:
     return number
 
 
-def _sheet(book: xlsxwriter.Workbook, columns: Sequence[Column]) -> Worksheet:
+def _sheet(
+    book: xlsxwriter.Workbook, columns: Sequence[Column], head: Format, money: Format
+) -> Worksheet:
+    """A sheet with its heads, which stay in sight. Cells are formatted as their column is."""
     sheet = book.add_worksheet()
+    sheet.freeze_panes(1, 0)
     for place, column in enumerate(columns):
-        sheet.write_string(0, place, column.name)
+        width = max(len(column.name) + 2, _NARROWEST)
+        sheet.set_column(place, place, width, money if column.holds is Is.MONEY else None)
+        sheet.write_string(0, place, column.name, head)
     return sheet
 
 

@@ -52,6 +52,19 @@ def test_amounts_are_exact_in_every_form() -> None:
     assert json.loads(made(Form.JSON)) == []
 
 
+def test_a_small_amount_is_shown_in_full_by_a_spreadsheet() -> None:
+    data = made(Form.XLSX, ("small", 1, 89_930))
+    with ZipFile(BytesIO(data)) as book:
+        styles = book.read("xl/styles.xml").decode()
+    number = re.search(r'numFmtId="([0-9]+)" formatCode="#,##0\.00#######"', styles)
+    assert number is not None
+    formats = re.findall(r'<xf numFmtId="([0-9]+)"', styles.partition("<cellXfs")[2])
+    cell = re.search(r'<c r="C2" s="([0-9]+)"><v>8.993e-05</v>', sheet(data), re.IGNORECASE)
+    assert cell is not None
+    assert formats[int(cell[1])] == number[1]
+    assert 'state="frozen"' in sheet(data)
+
+
 def test_a_workbook_goes_on_in_another_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "ROWS_OF_A_SHEET", 2)
     data = made(Form.XLSX, *(("x", n, n) for n in range(3)))
