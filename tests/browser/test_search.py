@@ -48,5 +48,8 @@ def test_nothing_of_another_tenant_is_found(console: Console) -> None:
 
 def test_what_cannot_be_found_teaches(console: Console) -> None:
     with console.signed_in("cleo") as cleo:
-        assert "Nothing fits" in cleo.get("/search/", params={"q": "qqqq\0"}).text
+        assert "Nothing fits" in cleo.get("/search/", params={"q": "qqqq"}).text
+        refused = cleo.get("/search/", params={"q": "qqqq\0"})
+        assert refused.status_code == 400
+        assert "character NUL" in refused.text
         assert "What are you looking for?" in cleo.get("/search/").text
