@@ -49,9 +49,10 @@ def statements_of(tenant: str, months: Collection[str]) -> "QuerySet[Statement]"
 
 
 def tenants(found: Published) -> list[str]:
-    """Those that are published, and those that were: they have months to close yet, and statements, by name."""
+    """Those that are published, then those that were: they have months to close yet, and statements; each by name."""
     archived = Tenant.objects.filter(archived_at__isnull=False).values_list("slug", flat=True)
-    return sorted({*(document.name for document in found.of("Tenant")), *archived})
+    published = {document.name for document in found.of("Tenant")}
+    return [*sorted(published), *sorted({*archived} - published)]
 
 
 def waiting(rows: "QuerySet[Adjustment]") -> "QuerySet[Adjustment]":

@@ -88,7 +88,7 @@ def repriced(charged: Charged, was: Bundle, now: Bundle) -> Repriced | None:
         return None
     tier = charged.service_tier
     at_tier = Repriced(charged, _served(old.ref, tier), _served(new.ref, tier))
-    # flex that nobody had asked for was charged in full before ADR 49, and stays so
+    # flex that nobody had asked for was charged in full before ADR 48, and stays so
     return (
         at_tier
         if at_tier.explained

@@ -76,7 +76,7 @@ def _bill(attempt: Attempt, stages: Sequence[Stage]) -> Bill | None:
     )
     booked, tier = attempt.posted_nano + attempt.overrun_nano, attempt.service_tier
     at_tier, in_full = _lines(served(price, tier), usage), _lines(price, usage)
-    # flex that nobody had asked for was charged in full before ADR 49
+    # flex that nobody had asked for was charged in full before ADR 48
     full = _sum(in_full) == booked != _sum(at_tier)
     return Bill(
         no=attempt.no,

@@ -56,7 +56,7 @@ def test_an_older_actor_does_not_count() -> None:
 
 
 def _document(name: str) -> Document:
-    return Document(kind="Route", tenant="", name=name, body="{}", source="", origin="git")
+    return Document(kind="Permission", tenant="", name=name, body="{}", source="", origin="git")
 
 
 def _document_versions(name: str) -> list[tuple[str, int, str, str]]:

@@ -73,7 +73,8 @@ def test_an_archived_tenant_closes_its_last_month_with_its_share(
     gone = house.other.tenant
     found = archive(house.found, gone)
     house.publish(found)
-    assert gone in read.tenants(found)
+    # behind those that go on, whatever its name
+    assert gone in read.tenants(found)[len(list(found.of("Tenant"))) :]
     assert due(found, asked(FINN, found, gone), clock.now) == [Due(gone, house.month, None, "", 0)]
     first, last = closed(house.own), closed(house.other)
     assert first.capacity_nano + last.capacity_nano == 240_000_000 + 2_400

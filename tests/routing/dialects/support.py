@@ -45,7 +45,7 @@ others are no candidates, and the refusal names them. A caller may not ask for `
 What is billed is the tier that the *answer* names, asked for or not, whole or at the end of a stream (`service_tier`,
 Anthropic's `usage.service_tier`): `flex` and `batch` at the `batchFactor`, `priority` at the `priorityFactor`, in full where it
 names none. What is held is the full price, and times the `priorityFactor` where there is one. A dearer tier without a price is
-booked at the plain one and told as `price.missing` (ADR 49). A vendor's endpoint for batches (`/v1/batches`) is not offered yet.
+booked at the plain one and told as `price.missing` (ADR 48). A vendor's endpoint for batches (`/v1/batches`) is not offered yet.
 
 Tools that an answer asks for are read the same way in every dialect (function, custom and legacy calls, items, blocks; plain or
 streamed) and each is decided at stage `tool` where rules have a say; a tool that was not offered is no part of an answer then.
