@@ -20,13 +20,16 @@ SELECT count(decision_put((lpad(to_hex((extract(epoch FROM mandate_now()) * 1000
          || substr(md5(n::text), 1, 3) || 'a' || substr(md5(n::text), 4, 15))::uuid,
        1::smallint, 'request', d.tenant, d.revision, d.effect, d.digest, d.facts))
   FROM generate_series(1, %s) n,
-       (SELECT * FROM policies_decision WHERE stage = 'request' AND effect = 'permit' ORDER BY call DESC LIMIT 1) d
+       (SELECT * FROM policies_decision d WHERE stage = 'request' AND effect = 'permit'
+           AND NOT EXISTS (SELECT FROM routing_beside b WHERE b.call = d.call) ORDER BY call DESC LIMIT 1) d
 """
 IN_WINDOW = """
 SELECT count(DISTINCT call) AS calls FROM policies_decision d, policies_replay r WHERE r.id = %s AND d.stage = 'request'
    AND d.call >= (lpad(to_hex((extract(epoch FROM r.since) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
    AND d.call < (lpad(to_hex((extract(epoch FROM r.until) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+   AND NOT EXISTS (SELECT FROM routing_beside b WHERE b.call = d.call)
 """
+"""Shadow runs are no calls of callers: no replay counts them."""
 LAPSE = "UPDATE policies_replay SET beat_at = beat_at - interval '30 s' WHERE id = %s RETURNING id"
 """What half a minute without a sign of life would do; the worker that would give one is dead."""
 
