@@ -83,9 +83,12 @@ def months_of(found: Published, tenant: str, call: UUID) -> set[str]:
     return own | {shared} if hours.bought(found, shared) else own
 
 
-def checklist(found: Published, tenant: str, name: str, now: datetime) -> tuple[Check, ...]:
-    """What must be so, and what one should know, before this month closes."""
-    month, due = month_in(found, tenant, name), next_month(found, tenant)
+def checklist(
+    found: Published, tenant: str, name: str, now: datetime, due: str | None = None
+) -> tuple[Check, ...]:
+    """What must be so, and what one should know, before this month closes; `due` is the next, where that is known."""
+    month = month_in(found, tenant, name)
+    due = next_month(found, tenant) if due is None else due
     from_then = (month.until + GRACE).astimezone(ZoneInfo(read.zone_of(found, tenant)))
     waits = read.waiting(Adjustment.objects.filter(tenant=tenant, corrects__lte=name)).count()
     unposted, at = figures.unposted(month), figures.cut(month)

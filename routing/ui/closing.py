@@ -83,7 +83,7 @@ def statements(request: HttpRequest) -> HttpResponse:
     tenant = tenant if tenant in places else next(iter(places), "")
     due = preparing.next_month(found, tenant) if tenant else ""
     known = names()
-    checks = preparing.checklist(found, tenant, due, moment()) if due else ()
+    checks = preparing.checklist(found, tenant, due, moment(), due) if due else ()
     rows = seen.filter(tenant=tenant).select_related("closed").defer("body")
     context = {
         "tenant": tenant,
