@@ -187,7 +187,7 @@ def _told(told: Report) -> dict[str, Any]:
 
 def _bought(line: Capacity) -> dict[str, Any]:
     return {
-        "model": "/".join(filter(None, (line.model_tenant, line.model))),
+        "model": line.label,
         "hours": f"{float(line.hours):.6f}",
         "cost": format_nano(line.cost_nano),
         "tokens": line.tokens,

@@ -19,6 +19,7 @@ from controlplane.kernel.errors import Conflict, InvalidRequest
 from controlplane.kernel.money import format_nano
 from controlplane.kernel.principal import ORGANISATION, Principal
 from policies.bundles.published import Published, published
+from policies.engine.bundle import label
 from policies.order.ids import new_id
 from policies.order.lock import mandate_now
 from routing.closing import access, entries, hours, preparing, read, resharing
@@ -268,7 +269,7 @@ def _freeze(month: str, rows: Sequence[Part], step: Step) -> None:
 def _providers(found: Published) -> dict[str, str]:
     """Of each model, by label."""
     return {
-        "/".join(filter(None, (model.tenant, model.name))): str(model.spec.get("provider") or "")
+        label((model.tenant, model.name)): str(model.spec.get("provider") or "")
         for model in found.of("Model")
     }
 

@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from controlplane.kernel.ids import uuid7_floor
 from controlplane.kernel.money import NANO, apportion
 from policies.bundles.published import Governed, Published
+from policies.engine.bundle import label
 from routing.calls.models import Attempt
 from routing.calls.states import PENDING
 from routing.ledger.spans import Span
@@ -56,7 +57,7 @@ class Capacity:
     @property
     def label(self) -> str:
         """`name` or `tenant/name`."""
-        return "/".join(filter(None, (self.model_tenant, self.model)))
+        return label((self.model_tenant, self.model))
 
 
 def capacities(found: Published, span: Span) -> list[Capacity]:
@@ -80,7 +81,7 @@ def pending(found: Published, span: Span) -> set[str]:
         reduce(or_, (_at(model, part) for model, _, part in own)), state__in=PENDING
     )
     pairs = rows.values_list("model_tenant", "model").distinct()
-    return {"/".join(filter(None, pair)) for pair in pairs}
+    return {label(pair) for pair in pairs}
 
 
 def bought(found: Published, span: Span) -> list[tuple[Governed, Mapping[str, Any], Span]]:
